@@ -1,0 +1,41 @@
+// Loads devices and transports on demand. They are shared objects (lib/ballast_cpu.so,
+// ballast_cuda.so, ballast_mpi.so, ballast_nccl.so beside bin/), so no tool pays at start-up for a
+// library it does not use and one build runs with or without a GPU. BALLAST_PLUGIN_DIR names
+// another folder. Nothing falls back silently: what cannot be loaded is an Error of kind device
+// that says why.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libcore/base/result.h"
+#include "libcore/tensor/backend.h"
+#include "libcore/tensor/comm.h"
+
+namespace ballast {
+
+struct BackendOptions {
+  int threads = 0;  // host threads; 0: cores / local ranks
+  int device = 0;   // index for cuda
+};
+
+// "auto" (cuda when a device is there, else cpu), "cpu", "cuda", "cuda:N".
+Result<std::unique_ptr<Backend>> open_backend(const std::string& device,
+                                              const BackendOptions& options);
+
+// "auto": mpi when started by it, tcp when SLURM_NTASKS > 1, else self; or one of self, tcp, mpi,
+// nccl.
+Result<std::unique_ptr<Comm>> open_comm(const std::string& transport, Backend& backend);
+
+// {"cpu backend", "present"}, ... for --version; loads nothing.
+std::vector<std::pair<std::string, std::string>> compiled_features();
+
+// What a plugin exports, by these names, with C linkage. Null and a text in *error on failure.
+using OpenBackendFunction = Backend* (*)(const BackendOptions* options, std::string* error);
+using OpenCommFunction = Comm* (*)(Backend* backend, std::string* error);
+inline constexpr const char* kOpenBackendSymbol = "ballast_open_backend";
+inline constexpr const char* kOpenCommSymbol = "ballast_open_comm";
+
+}  // namespace ballast

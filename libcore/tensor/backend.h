@@ -1,0 +1,208 @@
+// Backend: the only seam to devices. Memory, streams and about two dozen ops, each with its
+// backward; the model is written once above it. CpuBackend and CudaBackend implement it;
+// kernels/ref is the specification of every op.
+//
+// Contract of all ops
+//  - Arguments: outputs, inputs, weights, scalars. Shapes stand beside the parameters: B sequences
+//  of T tokens,
+//    N = B*T rows, H hidden, I mlp width, V padded vocabulary, NH heads, NKV key-value heads, D
+//    head size.
+//  - Activation gradients are overwritten; parameter gradients (dw, dtable: always f32) accumulate.
+//  The gradient of the
+//    residual stream grows only through a visible add().
+//  - Activations have the compute type (f32 on the CPU); statistics (rstd, lse, loss rows) are f32;
+//  sums that reach a
+//    law are f64.
+//  - Ops are asynchronous on the compute stream. Inputs must not change before they have run.
+//  - An op gives the same bits for the same shapes, whatever the number of threads; no float
+//  atomics.
+//  - Bad shapes are broken invariants (BALLAST_CHECK in the callee); a failing device throws
+//  DeviceError.
+//  - Outputs may alias inputs only where a comment says so.
+// One host thread drives a Backend.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "libcore/tensor/tensor.h"
+
+namespace ballast {
+
+class ThreadPool;
+
+enum class StreamId : uint8_t { compute, communication, copy };
+
+// A point on a stream; 0 is "already reached". Valid until 1,024 later events of the same stream
+// were recorded.
+using EventId = uint64_t;
+
+struct AttentionShape {
+  int64_t batch = 0;     // B
+  int64_t seq = 0;       // T
+  int64_t heads = 0;     // NH
+  int64_t kv_heads = 0;  // NKV, divides NH
+  int64_t head_dim = 0;  // D
+  int64_t q_cols() const { return heads * head_dim; }
+  int64_t kv_cols() const { return kv_heads * head_dim; }
+  int64_t qkv_cols() const { return q_cols() + 2 * kv_cols(); }  // rows of qkv are [q|k|v]
+};
+
+// Applied to q.k before the mask and the softmax: s = scale * q.k, then s = cap * tanh(s / cap)
+// when cap > 0.
+struct ScorePolicy {
+  float scale = 1.0f;
+  float cap = 0.0f;
+};
+
+enum class Activation : uint8_t { swiglu, gelu, squared_relu };
+
+struct GemmOptions {
+  bool transpose_a = false;
+  bool transpose_b = false;
+  float alpha = 1.0f;
+  float beta = 0.0f;          // 0 never reads C
+  const Tensor* c = nullptr;  // null with beta != 0: C is D
+  bool b_is_weight = false;   // B was given to prepare(); a packed copy may be used
+};
+
+// A range of the flat index in which all elements share one decay class and learning-rate scale.
+struct OptimizerRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool decay = false;
+  float lr_scale = 1.0f;  // muP and the like
+};
+
+// One AdamW update of flat buffers (1, n), all f32. Moments, weights and decay change only when
+// `apply`; the choice is a select, never a product. Elements outside all ranges (padding) stay as
+// they are.
+struct AdamWStep {
+  Tensor param, grad, m, v;
+  std::span<const OptimizerRange> ranges;  // sorted, disjoint
+  double lr = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1;
+  int64_t t = 1;             // optimizer steps including this one
+  double grad_factor = 1;    // of the clipper
+  double update_factor = 1;  // 1 unless a fault is injected
+  bool apply = true;
+  // Per 65,536-element block: sums of squares of the applied update (decay included), of the new
+  // weights and of the new v; (blocks, 3) f64, overwritten. May be empty.
+  Tensor block_sums;
+};
+
+// Columns of stats(): sum x^2, sum x^4, max |x|, non-finite count, zero count. Sums and maximum
+// skip non-finite values.
+inline constexpr int64_t kStatsCols = 5;
+
+// Elements of one block of the logical flat index (norms, ZeRO borders).
+inline constexpr int64_t kFlatBlock = 65536;
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;  // "cpu", "cuda:0"
+  virtual std::string description()
+      const = 0;  // device, ISA, library versions: recorded in state.json
+  virtual Dtype compute_dtype() const = 0;
+  virtual ThreadPool& host_pool() = 0;
+
+  // Memory, aligned to 256 bytes; throws DeviceError when there is none. `registered` asks for
+  // memory that the transport can use directly (NCCL), where that exists.
+  virtual void* allocate(int64_t bytes, bool registered) = 0;
+  virtual void release(void* data) = 0;
+  virtual void copy_in(void* device, const void* host, int64_t bytes, StreamId stream) = 0;
+  virtual void copy_out(void* host, const void* device, int64_t bytes, StreamId stream) = 0;
+  virtual void zero(void* device, int64_t bytes) = 0;
+
+  virtual EventId record(StreamId stream) = 0;
+  virtual void wait(StreamId stream,
+                    EventId event) = 0;         // later work on `stream` runs after `event`
+  virtual void synchronize(EventId event) = 0;  // the host waits
+
+  // `weight` (out, in) has new content: copies derived from it (packed panels, FP8) are made again
+  // before next use.
+  virtual void prepare(const Tensor& weight) = 0;
+
+  // D (m, n) = alpha * op(A) (m, k) * op(B) (k, n) + beta * C (m, n).
+  virtual void gemm(const Tensor& d, const Tensor& a, const Tensor& b,
+                    const GemmOptions& options) = 0;
+  // y (1, m) = A (m, k) x (1, k), or A^T x with `transpose`.
+  virtual void gemv(const Tensor& y, const Tensor& a, const Tensor& x, bool transpose) = 0;
+
+  // y (N, H) = table (V, H) rows at tokens (1, N) i32.
+  virtual void embed(const Tensor& y, const Tensor& table, const Tensor& tokens) = 0;
+  // dtable += dy rows, in token order for each row of the table: deterministic.
+  virtual void embed_bwd(const Tensor& dtable, const Tensor& dy, const Tensor& tokens) = 0;
+
+  // RMSNorm: rstd (1, N) = (mean x^2 + eps)^-1/2, y (N, H) = x * rstd * w (1, H).
+  virtual void norm(const Tensor& y, const Tensor& rstd, const Tensor& x, const Tensor& w,
+                    float eps) = 0;
+  // The same of sum = x + branch; sum may alias x.
+  virtual void add_norm(const Tensor& y, const Tensor& rstd, const Tensor& sum, const Tensor& x,
+                        const Tensor& branch, const Tensor& w, float eps) = 0;
+  // dx may alias dy.
+  virtual void norm_bwd(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor& x,
+                        const Tensor& w, const Tensor& rstd) = 0;
+
+  // Per-head RMSNorm of q and k with gains (1, D) (skipped when both gains are empty), then
+  // half-split RoPE at position t - doc_start[b, t]; v is copied. cos, sin: (T, D/2) f32. out may
+  // alias qkv (N, qkv_cols) when there is no norm. q_rstd (N, NH), k_rstd (N, NKV): empty without
+  // norm.
+  virtual void qk_norm_rope(const Tensor& out, const Tensor& q_rstd, const Tensor& k_rstd,
+                            const Tensor& qkv, const Tensor& q_gain, const Tensor& k_gain,
+                            const Tensor& cos, const Tensor& sin, const Tensor& doc_start,
+                            const AttentionShape& shape, float eps) = 0;
+  // dqkv may alias dout when there is no norm; qkv is the op's input.
+  virtual void qk_norm_rope_bwd(const Tensor& dqkv, const Tensor& dq_gain, const Tensor& dk_gain,
+                                const Tensor& dout, const Tensor& q_rstd, const Tensor& k_rstd,
+                                const Tensor& qkv, const Tensor& q_gain, const Tensor& k_gain,
+                                const Tensor& cos, const Tensor& sin, const Tensor& doc_start,
+                                const AttentionShape& shape) = 0;
+
+  // Causal, block-diagonal attention: query t sees keys doc_start[b, t] .. t. o (N, NH*D); lse (N,
+  // NH) of the scores after the policy; max_logit (1, NH) over all rows, empty: not wanted.
+  // doc_start (B, T) i32.
+  virtual void attention(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
+                         const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
+                         const ScorePolicy& policy) = 0;
+  virtual void attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& o,
+                             const Tensor& lse, const Tensor& qkv, const Tensor& doc_start,
+                             const AttentionShape& shape, const ScorePolicy& policy) = 0;
+
+  // swiglu: y (N, I) = silu(x[:, :I]) * x[:, I:], x (N, 2I); the others are elementwise on (N, I).
+  virtual void activation(const Tensor& y, const Tensor& x, Activation kind) = 0;
+  virtual void activation_bwd(const Tensor& dx, const Tensor& dy, const Tensor& x,
+                              Activation kind) = 0;
+
+  // y (N, H) = x * gain (1, H); dgain accumulates. y may alias x, dx may alias dy.
+  virtual void scale_channels(const Tensor& y, const Tensor& x, const Tensor& gain) = 0;
+  virtual void scale_channels_bwd(const Tensor& dx, const Tensor& dgain, const Tensor& dy,
+                                  const Tensor& x, const Tensor& gain) = 0;
+
+  // Cross-entropy of a chunk of rows. logits (n, V); columns >= vocab are ignored. labels (1, n)
+  // i32; weight (1, n) f32 (mask / global count; 0: the row counts nothing). loss_rows (1, n) f32 =
+  // lse - logit[label], not weighted, and 0 where weight is 0; lse_rows (1, n). With `gradient`,
+  // logits are replaced in place by
+  //   weight * (softmax - onehot + 2 * z_loss * lse * softmax), zero in the columns >= vocab.
+  virtual void xent_chunk(const Tensor& loss_rows, const Tensor& lse_rows, const Tensor& logits,
+                          const Tensor& labels, const Tensor& weight, int64_t vocab, float z_loss,
+                          bool gradient) = 0;
+
+  virtual void add(const Tensor& y, const Tensor& a, const Tensor& b) = 0;  // y may alias either
+  virtual void scale(const Tensor& y, const Tensor& x, float factor) = 0;   // y may alias x
+  virtual void cast(const Tensor& y, const Tensor& x) = 0;
+
+  // out (1, kStatsCols) f64.
+  virtual void stats(const Tensor& out, const Tensor& x) = 0;
+  // out (1, blocks) f64: sums of squares of the 65,536-element blocks of flat f32 x (1, n), fixed
+  // order inside a block.
+  virtual void norm_blocks(const Tensor& out, const Tensor& x) = 0;
+
+  virtual void adamw_step(const AdamWStep& step) = 0;
+};
+
+// Sums blocks pairwise in block order, as all norms that reach a law are added.
+double sum_pairwise(std::span<const double> values);
+
+}  // namespace ballast

@@ -1,0 +1,51 @@
+// Comm: the only seam to ranks. SUM and MAX over ranks, point to point, sub-groups. Collectives
+// take an event they wait for and return one: on the CPU they have run when the call returns and
+// the event is 0. Every rank must make the same calls in the same order. A failing peer or link
+// throws DeviceError within the timeout. One host thread drives a Comm.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "libcore/tensor/backend.h"
+#include "libcore/tensor/tensor.h"
+
+namespace ballast {
+
+enum class ReduceOp : uint8_t { sum, max };
+
+class Comm {
+ public:
+  virtual ~Comm() = default;
+  virtual std::string name() const = 0;  // "self", "tcp", "mpi", "nccl"
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  virtual int local_rank() const = 0;  // among the ranks of this host
+  virtual int local_size() const = 0;
+
+  // In place. Sums are taken in an order fixed by the rank count, so that all ranks get the same
+  // bits and a run repeats.
+  virtual EventId all_reduce(const Tensor& x, ReduceOp op, EventId after) = 0;
+  // out (1, n / size): this rank's part of the reduced x (1, n).
+  virtual EventId reduce_scatter(const Tensor& out, const Tensor& x, ReduceOp op,
+                                 EventId after) = 0;
+  virtual EventId all_gather(const Tensor& out, const Tensor& x, EventId after) = 0;
+  virtual EventId broadcast(const Tensor& x, int root, EventId after) = 0;
+  virtual EventId send(const Tensor& x, int to, EventId after) = 0;
+  virtual EventId receive(const Tensor& x, int from, EventId after) = 0;
+  // Calls between begin and end may be joined into one operation and only run at end.
+  virtual void group_begin() = 0;
+  virtual EventId group_end() = 0;
+  virtual void barrier() = 0;
+  // Ranks with the same colour form a Comm, ordered by rank of this one.
+  virtual std::unique_ptr<Comm> split(int color) = 0;
+  // Gives up: peers blocked in a collective fail instead of hanging.
+  virtual void abort() = 0;
+
+  // Host scalars: what the laws decide on.
+  virtual void all_reduce_host(std::span<double> values, ReduceOp op) = 0;
+};
+
+}  // namespace ballast

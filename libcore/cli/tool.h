@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/base/strategy_spec.h"
 #include "libcore/cli/exit_code.h"
 
 namespace ballast {
@@ -74,29 +75,5 @@ CLI::Option* choice_option(CLI::Option* option, std::vector<std::string> choices
 // 3 or SIGPIPE.
 void print_out(std::string_view text);
 Result<void> finish_stdout();
-
-// What a strategy option such as `zclip:mode=max,z=2.5` says. Unknown keys are for the taker to
-// refuse: keys are taken out by take_* and finish() refuses what is left, naming the accepted keys.
-class StrategySpec {
- public:
-  static Result<StrategySpec> parse(std::string_view text, const std::string& flag);
-  const std::string& kind() const { return kind_; }
-  const std::string& flag() const { return flag_; }
-  Result<double> take_number(const std::string& key, double fallback, double minimum,
-                             double maximum);
-  Result<int64_t> take_count(const std::string& key, int64_t fallback, int64_t minimum,
-                             int64_t maximum);
-  Result<std::string> take_word(const std::string& key, const std::string& fallback,
-                                const std::vector<std::string>& accepted);
-  // The bare value of `fixed:1.0`; empty when none was given.
-  std::string take_positional();
-  bool has(const std::string& key) const;
-  Result<void> finish();
-
- private:
-  std::string flag_, kind_;
-  std::vector<std::pair<std::string, std::string>> values_;  // key "" is positional
-  std::vector<std::string> known_;
-};
 
 }  // namespace ballast

@@ -1,0 +1,60 @@
+// Clipping laws: from the global gradient norm of a step to the factor the gradients are multiplied
+// by. The same object runs live in `pretrain` and offline in `gradstat clip`, in double, on the
+// host, so a replay of a trace gives the decisions of training bit for bit. Pure: no I/O, no clock.
+// One thread. A step that is skipped (non-finite loss or norm, guard, no labels) is not shown to
+// the clipper at all.
+//   none    factor 1
+//   fixed   c / (g + 1e-6) when g > c (the PyTorch convention)
+//   zclip   Kumar et al., arXiv 2504.02507 (zclip.h)
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "libcore/base/result.h"
+#include "libcore/io/json.h"
+
+namespace ballast {
+
+// NaN in `threshold`, `target` or `z` means that there is none; the trace then has no such key.
+struct ClipDecision {
+  double factor = 1;  // multiply every gradient by it; 1: leave them alone
+  double threshold = std::numeric_limits<double>::quiet_NaN();  // norms above it are clipped
+  double target = std::numeric_limits<double>::quiet_NaN();     // norm aimed at when clipped
+  double z = std::numeric_limits<double>::quiet_NaN();          // z-score of the norm
+  bool clipped = false;                                         // factor < 1
+  bool spike = false;    // the statistical test fired (a cap alone clips without it)
+  bool warming = false;  // statistics are still being collected
+  bool valid = true;     // false: the norm was not finite; nothing was learnt from it
+};
+
+class Clipper {
+ public:
+  virtual ~Clipper() = default;
+  // Decides on this step's norm (L2, of all gradients, before clipping), then learns from it.
+  // Except under compat=reference a non-finite norm changes nothing.
+  virtual ClipDecision decide(double grad_norm) = 0;
+  // The run changed in a way that moves norms for good: see restarts_statistics().
+  virtual void on_event() {}
+  // Everything decide() depends on; doubles survive JSON exactly. load() refuses the state of
+  // another kind (kind corrupt).
+  virtual Json state() const = 0;
+  virtual Result<void> load(const Json& state) = 0;
+  // The full strategy, every key written out; make_clipper() of it gives an equal clipper.
+  virtual std::string spec() const = 0;
+};
+
+// `none`, `fixed:1.0` or
+// `zclip:mode=reciprocal|mean|max,z=2.5,alpha=0.97,warmup=25,cap=none|X,compat=safe|reference,
+// rewarm=50`. Kind usage, naming `flag`, for anything else.
+Result<std::unique_ptr<Clipper>> make_clipper(std::string_view spec,
+                                              const std::string& flag = "--clip");
+
+// Trace events (ballast-trace(5)) before which Clipper::on_event and Detector::on_event are called,
+// live and in replay: phase, batch_size, lr, precision.
+bool restarts_statistics(std::string_view event);
+
+}  // namespace ballast

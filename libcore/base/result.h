@@ -56,14 +56,14 @@ inline Error insufficient_error(std::string what, std::string where = {}, std::s
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}      // NOLINT: implicit on purpose
-  Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit on purpose
+  Result(T value) : value_(std::in_place, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(Error error) : error_(std::move(error)) {}             // NOLINT: implicit on purpose
   template <class U>
   requires(!std::is_same_v<std::remove_cvref_t<U>, Result> &&
            !std::is_same_v<std::remove_cvref_t<U>, T> &&
            !std::is_same_v<std::remove_cvref_t<U>, Error> && std::is_convertible_v<U&&, T>)
       Result(U&& value)
-      : value_(std::forward<U>(value)) {}  // NOLINT: unique_ptr<Derived> -> unique_ptr<Base>
+      : value_(std::in_place, std::forward<U>(value)) {}  // NOLINT: unique_ptr<Derived> to <Base>
 
   bool ok() const { return value_.has_value(); }
   explicit operator bool() const { return ok(); }

@@ -35,6 +35,7 @@ class WritableFile {
 
 struct FileInfo {
   bool is_directory = false;
+  bool is_regular = true;  // false: directory, device, pipe, socket
   int64_t size = 0;
   uint64_t device = 0;
   uint64_t inode = 0;

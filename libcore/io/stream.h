@@ -76,8 +76,9 @@ class LineReader {
   int64_t line_number_ = 0;
   bool complete_ = true;
   bool ended_ = false;
-  std::string buffer_;
+  std::string buffer_;  // [begin_, end_) is read and not yet returned
   size_t begin_ = 0;
+  size_t end_ = 0;
 };
 
 }  // namespace ballast

@@ -1,0 +1,73 @@
+#include "libcore/io/atomic_file.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <random>
+
+namespace ballast {
+
+AtomicFile::AtomicFile(FileSystem& fs, std::string path, bool force)
+    : fs_(&fs), path_(std::move(path)), force_(force) {}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : fs_(other.fs_),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      force_(other.force_),
+      file_(std::move(other.file_)) {}
+
+AtomicFile::~AtomicFile() {
+  file_.reset();
+  // Nothing can be done about a failure here, and nothing has to be: a stray temporary is harmless.
+  if (!temporary_.empty()) (void)fs_->remove(temporary_);
+}
+
+Result<void> AtomicFile::open() {
+  if (fs_->exists(path_)) {
+    const auto info = fs_->info(path_);
+    if (info.ok() && info->is_directory) return usage_error("output is a directory", path_);
+    if (info.ok() && !info->is_regular) return usage_error("output is not a regular file", path_);
+    if (!force_) return usage_error("output exists", path_, "-f replaces it");
+  }
+  std::random_device random;
+  std::string temporary = fmt::format("{}.tmp-{}-{:08x}", path_, ::getpid(), random());
+  file_ = BALLAST_TRY(fs_->create_exclusive(temporary));
+  temporary_ = std::move(temporary);
+  return {};
+}
+
+Result<void> AtomicFile::write(Bytes data) {
+  if (data.empty()) return {};
+  if (!file_) BALLAST_TRY(open());
+  return file_->append(data);
+}
+
+Result<void> AtomicFile::commit() {
+  if (!file_) BALLAST_TRY(open());
+  BALLAST_TRY(file_->sync());
+  BALLAST_TRY(file_->close());
+  file_.reset();
+  if (force_) {
+    BALLAST_TRY(fs_->rename(temporary_, path_));
+  } else {
+    BALLAST_TRY(fs_->rename_exclusive(temporary_, path_));
+  }
+  temporary_.clear();
+  return fs_->sync_directory(parent_directory(path_));
+}
+
+Result<void> refuse_output_over_input(FileSystem& fs, const std::string& output,
+                                      std::span<const std::string> inputs) {
+  if (output == "-" || !fs.exists(output)) return {};
+  const auto target = fs.info(output);
+  if (!target.ok() || !target->is_regular) return {};
+  for (const std::string& input : inputs) {
+    const auto source = fs.info(input == "-" ? "/dev/stdin" : input);
+    if (source.ok() && source->device == target->device && source->inode == target->inode)
+      return usage_error("output is also an input", output);
+  }
+  return {};
+}
+
+}  // namespace ballast

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -43,11 +44,17 @@ class SafetensorsReader {
 
   // into.size() bytes of `entry` from byte `offset` of it.
   Result<void> read(const SafetensorsEntry& entry, int64_t offset, MutableBytes into) const;
+  // Kind corrupt when the path no longer names the file that was opened, or its size or mtime
+  // moved: call it after the last read, before trusting what was read.
+  Result<void> check_unchanged() const;
 
  private:
+  FileSystem* fs_ = nullptr;
+  FileInfo info_;
   std::string path_;
   std::shared_ptr<ReadableFile> file_;
   std::vector<SafetensorsEntry> entries_;
+  std::map<std::string, size_t, std::less<>> index_;
   std::map<std::string, std::string> metadata_;
   int64_t data_offset_ = 0;
 };
@@ -78,6 +85,7 @@ class SafetensorsWriter {
   Result<Summary> finish();  // syncs and closes
 
  private:
+  void close_finished_tensors();
   std::unique_ptr<WritableFile> file_;
   std::vector<SafetensorsEntry> entries_;
   std::string path_;

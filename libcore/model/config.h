@@ -1,8 +1,7 @@
 // ModelConfig: what a Hugging Face config.json says of a LLaMA-family model, checked. What that
 // file cannot say stands under its key "ballast" (versioned; none is defined for version 1 yet).
-// Unknown keys are kept for the Hugging Face side but refused when they would change the
-// computation and are not built (biases, dropout, other activations). Pure; errors are kind usage
-// with the key and the accepted values.
+// Keys that could change the computation and are not built (biases, dropout, other activations,
+// anything unknown) are refused by name. Pure; errors are kind usage with the key and what is accepted.
 #pragma once
 
 #include <cstdint>

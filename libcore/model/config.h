@@ -1,7 +1,8 @@
 // ModelConfig: what a Hugging Face config.json says of a LLaMA-family model, checked. What that
 // file cannot say stands under its key "ballast" (versioned; none is defined for version 1 yet).
 // Keys that could change the computation and are not built (biases, dropout, other activations,
-// anything unknown) are refused by name. Pure; errors are kind usage with the key and what is accepted.
+// anything unknown) are refused by name. Pure; errors are kind usage with the key and what is
+// accepted.
 #pragma once
 
 #include <cstdint>

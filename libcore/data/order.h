@@ -1,0 +1,91 @@
+// The order of training data as a law: sample i is a pure function of (data_seed, i), with O(1)
+// memory per source and no cursor, so any rank can make any sample and a resume stores one number.
+//
+// A phase begins at a sample and holds until the next one. Its weights are rounded to 1/65536 and
+// one period of 65,536 slots is laid out once by error diffusion: source(i) = slot[(i - i0) mod
+// 65536]. How many samples of a source came before i follows in closed form; that ordinal, over all
+// phases, names epoch and place, and a Feistel permutation with cycle walking, keyed (data_seed,
+// xxh3 of the source's name, epoch), names the window. Pure; thread-safe once made.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "libcore/base/result.h"
+
+namespace ballast {
+
+inline constexpr int64_t kSlots = 65536;
+
+struct DataSource {
+  std::string name;     // keys the permutation
+  int64_t windows = 0;  // N_s: windows of T+1 tokens
+};
+
+struct DataPhase {
+  int64_t first_sample = 0;     // 0 for the first; ascending
+  std::vector<double> weights;  // one per source, >= 0, not all 0
+};
+
+struct SampleAddress {
+  int source = 0;
+  int64_t epoch = 0;
+  int64_t window = 0;
+  bool operator==(const SampleAddress&) const = default;
+};
+
+class DataOrder {
+ public:
+  static Result<DataOrder> make(uint64_t data_seed, std::vector<DataSource> sources,
+                                std::vector<DataPhase> phases);
+
+  SampleAddress at(int64_t sample) const;
+  // Samples of `source` among the first `samples`.
+  int64_t drawn(int source, int64_t samples) const;
+  // The sample that shows (source, epoch, window), or -1 when none below `samples` does: the order
+  // is invertible.
+  int64_t find(const SampleAddress& address, int64_t samples) const;
+  const std::vector<DataSource>& sources() const { return sources_; }
+
+ private:
+  struct Phase {
+    int64_t first_sample = 0;
+    std::vector<int64_t> slots_of;         // per source: slots in a period
+    std::vector<int64_t> base;             // per source: samples drawn in earlier phases
+    std::vector<uint16_t> source_of_slot;  // kSlots entries
+    std::vector<int32_t> rank_of_slot;     // slots of the same source before it in the period
+  };
+  const Phase& phase_of(int64_t sample) const;
+  int64_t drawn_in_phase(const Phase& phase, int source, int64_t samples) const;
+
+  uint64_t data_seed_ = 0;
+  std::vector<DataSource> sources_;
+  std::vector<uint64_t> stream_;  // xxh3 of the name
+  std::vector<Phase> phases_;
+};
+
+// A bijection of [0, n), different for every (seed, stream, epoch), and its inverse.
+int64_t permute(int64_t index, int64_t n, uint64_t seed, uint64_t stream, int64_t epoch);
+int64_t unpermute(int64_t index, int64_t n, uint64_t seed, uint64_t stream, int64_t epoch);
+
+// Half-open range of samples that the run passes over.
+struct SampleRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool operator==(const SampleRange&) const = default;
+};
+
+// Sorted, disjoint, non-empty ranges. add() merges.
+class SkipRanges {
+ public:
+  void add(SampleRange range);
+  const std::vector<SampleRange>& ranges() const { return ranges_; }
+  // The sample of the `consumed`-th one (from 0) that is not skipped.
+  int64_t sample_of(int64_t consumed) const;
+
+ private:
+  std::vector<SampleRange> ranges_;
+};
+
+}  // namespace ballast

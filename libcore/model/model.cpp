@@ -1,0 +1,176 @@
+#include "libcore/model/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace ballast {
+namespace {
+
+// About 4 MiB of logits at a time: small enough for a cache, large enough for the matrix product.
+int64_t rows_per_chunk(int64_t rows, int64_t padded_vocab) {
+  const int64_t wanted = std::max<int64_t>(64, (int64_t{1} << 20) / padded_vocab);
+  return std::min(rows, wanted);
+}
+
+}  // namespace
+
+Model::Model(Backend& backend, Arena& arena, const ModelConfig& config, const ParamTable& table,
+             const ModelShape& shape)
+    : backend_(backend),
+      config_(config),
+      table_(table),
+      shape_(shape),
+      rows_(shape.micro_batch * shape.seq_len) {
+  chunk_rows_ = rows_per_chunk(rows_, config.padded_vocab());
+  const Recompute level = shape.training ? shape.recompute : Recompute::block;
+  const Saved shared = take_shared(arena, config, rows_, level);
+  const int64_t kept = shape.training ? config.num_hidden_layers : 2;
+  for (int64_t i = 0; i < kept; ++i)
+    saved_.push_back(take_saved(arena, shared, config, rows_, level));
+  x_last_ = arena.take(Dtype::f32, rows_, config.hidden_size);
+  y_last_ = arena.take(Dtype::f32, rows_, config.hidden_size);
+  rstd_last_ = arena.take(Dtype::f32, 1, rows_);
+  logits_ = arena.take(Dtype::f32, chunk_rows_, config.padded_vocab());
+  cos_ = arena.take(Dtype::f32, shape.seq_len, config.head_dim / 2);
+  sin_ = arena.take(Dtype::f32, shape.seq_len, config.head_dim / 2);
+  if (shape.training) {
+    scratch_ = take_scratch(arena, config, rows_);
+    dx_ = arena.take(Dtype::f32, rows_, config.hidden_size);
+  }
+  if (!arena.counting()) fill_rope_tables();
+}
+
+void Model::fill_rope_tables() {
+  const int64_t half = config_.head_dim / 2;
+  std::vector<float> cosines(static_cast<size_t>(shape_.seq_len * half)), sines(cosines.size());
+  for (int64_t t = 0; t < shape_.seq_len; ++t) {
+    for (int64_t j = 0; j < half; ++j) {
+      const double frequency =
+          std::pow(config_.rope_theta,
+                   -2.0 * static_cast<double>(j) / static_cast<double>(config_.head_dim));
+      const double angle = static_cast<double>(t) * frequency;
+      cosines[static_cast<size_t>(t * half + j)] = static_cast<float>(std::cos(angle));
+      sines[static_cast<size_t>(t * half + j)] = static_cast<float>(std::sin(angle));
+    }
+  }
+  const auto bytes = static_cast<int64_t>(cosines.size() * sizeof(float));
+  backend_.copy_in(cos_.data, cosines.data(), bytes, StreamId::compute);
+  backend_.copy_in(sin_.data, sines.data(), bytes, StreamId::compute);
+  backend_.synchronize(backend_.record(StreamId::compute));  // the vectors end here
+}
+
+Tensor Model::stored(const Tensor& flat, const std::string& name) const {
+  if (flat.empty()) return {};
+  const StoredTensor& s = table_.stored_named(name);
+  return make_tensor(flat.as<float>() + s.flat_begin, Dtype::f32, s.rows, s.cols);
+}
+
+BlockParams Model::block_params(const Tensor& flat, int64_t layer) const {
+  const std::string prefix = fmt::format("layers.{}.", layer);
+  return {.attention_norm = stored(flat, prefix + "attention_norm"),
+          .qkv = stored(flat, prefix + "qkv"),
+          .proj = stored(flat, prefix + "proj"),
+          .mlp_norm = stored(flat, prefix + "mlp_norm"),
+          .fc1 = stored(flat, prefix + "fc1"),
+          .fc2 = stored(flat, prefix + "fc2")};
+}
+
+void Model::bind(const Tensor& params, const Tensor& grads) {
+  const std::string head = config_.tie_word_embeddings ? "embed" : "head";
+  params_ = params;
+  grads_ = grads;
+  embed_ = stored(params, "embed");
+  norm_ = stored(params, "norm");
+  head_ = stored(params, head);
+  dembed_ = stored(grads, "embed");
+  dnorm_ = stored(grads, "norm");
+  dhead_ = stored(grads, head);
+  blocks_.clear();
+  dblocks_.clear();
+  for (int64_t l = 0; l < config_.num_hidden_layers; ++l) {
+    blocks_.push_back(block_params(params, l));
+    dblocks_.push_back(block_params(grads, l));
+  }
+}
+
+void Model::prepare_weights() {
+  for (const BlockParams& w : blocks_) {
+    for (const Tensor* matrix : {&w.qkv, &w.proj, &w.fc1, &w.fc2}) backend_.prepare(*matrix);
+  }
+  backend_.prepare(head_);
+}
+
+BlockContext Model::context(const MicroBatch& batch) {
+  const AttentionShape shape = {shape_.micro_batch, shape_.seq_len, config_.num_attention_heads,
+                                config_.num_key_value_heads, config_.head_dim};
+  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)));
+  return {backend_, config_, shape, {.scale = scale, .cap = 0.0f}, cos_, sin_, batch.doc_start, {}};
+}
+
+// The residual stream enters block l in saved_[l].x and leaves the last one in x_last_.
+void Model::run_blocks(const MicroBatch& batch) {
+  const BlockContext c = context(batch);
+  const auto layers = static_cast<size_t>(config_.num_hidden_layers);
+  backend_.embed(saved_[0].x, embed_, batch.tokens);
+  for (size_t l = 0; l < layers; ++l) {
+    Saved& s = saved_[l % saved_.size()];
+    const Tensor& next = l + 1 == layers ? x_last_ : saved_[(l + 1) % saved_.size()].x;
+    block_forward(c, next, s, blocks_[l]);
+  }
+  backend_.norm(y_last_, rstd_last_, x_last_, norm_, static_cast<float>(config_.rms_norm_eps));
+}
+
+// Logits live for one chunk of rows at a time; with `gradient` they become dlogits in place, and
+// the gradient of y_last_ replaces it chunk by chunk.
+void Model::head(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows,
+                 float z_loss, bool gradient) {
+  for (int64_t begin = 0; begin < rows_; begin += chunk_rows_) {
+    const int64_t n = std::min(chunk_rows_, rows_ - begin);
+    const Tensor y = rows_of(y_last_, begin, n), z = rows_of(logits_, 0, n);
+    backend_.gemm(z, y, head_, {.transpose_b = true, .b_is_weight = true});
+    backend_.xent_chunk(cols_of(loss_rows, begin, n), cols_of(lse_rows, begin, n), z,
+                        cols_of(batch.labels, begin, n), cols_of(batch.weight, begin, n),
+                        config_.vocab_size, z_loss, gradient);
+    if (!gradient) continue;
+    backend_.gemm(dhead_, z, y, {.transpose_a = true, .beta = 1.0f});
+    backend_.gemm(y, z, head_, {.b_is_weight = true});
+  }
+}
+
+void Model::forward(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows) {
+  run_blocks(batch);
+  head(batch, loss_rows, lse_rows, 0.0f, false);
+}
+
+void Model::forward_backward(const MicroBatch& batch, const Tensor& loss_rows,
+                             const Tensor& lse_rows, float z_loss) {
+  BALLAST_CHECK(shape_.training && !grads_.empty());
+  run_blocks(batch);
+  head(batch, loss_rows, lse_rows, z_loss, true);
+
+  const BlockContext c = context(batch);
+  backend_.norm_bwd(dx_, dnorm_, y_last_, x_last_, norm_, rstd_last_);
+  for (size_t l = blocks_.size(); l-- > 0;) {
+    block_recompute(c, saved_[l], blocks_[l], shape_.recompute);
+    block_backward(c, dx_, saved_[l], blocks_[l], dblocks_[l], scratch_);
+  }
+  backend_.embed_bwd(dembed_, dx_, batch.tokens);
+}
+
+void Model::logits(const MicroBatch& batch, const Tensor& out) {
+  run_blocks(batch);
+  backend_.gemm(out, y_last_, head_, {.transpose_b = true, .b_is_weight = true});
+}
+
+double train_flops_per_token(const ModelConfig& c, int64_t seq_len) {
+  const auto d = [](int64_t value) { return static_cast<double>(value); };
+  const double attention_matrices = d(c.hidden_size) * (2 * d(c.q_rows()) + 2 * d(c.kv_rows()));
+  const double mlp_matrices = 3 * d(c.hidden_size) * d(c.intermediate_size);
+  const double matrices = d(c.num_hidden_layers) * (attention_matrices + mlp_matrices) +
+                          d(c.vocab_size) * d(c.hidden_size);
+  return 6 * matrices + 6 * d(c.num_hidden_layers) * d(c.q_rows()) * d(seq_len);
+}
+
+}  // namespace ballast

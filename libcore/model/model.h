@@ -1,0 +1,87 @@
+// The LLaMA-family model over Backend: embed -> blocks -> norm -> head -> loss, and its mirror.
+// Written once for every device. All memory is taken from one arena by a plan made beforehand.
+// Parameters and gradients are flat f32 buffers in the order of the ParamTable. One thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "libcore/model/block.h"
+#include "libcore/model/config.h"
+#include "libcore/model/params.h"
+#include "libcore/tensor/arena.h"
+#include "libcore/tensor/backend.h"
+
+namespace ballast {
+
+// One micro-batch on the device: B sequences of T tokens, N = B*T.
+struct MicroBatch {
+  Tensor tokens;     // (1, N) i32
+  Tensor labels;     // (1, N) i32
+  Tensor weight;     // (1, N) f32: mask / count of unmasked labels of the whole step
+  Tensor doc_start;  // (B, T) i32
+};
+
+struct ModelShape {
+  int64_t micro_batch = 1;  // B
+  int64_t seq_len = 0;      // T
+  Recompute recompute = Recompute::none;
+  bool training = true;  // false: no gradients, activations of one block only
+};
+
+class Model {
+ public:
+  // Takes all activations from `arena`; with a counting arena it may only be asked for its plan.
+  Model(Backend& backend, Arena& arena, const ModelConfig& config, const ParamTable& table,
+        const ModelShape& shape);
+
+  // Flat buffers (1, flat_size). Gradients may be empty when not training.
+  void bind(const Tensor& params, const Tensor& grads);
+  // Weights have new content: once after loading and after every update.
+  void prepare_weights();
+
+  // Loss rows (1, N) f32, nats, 0 where masked, and log-sum-exp rows; gradients accumulate into the
+  // bound buffer.
+  void forward_backward(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows,
+                        float z_loss);
+  void forward(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows);
+  // logits (N, padded vocabulary) of the batch; `out` is the caller's.
+  void logits(const MicroBatch& batch, const Tensor& out);
+
+  const ModelConfig& config() const { return config_; }
+
+ private:
+  BlockContext context(const MicroBatch& batch);
+  Tensor stored(const Tensor& flat, const std::string& name) const;
+  BlockParams block_params(const Tensor& flat, int64_t layer) const;
+  void run_blocks(const MicroBatch& batch);
+  void head(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows, float z_loss,
+            bool gradient);
+  void fill_rope_tables();
+
+  Backend& backend_;
+  ModelConfig config_;
+  const ParamTable& table_;
+  ModelShape shape_;
+  int64_t rows_ = 0;        // N
+  int64_t chunk_rows_ = 0;  // rows of logits alive at a time
+  Tensor params_, grads_;
+  Tensor embed_, norm_, head_;     // weights
+  Tensor dembed_, dnorm_, dhead_;  // their gradients
+  std::vector<BlockParams> blocks_, dblocks_;
+  std::vector<Saved> saved_;  // one per block, or one for all when not training
+  BlockScratch scratch_;
+  Tensor x_last_, y_last_, rstd_last_;  // before and after the final norm
+  Tensor dx_;                           // gradient of the residual stream
+  Tensor logits_;                       // (chunk_rows_, padded vocabulary)
+  Tensor cos_, sin_;
+};
+
+// Parameter count N without embeddings and floating-point operations of one token, forward and
+// backward: 6 per matrix parameter used (the head included, the embedding look-up not) plus causal
+// attention 6 * L * NH * D * T (half of the full square; recomputation is not counted). The
+// convention of `mfu` in traces.
+double train_flops_per_token(const ModelConfig& config, int64_t seq_len);
+
+}  // namespace ballast

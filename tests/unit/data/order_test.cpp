@@ -1,0 +1,110 @@
+#include "libcore/data/order.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace ballast {
+namespace {
+
+DataOrder two_sources(uint64_t seed = 7) {
+  return DataOrder::make(seed, {{"en", 1000}, {"de", 37}},
+                         {{0, {3, 1}}, {5000, {1, 1}}, {90000, {0, 1}}})
+      .take_value();
+}
+
+TEST(Permutation, IsABijectionForEverySize) {
+  for (int64_t n : {1, 2, 3, 5, 64, 65, 1000}) {
+    std::set<int64_t> seen;
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t image = permute(i, n, 1, 2, 3);
+      ASSERT_GE(image, 0);
+      ASSERT_LT(image, n);
+      EXPECT_EQ(unpermute(image, n, 1, 2, 3), i);
+      seen.insert(image);
+    }
+    EXPECT_EQ(static_cast<int64_t>(seen.size()), n);
+  }
+}
+
+TEST(Permutation, DiffersBetweenSeedsStreamsAndEpochs) {
+  const auto order = [](uint64_t seed, uint64_t stream, int64_t epoch) {
+    std::vector<int64_t> images;
+    for (int64_t i = 0; i < 100; ++i) images.push_back(permute(i, 100, seed, stream, epoch));
+    return images;
+  };
+  EXPECT_NE(order(1, 2, 0), order(2, 2, 0));
+  EXPECT_NE(order(1, 2, 0), order(1, 3, 0));
+  EXPECT_NE(order(1, 2, 0), order(1, 2, 1));
+}
+
+TEST(DataOrder, ShowsEachWindowOncePerEpoch) {
+  const DataOrder order = two_sources();
+  std::vector<std::set<int64_t>> first_epoch(2);
+  for (int64_t i = 0; i < 5000; ++i) {
+    const SampleAddress address = order.at(i);
+    if (address.epoch == 0) {
+      EXPECT_TRUE(first_epoch[static_cast<size_t>(address.source)].insert(address.window).second)
+          << i;
+    }
+  }
+  EXPECT_EQ(first_epoch[0].size(), 1000u);
+  EXPECT_EQ(first_epoch[1].size(), 37u);
+}
+
+TEST(DataOrder, KeepsWeightsWithinOneSampleAtEveryPrefix) {
+  const DataOrder order = two_sources();
+  int64_t english = 0;
+  for (int64_t i = 0; i < 5000; ++i) {
+    english += order.at(i).source == 0 ? 1 : 0;
+    EXPECT_NEAR(static_cast<double>(english), 0.75 * static_cast<double>(i + 1), 1.0);
+    EXPECT_EQ(order.drawn(0, i + 1), english);
+  }
+}
+
+TEST(DataOrder, CarriesTheOrdinalAcrossPhases) {
+  const DataOrder order = two_sources();
+  std::vector<std::vector<SampleAddress>> shown(2);
+  for (int64_t i = 0; i < 95000; ++i) {
+    const SampleAddress address = order.at(i);
+    shown[static_cast<size_t>(address.source)].push_back(address);
+  }
+  EXPECT_EQ(order.at(94000).source, 1);
+  for (const auto& list : shown) {
+    int64_t windows = &list == &shown[0] ? 1000 : 37;
+    for (size_t k = 0; k < list.size(); ++k)
+      EXPECT_EQ(list[k].epoch, static_cast<int64_t>(k) / windows);
+  }
+}
+
+TEST(DataOrder, IsInvertible) {
+  const DataOrder order = two_sources();
+  for (int64_t i : {0, 1, 4999, 5000, 65535, 65536, 89999, 90000, 200000}) {
+    EXPECT_EQ(order.find(order.at(i), i + 1), i);
+    EXPECT_EQ(order.find(order.at(i), i), -1);
+  }
+}
+
+TEST(DataOrder, RefusesWhatCannotBeOrdered) {
+  EXPECT_FALSE(DataOrder::make(1, {{"a", 0}}, {{0, {1}}}).ok());
+  EXPECT_FALSE(DataOrder::make(1, {{"a", 5}, {"a", 5}}, {{0, {1, 1}}}).ok());
+  EXPECT_FALSE(DataOrder::make(1, {{"a", 5}}, {{0, {0}}}).ok());
+  EXPECT_FALSE(DataOrder::make(1, {{"a", 5}}, {{0, {1}}, {0, {1}}}).ok());
+  EXPECT_FALSE(DataOrder::make(1, {{"a", 5}}, {{3, {1}}}).ok());
+}
+
+TEST(SkipRanges, MergesAndMapsPastEveryRange) {
+  SkipRanges skips;
+  skips.add({10, 20});
+  skips.add({30, 35});
+  skips.add({18, 25});
+  skips.add({7, 7});
+  EXPECT_EQ(skips.ranges(), (std::vector<SampleRange>{{10, 25}, {30, 35}}));
+  EXPECT_EQ(skips.sample_of(9), 9);
+  EXPECT_EQ(skips.sample_of(10), 25);
+  EXPECT_EQ(skips.sample_of(14), 29);
+  EXPECT_EQ(skips.sample_of(15), 35);
+}
+
+}  // namespace
+}  // namespace ballast

@@ -31,15 +31,16 @@ struct ClassifierSettings {
   double lingering_sigmas = 3;   // type 2: their median > b + lingering_sigmas s
   double divergent_share = 0.5;  // type 3: their median >= b + share * (peak - b)
   double lead_sigmas = 6;        // the norm leads: log(norm) above its own baseline
+  double log_norm_floor = 0.05;  // scale of log(norm) >= log_norm_floor
   int64_t lead_span = 50;        // within so many steps before the onset
 };
 
-// Parallel arrays, one entry per step, steps ascending. Absent values are NaN with `skipped` set.
+// Parallel arrays, one entry per step, steps ascending.
 struct Curve {
   std::span<const int64_t> steps;
   std::span<const double> loss;
   std::span<const double> grad_norm;      // may be empty
-  std::span<const uint8_t> skipped;       // may be empty: none
+  std::span<const uint8_t> absent;        // 1: no loss was recorded; may be empty: none
   std::span<const int64_t> level_events;  // steps whose level may differ from earlier ones
 };
 

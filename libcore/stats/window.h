@@ -3,6 +3,7 @@
 // errors. Values must be finite.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -17,7 +18,7 @@ class RollingWindow {
  public:
   explicit RollingWindow(int64_t capacity);
   void push(double value);  // drops the oldest when full
-  void clear() { size_ = 0; }
+  void clear() { begin_ = size_ = 0; }
   int64_t size() const { return size_; }
   int64_t capacity() const { return static_cast<int64_t>(ring_.size()); }
   Moments moments() const;             // of at least one value

@@ -4,7 +4,7 @@
 // One thread. A step that is skipped (non-finite loss or norm, guard, no labels) is not shown to
 // the clipper at all.
 //   none    factor 1
-//   fixed   c / (g + 1e-6) when g > c (the PyTorch convention)
+//   fixed   min(1, c / (g + 1e-6)) (the PyTorch convention)
 //   zclip   Kumar et al., arXiv 2504.02507 (zclip.h)
 #pragma once
 

@@ -36,7 +36,8 @@ struct ZClipSettings {
 
 class ZClip final : public Clipper {
  public:
-  explicit ZClip(const ZClipSettings& settings) : settings_(settings) { start_warmup(); }
+  explicit ZClip(const ZClipSettings& settings)
+      : settings_(settings), warmup_left_(settings.warmup) {}
   ClipDecision decide(double grad_norm) override;
   void on_event() override;
   Json state() const override;
@@ -47,7 +48,6 @@ class ZClip final : public Clipper {
   double variance() const { return variance_; }
 
  private:
-  void start_warmup() { warmup_left_ = settings_.warmup; }
   ClipDecision collect(double grad_norm);
   ClipDecision test(double grad_norm) const;
   void apply_cap(double grad_norm, ClipDecision& decision) const;
@@ -57,6 +57,7 @@ class ZClip final : public Clipper {
   ZClipSettings settings_;
   double mean_ = 0;
   double variance_ = 0;
+  bool initialized_ = false;    // mean_ and variance_ have been set once
   int64_t warmup_left_ = 0;     // norms still to collect; 0: testing
   std::vector<double> buffer_;  // the norms collected so far
 };

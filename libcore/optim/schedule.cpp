@@ -1,0 +1,112 @@
+#include "libcore/optim/schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "libcore/base/strategy_spec.h"
+#include "libcore/base/units.h"
+
+namespace ballast {
+namespace {
+
+double ratio(int64_t part, int64_t whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+// A length of `key` in tokens: a share of the run, steps of the constant batch, or tokens.
+Result<int64_t> take_length(StrategySpec& spec, const std::string& key, const std::string& fallback,
+                            int64_t total_tokens, int64_t batch_tokens) {
+  const std::string text = spec.take_text(key, fallback);
+  const auto refuse = [&](const std::string& why) {
+    return usage_error(fmt::format("{}: {}={} is not accepted", spec.kind(), key, text),
+                       spec.flag(), why);
+  };
+  int64_t tokens = 0;
+  if (text.ends_with('%')) {
+    const Result<double> percent = parse_double(std::string_view(text).substr(0, text.size() - 1));
+    if (!percent.ok() || *percent < 0 || *percent > 100) return refuse("0% to 100%");
+    tokens = std::llround(*percent / 100 * static_cast<double>(total_tokens));
+  } else {
+    const Result<Length> length = parse_length(text);
+    if (!length.ok()) return refuse("tokens like 4B, steps like 300steps, or a share like 20%");
+    if (length->steps && batch_tokens == 0)
+      return refuse("the batch size changes during the run: give tokens or a share");
+    const int64_t unit = length->steps ? batch_tokens : 1;
+    if (length->count > total_tokens / unit + 1) return refuse("longer than the run");
+    tokens = length->count * unit;
+  }
+  if (tokens > total_tokens) return refuse("longer than the run");
+  return tokens;
+}
+
+}  // namespace
+
+double Schedule::multiplier(int64_t tokens_before, int64_t step_tokens) const {
+  double warm = 1;
+  if (warmup_tokens > 0) warm = std::min(1.0, ratio(tokens_before + step_tokens, warmup_tokens));
+  const double f = final_fraction;
+  if (kind == ScheduleKind::cosine) {
+    const int64_t span = total_tokens - warmup_tokens;
+    if (tokens_before < warmup_tokens || span <= 0) return warm;
+    const double q = std::min(1.0, ratio(tokens_before - warmup_tokens, span));
+    return warm * (f + (1 - f) / 2 * (1 + std::cos(std::numbers::pi * q)));
+  }
+  const int64_t start = total_tokens - cooldown_tokens;
+  if (kind == ScheduleKind::wsd && cooldown_tokens > 0 && tokens_before >= start) {
+    const double q = std::min(1.0, ratio(tokens_before - start, cooldown_tokens));
+    const double g = shape == CooldownShape::linear ? 1 - q : 1 - std::sqrt(q);
+    return warm * (f + (1 - f) * g);
+  }
+  return warm;
+}
+
+std::string Schedule::spec() const {
+  switch (kind) {
+    case ScheduleKind::cosine:
+      return fmt::format("cosine:warmup={},final={}", warmup_tokens, format_double(final_fraction));
+    case ScheduleKind::wsd:
+      return fmt::format("wsd:warmup={},cooldown={},shape={},final={}", warmup_tokens,
+                         cooldown_tokens, shape == CooldownShape::linear ? "linear" : "1-sqrt",
+                         format_double(final_fraction));
+    case ScheduleKind::constant:
+      break;
+  }
+  return fmt::format("constant:warmup={}", warmup_tokens);
+}
+
+Result<Schedule> make_schedule(std::string_view text, double peak_lr, int64_t total_tokens,
+                               int64_t batch_tokens) {
+  StrategySpec spec = BALLAST_TRY(StrategySpec::parse(text, "--schedule"));
+  Schedule schedule;
+  schedule.peak_lr = peak_lr;
+  schedule.total_tokens = total_tokens;
+  if (spec.kind() != "wsd" && spec.kind() != "cosine" && spec.kind() != "constant")
+    return usage_error(fmt::format("schedule '{}' is not built", spec.kind()), spec.flag(),
+                       "wsd, cosine, constant");
+  if (total_tokens <= 0) return usage_error("the run has no tokens", spec.flag());
+  schedule.warmup_tokens =
+      BALLAST_TRY(take_length(spec, "warmup", "1%", total_tokens, batch_tokens));
+  if (spec.kind() == "cosine") {
+    schedule.kind = ScheduleKind::cosine;
+    schedule.final_fraction = BALLAST_TRY(spec.take_number("final", 0.1, 0, 1));
+  }
+  if (spec.kind() == "wsd") {
+    schedule.kind = ScheduleKind::wsd;
+    schedule.final_fraction = BALLAST_TRY(spec.take_number("final", 0, 0, 1));
+    schedule.cooldown_tokens =
+        BALLAST_TRY(take_length(spec, "cooldown", "20%", total_tokens, batch_tokens));
+    const std::string shape = BALLAST_TRY(spec.take_word("shape", "1-sqrt", {"1-sqrt", "linear"}));
+    if (shape == "linear") schedule.shape = CooldownShape::linear;
+  }
+  BALLAST_TRY(spec.finish());
+  if (schedule.warmup_tokens + schedule.cooldown_tokens > total_tokens)
+    return usage_error("warm-up and cooldown are longer than the run", spec.flag(),
+                       fmt::format("{} + {} of {} tokens", schedule.warmup_tokens,
+                                   schedule.cooldown_tokens, total_tokens));
+  return schedule;
+}
+
+}  // namespace ballast

@@ -1,0 +1,48 @@
+#include "libcore/stats/window.h"
+
+#include "libcore/base/check.h"
+
+namespace ballast {
+
+RollingWindow::RollingWindow(int64_t capacity) {
+  BALLAST_CHECK(capacity > 0);
+  ring_.resize(static_cast<size_t>(capacity));
+}
+
+void RollingWindow::push(double value) {
+  const int64_t capacity = this->capacity();
+  int64_t at = begin_ + size_;
+  if (at >= capacity) at -= capacity;
+  ring_[static_cast<size_t>(at)] = value;
+  if (size_ < capacity) {
+    ++size_;
+  } else if (++begin_ == capacity) {
+    begin_ = 0;
+  }
+}
+
+Moments RollingWindow::moments() const {
+  BALLAST_CHECK(size_ > 0);
+  const int64_t end = begin_ + size_;
+  const int64_t first_end = end < capacity() ? end : capacity();
+  const auto count = static_cast<double>(size_);
+  const double* ring = ring_.data();
+  double sum = 0;
+  for (int64_t i = begin_; i < first_end; ++i) sum += ring[i];
+  for (int64_t i = 0; i < end - first_end; ++i) sum += ring[i];
+  const double mean = sum / count;
+  double squares = 0;
+  for (int64_t i = begin_; i < first_end; ++i) squares += (ring[i] - mean) * (ring[i] - mean);
+  for (int64_t i = 0; i < end - first_end; ++i) squares += (ring[i] - mean) * (ring[i] - mean);
+  return {mean, squares / count};
+}
+
+std::vector<double> RollingWindow::values() const {
+  std::vector<double> result;
+  result.reserve(static_cast<size_t>(size_));
+  for (int64_t i = 0; i < size_; ++i)
+    result.push_back(ring_[static_cast<size_t>((begin_ + i) % capacity())]);
+  return result;
+}
+
+}  // namespace ballast

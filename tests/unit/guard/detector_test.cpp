@@ -1,0 +1,187 @@
+#include "libcore/guard/detector.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+namespace ballast {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// NumPy's RandomState(seed).normal(): Mersenne Twister, 53-bit doubles, Marsaglia's polar method.
+class NumpyNormal {
+ public:
+  explicit NumpyNormal(uint32_t seed) : twister_(seed) {}
+  double next() {
+    if (has_spare_) {
+      has_spare_ = false;
+      return spare_;
+    }
+    double x = 0, y = 0, r = 0;
+    do {
+      x = 2 * uniform() - 1;
+      y = 2 * uniform() - 1;
+      r = x * x + y * y;
+    } while (r >= 1 || r == 0);
+    const double f = std::sqrt(-2 * std::log(r) / r);
+    spare_ = f * x;
+    has_spare_ = true;
+    return f * y;
+  }
+
+ private:
+  double uniform() {
+    const auto a = static_cast<double>(twister_() >> 5);
+    const auto b = static_cast<double>(twister_() >> 6);
+    return (a * 67108864.0 + b) / 9007199254740992.0;
+  }
+  std::mt19937 twister_;
+  bool has_spare_ = false;
+  double spare_ = 0;
+};
+
+std::vector<double> synthetic() {
+  NumpyNormal normal(0);
+  std::vector<double> values(300);
+  for (double& value : values) value = 2 + .05 * normal.next();
+  values[200] = 3;
+  values[201] = 2.9;
+  return values;
+}
+
+TEST(Detector, FindsTheSyntheticSpikeWithThePublishedScores) {
+  const std::vector<double> values = synthetic();
+  ASSERT_NEAR(values[0], 2 + .05 * 1.764052345967664, 1e-15);
+  Detector detector;
+  std::vector<size_t> onsets, high;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Verdict verdict = detector.observe(values[i], 1.0);
+    if (verdict.onset()) onsets.push_back(i);
+    if (verdict.loss.tested && verdict.loss.z > 6) high.push_back(i);
+    if (i == 200) {
+      EXPECT_NEAR(verdict.loss.z, 19.612168, 1e-6);
+    }
+    if (i == 201) {
+      EXPECT_NEAR(verdict.loss.z, 8.773724, 1e-6);
+    }
+    detector.accept(values[i], 1.0);
+  }
+  EXPECT_EQ(onsets, std::vector<size_t>({200}));
+  EXPECT_EQ(high, std::vector<size_t>({200, 201}));
+}
+
+void feed(Detector& detector, int64_t count, double level = 2.0) {
+  for (int64_t i = 0; i < count; ++i) {
+    const double wobble = 0.02 * std::sin(static_cast<double>(i) * 1.3);
+    detector.observe(level + wobble, 1 + wobble);
+    detector.accept(level + wobble, 1 + wobble);
+  }
+}
+
+TEST(Detector, SaysNothingBeforeThirtyTwoValues) {
+  Detector detector;
+  feed(detector, 31);
+  EXPECT_FALSE(detector.observe(100, 100).onset());
+  feed(detector, 1);
+  const Verdict verdict = detector.observe(100, 100);
+  EXPECT_TRUE(verdict.loss.onset);
+  EXPECT_TRUE(verdict.norm.onset);
+}
+
+TEST(Detector, ReportsNonFiniteValuesAtOnceAndKeepsThemOut) {
+  Detector detector;
+  EXPECT_TRUE(detector.observe(kNan, 1).loss.nonfinite);
+  EXPECT_TRUE(detector.observe(1, std::numeric_limits<double>::infinity()).norm.nonfinite);
+  detector.accept(kNan, kNan);
+  feed(detector, 40);
+  const std::string before = to_json_line(detector.state());
+  detector.observe(kNan, kNan);
+  detector.accept(kNan, kNan);
+  EXPECT_EQ(to_json_line(detector.state()), before);
+  EXPECT_TRUE(detector.observe(4, 1).loss.onset);
+}
+
+TEST(Detector, OneSpikeIsOneOnset) {
+  Detector detector;
+  feed(detector, 60);
+  int onsets = 0;
+  for (const double loss : {3.0, 5.0, 2.0, 4.0, 3.0, 2.5, 2.3}) {
+    onsets += detector.observe(loss, 1).onset() ? 1 : 0;
+    detector.accept(loss, 1);
+  }
+  EXPECT_EQ(onsets, 1);
+  feed(detector, 200);
+  EXPECT_TRUE(detector.observe(3.0, 1).loss.onset);  // the next one is news again
+}
+
+TEST(Detector, PersistentFiresOnceAfterFiftyStepsAndThenTheLevelIsNormal) {
+  Detector detector;
+  feed(detector, 128);
+  int persistent_at = -1;
+  int count = 0;
+  for (int i = 0; i < 200; ++i) {
+    const Verdict verdict = detector.observe(3.0 + 0.02 * std::sin(i), 1);
+    detector.accept(3.0 + 0.02 * std::sin(i), 1);
+    if (!verdict.persistent()) continue;
+    persistent_at = i;
+    ++count;
+  }
+  EXPECT_EQ(count, 1);
+  EXPECT_EQ(persistent_at, 49);
+}
+
+TEST(Detector, SkippedStepsDoNotEnterTheWindow) {
+  Detector detector;
+  feed(detector, 64);
+  const double z = detector.observe(3.0, 1).loss.z;
+  EXPECT_EQ(detector.observe(3.0, 1).loss.z, z);  // never accepted
+}
+
+TEST(Detector, EventsForgetTheLevel) {
+  Detector detector;
+  feed(detector, 64);
+  detector.on_event();
+  EXPECT_FALSE(detector.observe(9, 9).onset());
+  feed(detector, 64, 9.0);
+  EXPECT_FALSE(detector.observe(9, 1).onset());
+}
+
+TEST(Detector, StateSurvivesJsonInTheMiddleOfAnIncident) {
+  Detector whole;
+  feed(whole, 150);
+  for (int i = 0; i < 60; ++i) {
+    Detector resumed;
+    ASSERT_TRUE(resumed.load(parse_json(to_json_line(whole.state()), "test").take_value()).ok());
+    const double loss = 3 + 0.01 * i;
+    const Verdict a = whole.observe(loss, 1);
+    const Verdict b = resumed.observe(loss, 1);
+    EXPECT_EQ(a.loss.z, b.loss.z);
+    EXPECT_EQ(a.loss.onset, b.loss.onset);
+    EXPECT_EQ(a.persistent(), b.persistent());
+    whole.accept(loss, 1);
+  }
+}
+
+TEST(Detector, RefusesDamagedState) {
+  Detector detector;
+  Json state = detector.state();
+  state["loss"]["values"] = Json::array({"NaN"});
+  EXPECT_FALSE(detector.load(state).ok());
+  EXPECT_FALSE(detector.load(Json::object()).ok());
+  state = detector.state();
+  for (int i = 0; i < 129; ++i) state["norm"]["values"].push_back(1.0);
+  EXPECT_FALSE(detector.load(state).ok());
+}
+
+TEST(Detector, FloorsKeepAFlatCurveQuiet) {
+  Detector detector;
+  for (int i = 0; i < 64; ++i) detector.accept(2.0, 1.0);
+  EXPECT_FALSE(detector.observe(2.01, 1.3).onset());
+  EXPECT_TRUE(detector.observe(2.02, 1.4).loss.onset);
+}
+
+}  // namespace
+}  // namespace ballast

@@ -1,8 +1,8 @@
 // Loads devices and transports on demand. They are shared objects (lib/ballast_cpu.so,
 // ballast_cuda.so, ballast_mpi.so, ballast_nccl.so beside bin/), so no tool pays at start-up for a
 // library it does not use and one build runs with or without a GPU. BALLAST_PLUGIN_DIR names
-// another folder. Nothing falls back silently: what cannot be loaded is an Error of kind device
-// that says why.
+// another folder. Nothing falls back silently: what this build does not have is an Error of kind
+// usage, what it has and cannot load one of kind device; both say why.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,7 @@
 #include "libcore/precision/chunk.h"
 
 #include "libcore/base/check.h"
+#include "libcore/precision/half.h"
 
 #include <bit>
 #include <cmath>
@@ -156,6 +157,19 @@ void encode_many(const float* values, size_t n, float scale, Fp8Format format, u
   for (; i < n; ++i) codes[i] = encode_fp8(values[i] * scale, format);
 }
 
+void widen_many(const uint16_t* from, int64_t n, float* to) {
+  const Vector d;
+  const hn::RebindToUnsigned<Vector> du;
+  const hn::Rebind<uint16_t, Vector> dh;
+  const int64_t width = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + width <= n; i += width) {
+    const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(dh, from + i)));
+    hn::StoreU(hn::BitCast(d, bits), d, to + i);
+  }
+  for (; i < n; ++i) to[i] = bf16_to_float(from[i]);
+}
+
 const char* target_name() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace HWY_NAMESPACE
@@ -169,6 +183,7 @@ HWY_EXPORT(error_of_chunk);
 HWY_EXPORT(amax_of_chunk);
 HWY_EXPORT(amin_of_chunk);
 HWY_EXPORT(encode_many);
+HWY_EXPORT(widen_many);
 HWY_EXPORT(target_name);
 
 ChunkError chunk_error(const float* values, float scale, Fp8Format format) {
@@ -179,6 +194,9 @@ uint32_t chunk_amax_bits(const float* values) {
 }
 uint32_t chunk_amin_bits(const float* values) {
   return HWY_DYNAMIC_DISPATCH(amin_of_chunk)(values);
+}
+void widen_bf16(const uint16_t* from, int64_t n, float* to) {
+  HWY_DYNAMIC_DISPATCH(widen_many)(from, n, to);
 }
 const char* chunk_target() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
 

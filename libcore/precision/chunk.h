@@ -33,6 +33,9 @@ uint32_t chunk_amax_bits(const float* values);
 // The smallest non-zero |x| as bits; 0x7FFFFFFF when all are zero.
 uint32_t chunk_amin_bits(const float* values);
 
+// Bit patterns of bfloat16 to float.
+void widen_bf16(const uint16_t* from, int64_t n, float* to);
+
 // The vector unit that runs them, for reports: "AVX2", "NEON", ...
 const char* chunk_target();
 

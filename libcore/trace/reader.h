@@ -32,7 +32,6 @@ struct TraceReadOptions {
 struct Segment {
   int64_t id = 0;
   std::optional<int64_t> parent, parent_step;
-  int64_t line = 0;  // of its run record
   bool surviving = false;
   int64_t cut = INT64_MAX;  // last surviving step
 };

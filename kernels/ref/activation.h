@@ -13,9 +13,10 @@ T sigmoid(T x) {
   return T{1} / (T{1} + std::exp(-x));
 }
 
+// By erfc, which keeps its precision in the left tail.
 template <class T>
 T normal_cdf(T x) {
-  return static_cast<T>(0.5) * (T{1} + erf_of(x * static_cast<T>(1 / std::numbers::sqrt2)));
+  return static_cast<T>(0.5) * erfc_of(x * static_cast<T>(-1 / std::numbers::sqrt2));
 }
 
 template <class T>

@@ -36,12 +36,12 @@ inline float real_part(float x) { return x; }
 inline double real_part(double x) { return x; }
 inline double real_part(const std::complex<double>& x) { return x.real(); }
 
-inline float erf_of(float x) { return std::erf(x); }
-inline double erf_of(double x) { return std::erf(x); }
+inline float erfc_of(float x) { return std::erfc(x); }
+inline double erfc_of(double x) { return std::erfc(x); }
 // Exact to first order in the imaginary part, which is all that a complex step needs.
-inline std::complex<double> erf_of(const std::complex<double>& x) {
-  const double slope = 2 * std::numbers::inv_sqrtpi * std::exp(-x.real() * x.real());
-  return {std::erf(x.real()), slope * x.imag()};
+inline std::complex<double> erfc_of(const std::complex<double>& x) {
+  const double slope = -2 * std::numbers::inv_sqrtpi * std::exp(-x.real() * x.real());
+  return {std::erfc(x.real()), slope * x.imag()};
 }
 
 }  // namespace ballast::ref

@@ -1,0 +1,71 @@
+// Byte-level BPE: a vocabulary of byte strings and ranked merges. A piece starts as its bytes; the
+// adjacent pair of lowest rank is joined first, the leftmost of equal ones, until no pair has a
+// merge. Short pieces are scanned, long ones go through a heap, so a piece of n bytes costs at most
+// O(n log n). Immutable after build(); any thread, each with its own BpeScratch.
+//
+// Source: Sennrich et al., "Neural machine translation of rare words with subword units" (2016);
+// the order of merges is that of Hugging Face tokenizers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "libcore/base/result.h"
+
+namespace ballast {
+
+// Buffers of one thread.
+struct BpeScratch {
+  std::vector<int32_t> ids, left, right;
+  std::vector<uint32_t> ranks;
+  std::vector<uint64_t> heap;
+};
+
+struct BpeMerge {
+  int32_t left = 0;
+  int32_t right = 0;
+  int32_t joined = 0;
+};
+
+class BpeModel {
+ public:
+  // tokens[id] is the bytes of an id ("" for an id that no text may yield); merges in rank order, a
+  // repeated pair takes its later rank. With ignore_merges a piece that is a token is never merged.
+  // Kind corrupt when a single byte has no id.
+  static Result<BpeModel> build(std::vector<std::string> tokens, std::span<const BpeMerge> merges,
+                                bool ignore_merges, const std::string& where);
+
+  // Appends the ids of one piece.
+  void encode(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& ids) const;
+
+ private:
+  // One merge in an open hash table; rank kNoRank marks an empty slot.
+  struct Slot {
+    uint64_t pair = 0;
+    uint32_t rank = 0;
+    int32_t joined = 0;
+  };
+
+  const Slot& find(int32_t left, int32_t right) const;
+  void merge_short(std::span<int32_t> ids, BpeScratch& scratch, std::vector<int32_t>& out) const;
+  void merge_long(BpeScratch& scratch, std::vector<int32_t>& out) const;
+
+  std::vector<std::string> tokens_;
+  std::array<int32_t, 256> byte_ids_{};
+  std::vector<Slot> slots_;
+  int shift_ = 0;
+  std::unordered_map<std::string_view, int32_t> whole_;  // only with ignore_merges
+};
+
+// The 256 printable characters that stand for bytes in byte-level vocabularies: byte -> UTF-8.
+const std::array<std::string, 256>& byte_level_alphabet();
+// Appends the bytes that a token's text stands for; false when one of its characters is no byte.
+bool append_byte_level(std::string_view token, std::string& bytes);
+std::string byte_level_text(std::string_view bytes);
+
+}  // namespace ballast

@@ -1,0 +1,149 @@
+#include "libcore/text/tokenizer.h"
+
+#include <fmt/format.h>
+#include <unicode/bytestream.h>
+#include <unicode/normalizer2.h>
+
+#include <array>
+
+namespace ballast {
+namespace {
+
+constexpr size_t kBatchPieces = 1024;
+
+const icu::Normalizer2* nfc() {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* made = icu::Normalizer2::getNFCInstance(status);
+  BALLAST_CHECK(U_SUCCESS(status));
+  return made;
+}
+
+// `text` itself when it is NFC already, else its NFC form in `storage`.
+std::string_view normalized(std::string_view text, std::string& storage) {
+  static const icu::Normalizer2* const normalizer = nfc();
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::StringPiece piece(text.data(), static_cast<int32_t>(text.size()));
+  if (normalizer->isNormalizedUTF8(piece, status)) return text;
+  storage.clear();
+  icu::StringByteSink<std::string> sink(&storage);
+  normalizer->normalizeUTF8(0, piece, sink, nullptr, status);
+  BALLAST_CHECK(U_SUCCESS(status));
+  return storage;
+}
+
+}  // namespace
+
+std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
+  const auto found = ids_.find(std::string(token));
+  if (found == ids_.end()) return std::nullopt;
+  return found->second;
+}
+
+Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  std::string bytes;
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= vocab_size() || !is_token_[static_cast<size_t>(id)])
+      return corrupt_error(fmt::format("token id {} is not in the tokenizer", id), {},
+                           fmt::format("{} ids", vocab_size()));
+    if (!(skip_special && is_special_[static_cast<size_t>(id)]))
+      bytes += bytes_[static_cast<size_t>(id)];
+  }
+  return bytes;
+}
+
+Result<void> Encoder::encode(std::string_view text, std::vector<int32_t>& ids,
+                             SpecialTokens special) {
+  const bool escape = special == SpecialTokens::as_text;
+  if (tokenizer_.raw_tokens_.empty()) return encode_text(text, escape, ids);
+  std::vector<AddedTokenMatcher::Part> parts;
+  tokenizer_.raw_tokens_.cut(text, escape, parts);
+  for (const auto& part : parts) {
+    if (part.id >= 0)
+      ids.push_back(part.id);
+    else
+      BALLAST_TRY(encode_text(part.text, escape, ids));
+  }
+  return {};
+}
+
+// Normalises, then cuts out the tokens that are looked for in normalised text.
+Result<void> Encoder::encode_text(std::string_view text, bool escape_special,
+                                  std::vector<int32_t>& ids) {
+  std::string storage;
+  if (tokenizer_.nfc_) text = normalized(text, storage);
+  if (tokenizer_.normalized_tokens_.empty()) return encode_plain(text, ids);
+  std::vector<AddedTokenMatcher::Part> parts;
+  tokenizer_.normalized_tokens_.cut(text, escape_special, parts);
+  for (const auto& part : parts) {
+    if (part.id >= 0)
+      ids.push_back(part.id);
+    else
+      BALLAST_TRY(encode_plain(part.text, ids));
+  }
+  return {};
+}
+
+Result<void> Encoder::encode_plain(std::string_view text, std::vector<int32_t>& ids) {
+  if (const SplitFunction split = tokenizer_.pre_tokenizer_.direct()) {
+    std::array<size_t, kBatchPieces> ends;
+    size_t from = 0;
+    while (const size_t count = split(text, from, ends)) {
+      encode_pieces(text, std::span(ends).first(count), from, ids);
+      from = ends[count - 1];
+    }
+    return {};
+  }
+  std::deque<std::string> storage;
+  const auto pieces = BALLAST_TRY(tokenizer_.pre_tokenizer_.pieces(text, storage));
+  for (const std::string_view piece : pieces) encode_piece(piece, piece.size(), ids);
+  return {};
+}
+
+void Encoder::encode_pieces(std::string_view text, std::span<const size_t> ends, size_t from,
+                            std::vector<int32_t>& ids) {
+  // Ids go through a small buffer so that a cached piece costs one fixed-size copy.
+  std::array<int32_t, kBatchPieces + PieceCache::kMaxIds> buffer;
+  size_t filled = 0;
+  const auto flush = [&] {
+    ids.insert(ids.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(filled));
+    filled = 0;
+  };
+  for (const size_t end : ends) {
+    const size_t length = end - from;
+    const char* piece = text.data() + from;
+    const size_t readable = text.size() - from;
+    from = end;
+    if (length <= PieceCache::kMaxBytes) {
+      const auto key = PieceCache::key_of(piece, length, readable);
+      const auto& entry = cache_.entry_of(key, length);
+      if (entry.holds(key, length)) {
+        std::copy(entry.ids.begin(), entry.ids.end(), &buffer[filled]);
+        filled += entry.count;
+        if (filled >= kBatchPieces) flush();
+        continue;
+      }
+    }
+    flush();
+    encode_piece({piece, length}, readable, ids);
+  }
+  flush();
+}
+
+void Encoder::encode_piece(std::string_view piece, size_t readable, std::vector<int32_t>& ids) {
+  if (piece.size() > PieceCache::kMaxBytes) {
+    tokenizer_.bpe_.encode(piece, scratch_, ids);
+    return;
+  }
+  const auto key = PieceCache::key_of(piece.data(), piece.size(), readable);
+  auto& entry = cache_.entry_of(key, piece.size());
+  if (!entry.holds(key, piece.size())) {
+    fresh_.clear();
+    tokenizer_.bpe_.encode(piece, scratch_, fresh_);
+    PieceCache::remember(entry, key, piece.size(), fresh_);
+    ids.insert(ids.end(), fresh_.begin(), fresh_.end());
+    return;
+  }
+  ids.insert(ids.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
+}
+
+}  // namespace ballast

@@ -1,0 +1,210 @@
+#include "libcore/text/bpe.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "libcore/text/added_tokens.h"
+#include "libcore/text/piece_cache.h"
+#include "libcore/text/pretokenizer.h"
+
+namespace ballast {
+namespace {
+
+std::vector<std::string> all_bytes() {
+  std::vector<std::string> tokens;
+  for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
+  return tokens;
+}
+
+// A random table over a few letters: every merge joins two earlier tokens.
+struct Table {
+  std::vector<std::string> tokens = all_bytes();
+  std::vector<BpeMerge> merges;
+};
+
+Table random_table(std::mt19937& random, int merges) {
+  Table table;
+  std::vector<int32_t> usable = {'a', 'b', 'c'};
+  std::map<std::string, int32_t> ids;
+  for (int i = 0; i < merges; ++i) {
+    const int32_t left = usable[random() % usable.size()], right = usable[random() % usable.size()];
+    const std::string joined =
+        table.tokens[static_cast<size_t>(left)] + table.tokens[static_cast<size_t>(right)];
+    const auto [found, fresh] = ids.emplace(joined, static_cast<int32_t>(table.tokens.size()));
+    if (fresh) {
+      table.tokens.push_back(joined);
+      usable.push_back(found->second);
+    }
+    table.merges.push_back({left, right, found->second});
+  }
+  return table;
+}
+
+// The rule as it is defined: join the leftmost pair of the lowest rank until there is none.
+std::vector<int32_t> by_definition(const Table& table, std::string_view piece) {
+  std::map<std::pair<int32_t, int32_t>, size_t> ranks;
+  for (size_t rank = 0; rank < table.merges.size(); ++rank)
+    ranks[{table.merges[rank].left, table.merges[rank].right}] = rank;
+  std::vector<int32_t> ids;
+  for (const char byte : piece) ids.push_back(static_cast<uint8_t>(byte));
+  while (true) {
+    size_t best = table.merges.size(), at = 0;
+    for (size_t i = 0; i + 1 < ids.size(); ++i) {
+      const auto found = ranks.find({ids[i], ids[i + 1]});
+      if (found != ranks.end() && found->second < best) {
+        best = found->second;
+        at = i;
+      }
+    }
+    if (best == table.merges.size()) return ids;
+    ids[at] = table.merges[best].joined;
+    ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  }
+}
+
+TEST(BpeModel, MergesByRankThenFromTheLeft) {
+  std::mt19937 random(301);
+  for (int round = 0; round < 300; ++round) {
+    const Table table = random_table(random, static_cast<int>(random() % 60));
+    const auto model = BpeModel::build(table.tokens, table.merges, false, "test");
+    ASSERT_TRUE(model.ok());
+    BpeScratch scratch;
+    for (const size_t length : {0, 1, 2, 3, 7, 20, 48, 49, 130}) {
+      std::string piece(length, 'a');
+      for (char& byte : piece) byte = static_cast<char>('a' + random() % 3);
+      std::vector<int32_t> ids;
+      model->encode(piece, scratch, ids);
+      ASSERT_EQ(ids, by_definition(table, piece)) << piece;
+    }
+  }
+}
+
+TEST(BpeModel, CountsStepsOfALongPieceAlmostLinearly) {
+  Table table;
+  for (int32_t id = 'a'; table.merges.size() < 20;) {
+    const auto joined = static_cast<int32_t>(table.tokens.size());
+    table.tokens.push_back(table.tokens[static_cast<size_t>(id)] +
+                           table.tokens[static_cast<size_t>(id)]);
+    table.merges.push_back({id, id, joined});
+    id = joined;
+  }
+  const auto model = BpeModel::build(table.tokens, table.merges, false, "test");
+  ASSERT_TRUE(model.ok());
+  BpeScratch scratch;
+  std::vector<int32_t> ids;
+  // A quadratic method would need 10^12 steps here and run into the test's timeout.
+  model->encode(std::string((1 << 20) + 5, 'a'), scratch, ids);
+  EXPECT_EQ(ids.size(), 3U);  // 2^20, 4, 1
+}
+
+TEST(BpeModel, TakesTheLaterRankOfARepeatedPair) {
+  Table table;
+  table.tokens.insert(table.tokens.end(), {"ab", "bc"});
+  table.merges = {{'a', 'b', 256}, {'b', 'c', 257}, {'a', 'b', 256}};
+  const auto model = BpeModel::build(table.tokens, table.merges, false, "test");
+  BpeScratch scratch;
+  std::vector<int32_t> ids;
+  model->encode("abc", scratch, ids);
+  EXPECT_EQ(ids, (std::vector<int32_t>{'a', 257}));
+}
+
+TEST(BpeModel, GivesWholePiecesWithoutMergingWhenAskedTo) {
+  Table table;
+  table.tokens.push_back("abc");
+  BpeScratch scratch;
+  std::vector<int32_t> merged, whole;
+  BpeModel::build(table.tokens, table.merges, false, "test")->encode("abc", scratch, merged);
+  BpeModel::build(table.tokens, table.merges, true, "test")->encode("abc", scratch, whole);
+  EXPECT_EQ(merged, (std::vector<int32_t>{'a', 'b', 'c'}));
+  EXPECT_EQ(whole, (std::vector<int32_t>{256}));
+}
+
+TEST(BpeModel, RefusesAVocabularyWithoutAByte) {
+  Table table;
+  table.tokens[7] = "";
+  const auto model = BpeModel::build(table.tokens, {}, false, "test");
+  ASSERT_FALSE(model.ok());
+  EXPECT_NE(model.error().message().find("0x07"), std::string::npos);
+}
+
+TEST(ByteLevelAlphabet, MapsEveryByteThereAndBack) {
+  EXPECT_EQ(byte_level_alphabet()[' '], "\u0120");
+  EXPECT_EQ(byte_level_alphabet()['\n'], "\u010A");
+  EXPECT_EQ(byte_level_alphabet()['!'], "!");
+  EXPECT_EQ(byte_level_alphabet()[0xAD], "\u0143");
+  std::string bytes;
+  for (int byte = 0; byte < 256; ++byte) bytes += static_cast<char>(byte);
+  std::string back;
+  EXPECT_TRUE(append_byte_level(byte_level_text(bytes), back));
+  EXPECT_EQ(back, bytes);
+  EXPECT_FALSE(append_byte_level("a b", back));
+  EXPECT_EQ(back, bytes);
+}
+
+TEST(PieceCache, KeysAreThePaddedPieceWhateverFollows) {
+  std::mt19937 random(7);
+  for (size_t length = 1; length <= PieceCache::kMaxBytes; ++length) {
+    std::string text(64, '\0');
+    for (char& byte : text) byte = static_cast<char>(random());
+    const std::string exact = text.substr(0, length);
+    EXPECT_EQ(PieceCache::key_of(text.data(), length, text.size()),
+              PieceCache::key_of(exact.data(), length, length))
+        << length;
+  }
+}
+
+std::vector<std::string> split_on_dash(SplitBehavior behavior, bool invert = false) {
+  const std::string_view text = "a-b--c";
+  const std::vector<TextRange> dashes = {{1, 2}, {3, 4}, {4, 5}};
+  std::vector<std::string> pieces;
+  for (const TextRange& range : apply_split(dashes, text.size(), behavior, invert))
+    pieces.emplace_back(text.substr(range.begin, range.end - range.begin));
+  return pieces;
+}
+
+TEST(Split, BehavesAsTokenizerFilesSay) {
+  using Pieces = std::vector<std::string>;
+  EXPECT_EQ(split_on_dash(SplitBehavior::isolated), (Pieces{"a", "-", "b", "-", "-", "c"}));
+  EXPECT_EQ(split_on_dash(SplitBehavior::merged_with_previous), (Pieces{"a-", "b-", "-", "c"}));
+  EXPECT_EQ(split_on_dash(SplitBehavior::merged_with_next), (Pieces{"a", "-b", "-", "-c"}));
+  EXPECT_EQ(split_on_dash(SplitBehavior::contiguous), (Pieces{"a", "-", "b", "--", "c"}));
+  EXPECT_EQ(split_on_dash(SplitBehavior::removed), (Pieces{"a", "b", "c"}));
+  EXPECT_EQ(split_on_dash(SplitBehavior::removed, true), (Pieces{"-", "-", "-"}));
+}
+
+std::string cut(const std::vector<AddedToken>& tokens, std::string_view text, bool escape) {
+  std::vector<AddedTokenMatcher::Part> parts;
+  AddedTokenMatcher(tokens).cut(text, escape, parts);
+  std::string shown;
+  for (const auto& part : parts)
+    shown += part.id < 0 ? "[" + std::string(part.text) + "]"
+                         : "<" + std::to_string(part.id) + ":" + std::string(part.text) + ">";
+  return shown;
+}
+
+TEST(AddedTokens, MatchLeftmostLongest) {
+  const std::vector<AddedToken> tokens = {{"ab", 1}, {"abc", 2}, {"c", 3}};
+  EXPECT_EQ(cut(tokens, "xabcab", false), "[x]<2:abc><1:ab>");
+  EXPECT_EQ(cut(tokens, "", false), "");
+}
+
+TEST(AddedTokens, StayTextWhenSpecialAndEscaped) {
+  const std::vector<AddedToken> tokens = {{"</s>", 2, true}, {"<ip-pii>", 4}};
+  EXPECT_EQ(cut(tokens, "a</s>b<ip-pii>", true), "[a</s>b]<4:<ip-pii>>");
+  EXPECT_EQ(cut(tokens, "a</s>b", false), "[a]<2:</s>>[b]");
+}
+
+TEST(AddedTokens, RespectWordsAndTakeSpace) {
+  const std::vector<AddedToken> word = {{"cat", 1, false, true}};
+  EXPECT_EQ(cut(word, "cat concat cats \u00E9cat cat", false),
+            "<1:cat>[ concat cats \u00E9cat ]<1:cat>");
+  const std::vector<AddedToken> left = {{"<m>", 1, false, false, true, false}};
+  EXPECT_EQ(cut(left, "a \u3000<m> b <m><m>", false), "[a]<1: \u3000<m>>[ b]<1: <m>><1:<m>>");
+  const std::vector<AddedToken> right = {{"<m>", 1, false, false, false, true}};
+  EXPECT_EQ(cut(right, "a <m> \n b", false), "[a ]<1:<m> \n >[b]");
+}
+
+}  // namespace
+}  // namespace ballast

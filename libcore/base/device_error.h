@@ -1,15 +1,14 @@
-// The one exception of Ballast besides std::bad_alloc: a device, driver or collective failed inside
-// an op. It carries op, shapes and place in its text and is caught once, in run_tool(): exit 4.
+// Thrown by device and collective code (a CUDA call, a lost rank) and caught once, in run_tool():
+// exit 4. The message names the op, the shapes and the place.
 #pragma once
 
 #include <stdexcept>
-#include <string>
 
 namespace ballast {
 
-class DeviceError : public std::runtime_error {
+class DeviceError final : public std::runtime_error {
  public:
-  explicit DeviceError(const std::string& text) : std::runtime_error(text) {}
+  using std::runtime_error::runtime_error;
 };
 
 }  // namespace ballast

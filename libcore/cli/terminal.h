@@ -37,4 +37,7 @@ class ProgressLine {
   int64_t last_ns_ = 0;
 };
 
+// Takes a drawn progress line off the screen before something else is said on stderr.
+void clear_progress_for_message();
+
 }  // namespace ballast

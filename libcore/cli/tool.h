@@ -49,6 +49,9 @@ struct Verb {
   const char* summary;  // one line, lower case, no full stop
   VerbRun (*add)(CLI::App& app, const CommonOptions& common);
   const char* examples = "";  // lines for the end of --help
+  // -o names the verb's own product (a tokenizer, a prefix, a folder). Otherwise run_tool() sends
+  // what print_out() prints to -o, published whole when the verb is done.
+  bool owns_output = false;
 };
 
 struct Tool {
@@ -71,8 +74,19 @@ int run_tool(const Tool& tool, int argc, char** argv);
 CLI::Option* path_option(CLI::Option* option);
 CLI::Option* choice_option(CLI::Option* option, std::vector<std::string> choices);
 
-// Writes to stdout through one buffer; run_tool() finishes it: a full device or closed pipe is exit
-// 3 or SIGPIPE.
+// Options in the forms of units.h: "0.5M", "64KiB"; "30m", "2h". A default is shown by help when
+// the value is not 0.
+CLI::Option* count_option(CLI::App& app, const std::string& name, int64_t& value,
+                          const std::string& help);
+CLI::Option* seconds_option(CLI::App& app, const std::string& name, double& value,
+                            const std::string& help);
+
+// Every option that was given on the command line, by environment or by --config, as a TOML file
+// that --config reads back to the same values.
+std::string config_text(const CLI::App& app);
+
+// Writes to stdout (or to -o, see Verb) through one buffer; run_tool() finishes it: a full device
+// or closed pipe is exit 3 or SIGPIPE.
 void print_out(std::string_view text);
 Result<void> finish_stdout();
 

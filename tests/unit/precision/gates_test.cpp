@@ -82,7 +82,7 @@ TEST(Gates, EachSignalCrossesItsOwnLimits) {
   signals.values.sum_x4 = 65536 * 1e6;
   EXPECT_EQ(level(judge(signals, limits), "G11"), kWarn);  // growth alone could fail it
 
-  signals.block_spans[16] = 20;  // 4 % of 512
+  signals.block_spans[16] = 20;  // 3.9 % of 512
   EXPECT_EQ(level(judge(signals, limits), "G18"), kWarn);
   signals.block_spans[18] = 40;
   EXPECT_EQ(level(judge(signals, limits), "G18"), kFail);

@@ -1,26 +1,326 @@
-#include "kernels/ref/attention.h"
+// Causal attention, one task per sequence and key-value head. Queries go in blocks of kBlock rows
+// whose scores against all keys of the block fit in a near cache, so the softmax sees whole rows:
+//   S = Q K^T,  P = softmax(S),  O = P V;
+//   dP = dO V^T,  dS = P (dP - delta),  dQ = dS K,  dK += dS^T Q,  dV += P^T dO.
+// Masked places hold exact zeros. A zero times NaN is NaN, so a sequence with a non-finite input
+// takes the reference's path, where a query never touches what it cannot see.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/attention.cpp"  // NOLINT
+#include "kernels/cpu/targets.h"
+// clang-format off
+#include <hwy/foreach_target.h>
+// clang-format on
+#include <hwy/highway.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
 
+#include "kernels/cpu/attention_task.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/small_gemm-inl.h"
+#include "kernels/ref/attention.h"
 
+HWY_BEFORE_NAMESPACE();
 namespace ballast {
+namespace HWY_NAMESPACE {
+
+constexpr int64_t kBlock = 32;
+
+// Sizes padded to whole vectors.
+struct Padded {
+  int64_t seq, dim;
+  explicit Padded(const AttentionShape& s) : seq(round_up(s.seq)), dim(round_up(s.head_dim)) {}
+  static int64_t round_up(int64_t n) { return (n + lanes() - 1) / lanes() * lanes(); }
+};
+
+// (seq, head_dim) columns to (head_dim, padded seq).
+void pack_transposed(float* to, const float* from, int64_t stride, const AttentionShape& s,
+                     int64_t padded_seq) {
+  for (int64_t i = 0; i < s.head_dim; ++i) {
+    float* row = to + i * padded_seq;
+    for (int64_t t = 0; t < s.seq; ++t) row[t] = from[t * stride + i];
+    std::fill(row + s.seq, row + padded_seq, 0.0f);
+  }
+}
+
+// (seq, head_dim) columns to (seq, padded head_dim).
+void pack_rows(float* to, const float* from, int64_t stride, const AttentionShape& s,
+               int64_t padded_dim) {
+  for (int64_t t = 0; t < s.seq; ++t) {
+    float* row = to + t * padded_dim;
+    std::copy_n(from + t * stride, s.head_dim, row);
+    std::fill(row + s.head_dim, row + padded_dim, 0.0f);
+  }
+}
+
+// The rows of queries [begin, end) and the padded range of keys that any of them sees.
+struct Block {
+  int64_t begin, end, key_begin, key_end;
+  int64_t rows() const { return end - begin; }
+  int64_t keys() const { return key_end - key_begin; }
+};
+
+Block block_at(int64_t begin, const AttentionTask& t) {
+  const int64_t end = std::min(begin + kBlock, t.shape.seq);
+  const int32_t first = *std::min_element(t.doc_start + begin, t.doc_start + end);
+  return {begin, end, first / lanes() * lanes(), Padded::round_up(end)};
+}
+
+// One row of scores through the policy, in place over [0, n); returns the largest one.
+HWY_INLINE float scale_scores(float* s, int64_t n, const ScorePolicy& policy) {
+  const Floats d;
+  const Vector scale = hn::Set(d, policy.scale), cap = hn::Set(d, policy.cap);
+  const Vector over_cap = hn::Set(d, policy.cap > 0 ? 1 / policy.cap : 0);
+  Vector top = hn::Set(d, -std::numeric_limits<float>::infinity());
+  for (int64_t j = 0; j < n; j += lanes()) {
+    Vector v = hn::Mul(scale, hn::LoadU(d, s + j));
+    if (policy.cap > 0) v = hn::Mul(cap, tanh_of(hn::Mul(v, over_cap)));
+    top = hn::Max(top, v);
+    hn::StoreU(v, d, s + j);
+  }
+  return max_of(top);
+}
+
+// s = exp(s - shift) over [0, n); returns the sum.
+HWY_INLINE float exp_scores(float* s, int64_t n, float shift) {
+  const Floats d;
+  const Vector m = hn::Set(d, shift);
+  Vector sum = hn::Zero(d);
+  for (int64_t j = 0; j < n; j += lanes()) {
+    const Vector p = exp_of(hn::Sub(hn::LoadU(d, s + j), m));
+    sum = hn::Add(sum, p);
+    hn::StoreU(p, d, s + j);
+  }
+  return sum_of(sum);
+}
+
+// The scores of query `row` outside its document or behind it become `value`.
+HWY_INLINE void mask_row(float* s, const Block& block, const AttentionTask& t, int64_t row,
+                         float value) {
+  std::fill(s, s + (t.doc_start[row] - block.key_begin), value);
+  std::fill(s + (row + 1 - block.key_begin), s + block.keys(), value);
+}
+
+// p and lse of the rows of a block; o gets 1 / sum as a factor later.
+void softmax_block(float* scores, float* inverse_sums, const Block& block, const AttentionTask& t,
+                   int64_t head, int64_t stride) {
+  constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+  for (int64_t r = 0; r < block.rows(); ++r) {
+    float* s = scores + r * stride;
+    const int64_t row = block.begin + r;
+    // tanh and a negative scale would move an early mask: mask after the policy.
+    scale_scores(s, block.keys(), t.policy);
+    mask_row(s, block, t, row, kMinusInfinity);
+    Vector tops = hn::Set(Floats(), kMinusInfinity);
+    for (int64_t j = 0; j < block.keys(); j += lanes()) {
+      tops = hn::Max(tops, hn::LoadU(Floats(), s + j));
+    }
+    float top = max_of(tops);
+    // Max may lose a NaN score: finite inputs give one only by way of an infinite product.
+    for (int64_t j = 0; !std::isfinite(top) && j < block.keys(); ++j) {
+      if (std::isnan(s[j])) top = s[j];
+    }
+    if (t.tops != nullptr && (top > t.tops[head] || std::isnan(top))) t.tops[head] = top;
+    const float sum = exp_scores(s, block.keys(), top);
+    inverse_sums[r] = 1 / sum;
+    t.lse[row * t.lse_stride + head] = top + std::log(sum);
+  }
+}
+
+void attention_forward_task(const AttentionTask& t) {
+  const AttentionShape& s = t.shape;
+  const Padded padded(s);
+  const int64_t group = s.heads / s.kv_heads, d = s.head_dim;
+  const float* k = t.qkv + s.q_cols() + t.kv_head * d;
+  const float* v = k + s.kv_cols();
+  TaskScratch scratch(padded.seq * padded.dim * 2 + kBlock * (padded.seq + padded.dim + 1));
+  float* const keys = scratch.take(d * padded.seq);
+  float* const values = scratch.take(padded.seq * padded.dim);
+  float* const scores = scratch.take(kBlock * padded.seq);
+  float* const out = scratch.take(kBlock * padded.dim);
+  float* const inverse_sums = scratch.take(kBlock);
+  pack_transposed(keys, k, t.qkv_stride, s, padded.seq);
+  pack_rows(values, v, t.qkv_stride, s, padded.dim);
+  for (int64_t head = t.kv_head * group; head < (t.kv_head + 1) * group; ++head) {
+    for (int64_t begin = 0; begin < s.seq; begin += kBlock) {
+      const Block block = block_at(begin, t);
+      const float* q = t.qkv + begin * t.qkv_stride + head * d;
+      const int64_t visible = std::min(block.key_end, s.seq) - block.key_begin;
+      small_gemm({scores, padded.seq, q, t.qkv_stride, 1, keys + block.key_begin, padded.seq,
+                  block.rows(), block.keys(), d, false});
+      softmax_block(scores, inverse_sums, block, t, head, padded.seq);
+      small_gemm({out, padded.dim, scores, padded.seq, 1, values + block.key_begin * padded.dim,
+                  padded.dim, block.rows(), padded.dim, visible, false});
+      for (int64_t r = 0; r < block.rows(); ++r) {
+        float* o = t.o + (begin + r) * t.o_stride + head * d;
+        for (int64_t i = 0; i < d; ++i) o[i] = out[r * padded.dim + i] * inverse_sums[r];
+      }
+    }
+  }
+}
+
+// From scores and dP to P (in place of the scores) and dS (in place of dP), one row.
+HWY_INLINE void backward_row(float* s, float* dp, int64_t n, float lse, float delta,
+                             const ScorePolicy& policy) {
+  const Floats d;
+  const Vector scale = hn::Set(d, policy.scale), one = hn::Set(d, 1.0f);
+  const Vector cap = hn::Set(d, policy.cap);
+  const Vector over_cap = hn::Set(d, policy.cap > 0 ? 1 / policy.cap : 0);
+  for (int64_t j = 0; j < n; j += lanes()) {
+    Vector score = hn::Mul(scale, hn::LoadU(d, s + j));
+    Vector slope = scale;
+    if (policy.cap > 0) {
+      const Vector ratio = tanh_of(hn::Mul(score, over_cap));
+      score = hn::Mul(cap, ratio);
+      slope = hn::Mul(scale, hn::NegMulAdd(ratio, ratio, one));
+    }
+    const Vector p = exp_of(hn::Sub(score, hn::Set(d, lse)));
+    const Vector ds = hn::Mul(p, hn::Sub(hn::LoadU(d, dp + j), hn::Set(d, delta)));
+    hn::StoreU(p, d, s + j);
+    hn::StoreU(hn::Mul(ds, slope), d, dp + j);
+  }
+}
+
+// Packed operands of one key-value head and of the query head at work.
+struct BackwardScratch {
+  float *keys_t, *values_t, *keys, *queries, *douts, *dkeys, *dvalues, *scores, *dscores, *dq;
+};
+
+void backward_block(const BackwardScratch& w, const Block& block, const AttentionTask& t,
+                    int64_t head, const Padded& padded) {
+  const int64_t d = t.shape.head_dim, rows = block.rows(), first = block.key_begin;
+  const int64_t visible = std::min(block.key_end, t.shape.seq) - first;
+  const float* q = w.queries + block.begin * padded.dim;
+  const float* dout = w.douts + block.begin * padded.dim;
+  small_gemm({w.scores, padded.seq, q, padded.dim, 1, w.keys_t + first, padded.seq, rows,
+              block.keys(), d, false});
+  small_gemm({w.dscores, padded.seq, dout, padded.dim, 1, w.values_t + first, padded.seq, rows,
+              block.keys(), d, false});
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t row = block.begin + r;
+    const float delta = ref::dot(dout + r * padded.dim, t.o + row * t.o_stride + head * d, d);
+    float *s = w.scores + r * padded.seq, *ds = w.dscores + r * padded.seq;
+    backward_row(s, ds, block.keys(), t.lse[row * t.lse_stride + head], delta, t.policy);
+    mask_row(s, block, t, row, 0);
+    mask_row(ds, block, t, row, 0);
+  }
+  small_gemm({w.dq, padded.dim, w.dscores, padded.seq, 1, w.keys + first * padded.dim, padded.dim,
+              rows, padded.dim, visible, false});
+  small_gemm({w.dkeys + first * padded.dim, padded.dim, w.dscores, 1, padded.seq, q, padded.dim,
+              visible, padded.dim, rows, true});
+  small_gemm({w.dvalues + first * padded.dim, padded.dim, w.scores, 1, padded.seq, dout, padded.dim,
+              visible, padded.dim, rows, true});
+  for (int64_t r = 0; r < rows; ++r) {
+    std::copy_n(w.dq + r * padded.dim, d, t.dqkv + (block.begin + r) * t.dqkv_stride + head * d);
+  }
+}
+
+void attention_backward_task(const AttentionTask& t) {
+  const AttentionShape& s = t.shape;
+  const Padded padded(s);
+  const int64_t group = s.heads / s.kv_heads, d = s.head_dim, square = padded.seq * padded.dim;
+  const int64_t k_col = s.q_cols() + t.kv_head * d, v_col = k_col + s.kv_cols();
+  TaskScratch scratch(7 * square + kBlock * (2 * padded.seq + padded.dim));
+  BackwardScratch w;
+  for (float** part :
+       {&w.keys_t, &w.values_t, &w.keys, &w.queries, &w.douts, &w.dkeys, &w.dvalues}) {
+    *part = scratch.take(square);
+  }
+  for (float** part : {&w.scores, &w.dscores}) *part = scratch.take(kBlock * padded.seq);
+  w.dq = scratch.take(kBlock * padded.dim);
+  pack_transposed(w.keys_t, t.qkv + k_col, t.qkv_stride, s, padded.seq);
+  pack_transposed(w.values_t, t.qkv + v_col, t.qkv_stride, s, padded.seq);
+  pack_rows(w.keys, t.qkv + k_col, t.qkv_stride, s, padded.dim);
+  std::fill_n(w.dkeys, square, 0.0f);
+  std::fill_n(w.dvalues, square, 0.0f);
+  for (int64_t head = t.kv_head * group; head < (t.kv_head + 1) * group; ++head) {
+    pack_rows(w.queries, t.qkv + head * d, t.qkv_stride, s, padded.dim);
+    pack_rows(w.douts, t.dout + head * d, t.dout_stride, s, padded.dim);
+    for (int64_t begin = 0; begin < s.seq; begin += kBlock) {
+      backward_block(w, block_at(begin, t), t, head, padded);
+    }
+  }
+  for (int64_t row = 0; row < s.seq; ++row) {
+    float* dqkv = t.dqkv + row * t.dqkv_stride;
+    std::copy_n(w.dkeys + row * padded.dim, d, dqkv + k_col);
+    std::copy_n(w.dvalues + row * padded.dim, d, dqkv + v_col);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ballast
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ballast {
+HWY_EXPORT(attention_forward_task);
+HWY_EXPORT(attention_backward_task);
+
+namespace {
+
+void check_shapes(const Tensor& o, const Tensor& lse, const Tensor& qkv, const Tensor& doc_start,
+                  const AttentionShape& s) {
+  BALLAST_CHECK(s.heads % s.kv_heads == 0 && qkv.cols == s.qkv_cols());
+  BALLAST_CHECK(qkv.rows == s.batch * s.seq && o.rows == qkv.rows && lse.rows == qkv.rows);
+  BALLAST_CHECK(o.cols == s.q_cols() && lse.cols == s.heads);
+  BALLAST_CHECK(doc_start.rows == s.batch && doc_start.cols == s.seq);
+}
+
+// The task of key-value head `index % NKV` in sequence `index / NKV`.
+AttentionTask task_of(int64_t index, const Tensor& o, const Tensor& lse, const Tensor& qkv,
+                      const Tensor& doc_start, const AttentionShape& shape,
+                      const ScorePolicy& policy) {
+  const int64_t b = index / shape.kv_heads, row = b * shape.seq;
+  AttentionTask task;
+  task.shape = shape;
+  task.policy = policy;
+  task.kv_head = index % shape.kv_heads;
+  task.qkv = qkv.row<float>(row);
+  task.qkv_stride = qkv.stride;
+  task.o = o.row<float>(row);
+  task.o_stride = o.stride;
+  task.lse = lse.row<float>(row);
+  task.lse_stride = lse.stride;
+  task.doc_start = doc_start.row<int32_t>(b);
+  return task;
+}
+
+bool all_finite(const Tensor& t, int64_t begin, int64_t rows) {
+  for (int64_t r = begin; r < begin + rows; ++r) {
+    const float* x = t.row<float>(r);
+    float probe = 0;  // stays 0 while all are finite: 0 * inf and 0 * NaN are NaN
+    for (int64_t c = 0; c < t.cols; ++c) probe += 0 * x[c];
+    if (probe != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 void CpuBackend::attention(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
                            const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
                            const ScorePolicy& policy) {
-  BALLAST_CHECK(qkv.cols == shape.qkv_cols() && qkv.rows == shape.batch * shape.seq);
-  BALLAST_CHECK(o.cols == shape.q_cols() && o.rows == qkv.rows);
-  BALLAST_CHECK(lse.cols == shape.heads && lse.rows == qkv.rows);
-  std::vector<float> tops(static_cast<size_t>(shape.batch * shape.heads));
+  check_shapes(o, lse, qkv, doc_start, shape);
+  std::vector<float> tops(static_cast<size_t>(shape.batch * shape.heads),
+                          -std::numeric_limits<float>::infinity());
   AttentionShape one = shape;
   one.batch = 1;
-  pool_.parallel_for(shape.batch, 1, [&](int64_t b, int64_t) {
-    const ref::Matrix<float> top = {tops.data() + b * shape.heads, 1, shape.heads, shape.heads};
-    ref::attention(ref::view<float>(rows_of(o, b * shape.seq, shape.seq)),
-                   ref::view<float>(rows_of(lse, b * shape.seq, shape.seq)), top,
-                   ref::view<float>(rows_of(qkv, b * shape.seq, shape.seq)),
-                   ref::view<int32_t>(rows_of(doc_start, b, 1)), one, policy);
+  const std::vector<char> finite = finite_sequences(std::span(&qkv, 1), shape);
+  pool_.parallel_for(shape.batch * shape.kv_heads, 1, [&](int64_t index, int64_t) {
+    const int64_t b = index / shape.kv_heads;
+    AttentionTask task = task_of(index, o, lse, qkv, doc_start, shape, policy);
+    task.tops = tops.data() + b * shape.heads;
+    if (finite[static_cast<size_t>(b)] != 0) {
+      HWY_DYNAMIC_DISPATCH(attention_forward_task)(task);
+    } else if (task.kv_head == 0) {
+      const auto sequence = [&](const Tensor& t) {
+        return ref::view<float>(rows_of(t, b * shape.seq, shape.seq));
+      };
+      ref::attention(sequence(o), sequence(lse), {task.tops, 1, shape.heads, shape.heads},
+                     sequence(qkv), ref::view<int32_t>(rows_of(doc_start, b, 1)), one, policy);
+    }
   });
   if (max_logit.empty()) return;
   for (int64_t head = 0; head < shape.heads; ++head) {
@@ -36,16 +336,43 @@ void CpuBackend::attention(const Tensor& o, const Tensor& lse, const Tensor& max
 void CpuBackend::attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& o,
                                const Tensor& lse, const Tensor& qkv, const Tensor& doc_start,
                                const AttentionShape& shape, const ScorePolicy& policy) {
-  BALLAST_CHECK(qkv.cols == shape.qkv_cols() && qkv.rows == shape.batch * shape.seq);
+  check_shapes(o, lse, qkv, doc_start, shape);
+  BALLAST_CHECK(dqkv.rows == qkv.rows && dqkv.cols == qkv.cols && dout.rows == o.rows &&
+                dout.cols == o.cols);
   AttentionShape one = shape;
   one.batch = 1;
-  pool_.parallel_for(shape.batch, 1, [&](int64_t b, int64_t) {
-    const auto sequence = [&](const Tensor& t) {
-      return ref::view<float>(rows_of(t, b * shape.seq, shape.seq));
-    };
-    ref::attention_bwd(sequence(dqkv), sequence(dout), sequence(o), sequence(lse), sequence(qkv),
-                       ref::view<int32_t>(rows_of(doc_start, b, 1)), one, policy);
+  const Tensor inputs[] = {qkv, dout};
+  const std::vector<char> finite = finite_sequences(inputs, shape);
+  pool_.parallel_for(shape.batch * shape.kv_heads, 1, [&](int64_t index, int64_t) {
+    const int64_t b = index / shape.kv_heads;
+    AttentionTask task = task_of(index, o, lse, qkv, doc_start, shape, policy);
+    task.dout = dout.row<float>(b * shape.seq);
+    task.dout_stride = dout.stride;
+    task.dqkv = dqkv.row<float>(b * shape.seq);
+    task.dqkv_stride = dqkv.stride;
+    if (finite[static_cast<size_t>(b)] != 0) {
+      HWY_DYNAMIC_DISPATCH(attention_backward_task)(task);
+    } else if (task.kv_head == 0) {
+      const auto sequence = [&](const Tensor& t) {
+        return ref::view<float>(rows_of(t, b * shape.seq, shape.seq));
+      };
+      ref::attention_bwd(sequence(dqkv), sequence(dout), sequence(o), sequence(lse), sequence(qkv),
+                         ref::view<int32_t>(rows_of(doc_start, b, 1)), one, policy);
+    }
   });
 }
 
+// For each sequence, whether all its rows of all tensors are finite.
+std::vector<char> CpuBackend::finite_sequences(std::span<const Tensor> tensors,
+                                               const AttentionShape& shape) {
+  std::vector<char> finite(static_cast<size_t>(shape.batch));
+  pool_.parallel_for(shape.batch, 1, [&](int64_t b, int64_t) {
+    finite[static_cast<size_t>(b)] =
+        std::all_of(tensors.begin(), tensors.end(),
+                    [&](const Tensor& t) { return all_finite(t, b * shape.seq, shape.seq); });
+  });
+  return finite;
+}
+
 }  // namespace ballast
+#endif  // HWY_ONCE

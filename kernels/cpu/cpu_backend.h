@@ -80,6 +80,8 @@ class CpuBackend final : public Backend {
   // `count` floats that stay valid until the next call; contents unspecified.
   float* scratch(int64_t count);
 
+  std::vector<char> finite_sequences(std::span<const Tensor> tensors, const AttentionShape& shape);
+
   // Runs body(begin, end, partial) over fixed chunks of [0, rows), each with its own zeroed row of
   // `cols` floats, then adds the rows to dw in chunk order.
   template <class Body>

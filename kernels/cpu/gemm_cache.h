@@ -1,12 +1,62 @@
-// What the matrix product keeps between calls.
+// What the matrix product keeps between calls: oneDNN primitives by shape, and packed copies of
+// weights by address. Lookups and insertions happen on the host thread, before tiles are handed to
+// the pool; `run` is called from the pool's threads.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
+#include <tuple>
+#include <vector>
+
+#include "libcore/tensor/backend.h"
 
 namespace ballast {
 
-class GemmCache {};
+// One tile of D (m, n) = alpha * op(A) * op(B) + beta * D. With packed_b, B is in the layout that
+// the primitive asked for.
+struct GemmTile {
+  int64_t m, n, k;
+  int64_t a_stride, b_stride, d_stride;
+  bool transpose_a, transpose_b, packed_b;
+  float alpha, beta;
+  auto operator<=>(const GemmTile&) const = default;
+};
 
-std::string gemm_library();  // "oneDNN 2.6.3 avx512_core"
+class GemmPrimitive {
+ public:
+  explicit GemmPrimitive(const GemmTile& tile);
+  ~GemmPrimitive();
+  void run(float* d, const float* a, const float* b) const;
+  int64_t packed_bytes() const;  // of B
+  void pack(void* to, const float* b) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The column tiles of one weight, packed for products with it or with its transpose.
+struct PackedWeight {
+  bool current = false;
+  std::vector<std::shared_ptr<void>> tiles;
+};
+
+class GemmCache {
+ public:
+  const GemmPrimitive& primitive(const GemmTile& tile);
+  // Marks packed copies of a weight as old.
+  void invalidate(const Tensor& weight);
+  PackedWeight& packed(const Tensor& weight, bool transposed);
+
+ private:
+  using WeightKey = std::tuple<const void*, int64_t, int64_t, int64_t, bool>;
+  static WeightKey key_of(const Tensor& weight, bool transposed);
+  std::map<GemmTile, std::unique_ptr<GemmPrimitive>> primitives_;
+  std::map<WeightKey, PackedWeight> weights_;
+};
+
+std::string gemm_library();  // "oneDNN 2.6.3 isa 0x1ff"
 
 }  // namespace ballast

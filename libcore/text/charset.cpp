@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "libcore/io/utf8.h"
-#include "libcore/text/ascii.h"
+#include "libcore/base/ascii.h"
 
 namespace ballast {
 namespace {

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "libcore/text/ascii.h"
+#include "libcore/base/ascii.h"
 
 namespace ballast {
 namespace {

@@ -2,7 +2,7 @@
 #include <iterator>
 #include <unordered_map>
 
-#include "libcore/text/ascii.h"
+#include "libcore/base/ascii.h"
 #include "libcore/text/html.h"
 
 namespace ballast {

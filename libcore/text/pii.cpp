@@ -7,7 +7,7 @@
 #include <cstring>
 #include <unordered_set>
 
-#include "libcore/text/ascii.h"
+#include "libcore/base/ascii.h"
 
 namespace ballast {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "libcore/text/ascii.h"
+#include "libcore/base/ascii.h"
 #include "libcore/text/url.h"
 
 namespace ballast {

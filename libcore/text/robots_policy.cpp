@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "libcore/text/ascii.h"
+#include "libcore/base/ascii.h"
 
 namespace ballast {
 

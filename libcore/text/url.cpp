@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "libcore/text/ascii.h"
+#include "libcore/base/ascii.h"
 
 namespace ballast {
 namespace {

@@ -13,6 +13,37 @@
 #include "libcore/io/utf8.h"
 
 namespace ballast {
+
+void append_json_string(std::string& out, std::string_view text) {
+  std::string repaired;
+  if (!is_valid_utf8(text)) {
+    repaired = replace_invalid_utf8(text, nullptr);
+    text = repaired;
+  }
+  out += '"';
+  size_t begin = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+    out += text.substr(begin, i - begin);
+    begin = i + 1;
+    if (byte == '\n') {
+      out += "\\n";
+    } else if (byte == '\t') {
+      out += "\\t";
+    } else if (byte == '\r') {
+      out += "\\r";
+    } else if (byte < 0x20) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      out += '\\';
+      out += static_cast<char>(byte);
+    }
+  }
+  out += text.substr(begin);
+  out += '"';
+}
+
 namespace {
 
 constexpr size_t kMaxDepth = 64;
@@ -139,38 +170,8 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
   std::vector<Level> levels_;
 };
 
-void append_string(std::string& out, std::string_view text) {
-  std::string repaired;
-  if (!is_valid_utf8(text)) {
-    repaired = replace_invalid_utf8(text, nullptr);
-    text = repaired;
-  }
-  out += '"';
-  size_t begin = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
-    out += text.substr(begin, i - begin);
-    begin = i + 1;
-    if (byte == '\n') {
-      out += "\\n";
-    } else if (byte == '\t') {
-      out += "\\t";
-    } else if (byte == '\r') {
-      out += "\\r";
-    } else if (byte < 0x20) {
-      out += fmt::format("\\u{:04x}", byte);
-    } else {
-      out += '\\';
-      out += static_cast<char>(byte);
-    }
-  }
-  out += text.substr(begin);
-  out += '"';
-}
-
 void append_double(std::string& out, double value) {
-  if (!std::isfinite(value)) return append_string(out, format_double(value));
+  if (!std::isfinite(value)) return append_json_string(out, format_double(value));
   const std::string text = format_double(value);
   out += text;
   // A double stays recognisable as one: 1.0, not 1.
@@ -193,7 +194,7 @@ void append_json(std::string& out, const Json& value, int indent) {
       if (!first) out += ',';
       first = false;
       new_line(inner);
-      append_string(out, key);
+      append_json_string(out, key);
       out += indent < 0 ? ":" : ": ";
       append_json(out, child, inner);
     }
@@ -210,7 +211,7 @@ void append_json(std::string& out, const Json& value, int indent) {
     new_line(indent);
     out += ']';
   } else if (value.is_string()) {
-    append_string(out, value.get_ref<const std::string&>());
+    append_json_string(out, value.get_ref<const std::string&>());
   } else if (value.is_number_float()) {
     append_double(out, value.get<double>());
   } else {

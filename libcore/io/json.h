@@ -16,6 +16,9 @@ using Json = nlohmann::ordered_json;
 // `where` names the source in messages (path or path:line).
 Result<Json> parse_json(std::string_view text, const std::string& where);
 
+// Appends `text` as a JSON string with quotes; invalid UTF-8 is replaced.
+void append_json_string(std::string& out, std::string_view text);
+
 // Compact, one line, UTF-8 with invalid bytes replaced; doubles shortest round-trip, non-finite
 // ones as the strings "NaN", "Infinity", "-Infinity" (ballast-trace(5)).
 std::string to_json_line(const Json& value);

@@ -65,11 +65,10 @@ class MemorySource final : public ByteSource {
   size_t position_ = 0;
 };
 
-// Bytes that were looked at already, then the rest.
 class PrefixedSource final : public ByteSource {
  public:
-  PrefixedSource(Bytes prefix, std::unique_ptr<ByteSource> rest)
-      : prefix_(as_text(prefix)), rest_(std::move(rest)) {}
+  PrefixedSource(std::string prefix, std::unique_ptr<ByteSource> rest)
+      : prefix_(std::move(prefix)), rest_(std::move(rest)) {}
   Result<size_t> read(MutableBytes into) override {
     if (position_ == prefix_.size()) return rest_->read(into);
     const size_t n = std::min(into.size(), prefix_.size() - position_);
@@ -112,6 +111,10 @@ std::unique_ptr<ByteSource> memory_source(std::string data, std::string name) {
   return std::make_unique<MemorySource>(std::move(data), std::move(name));
 }
 
+std::unique_ptr<ByteSource> prefixed_source(std::string prefix, std::unique_ptr<ByteSource> rest) {
+  return std::make_unique<PrefixedSource>(std::move(prefix), std::move(rest));
+}
+
 Result<std::unique_ptr<ByteSource>> decoding_source(std::unique_ptr<ByteSource> raw) {
   std::array<std::byte, 4> start;
   size_t known = 0;
@@ -122,7 +125,7 @@ Result<std::unique_ptr<ByteSource>> decoding_source(std::unique_ptr<ByteSource> 
   }
   const Bytes prefix = Bytes(start).first(known);
   const Compression compression = compression_of(prefix);
-  auto source = std::make_unique<PrefixedSource>(prefix, std::move(raw));
+  auto source = prefixed_source(std::string(as_text(prefix)), std::move(raw));
   if (compression == Compression::gzip) return inflate_source(std::move(source), Inflate::gzip);
   if (compression == Compression::zstd) return zstd_source(std::move(source));
   return source;

@@ -40,6 +40,8 @@ Result<std::unique_ptr<ByteSource>> open_source(FileSystem& fs, const std::strin
 // The same without decoding (WARC readers that need member borders).
 Result<std::unique_ptr<ByteSource>> open_raw_source(FileSystem& fs, const std::string& path);
 std::unique_ptr<ByteSource> memory_source(std::string data, std::string name = "memory");
+// Bytes that were looked at already, then the rest.
+std::unique_ptr<ByteSource> prefixed_source(std::string prefix, std::unique_ptr<ByteSource> rest);
 // Decodes `raw` by its first bytes, as open_source does.
 Result<std::unique_ptr<ByteSource>> decoding_source(std::unique_ptr<ByteSource> raw);
 

@@ -9,8 +9,8 @@
 #include <iterator>
 #include <memory>
 
-#include "libcore/io/utf8.h"
 #include "libcore/base/ascii.h"
+#include "libcore/io/utf8.h"
 
 namespace ballast {
 namespace {

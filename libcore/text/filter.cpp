@@ -1,0 +1,154 @@
+#include "libcore/text/filter.h"
+
+#include "libcore/text/page.h"
+
+namespace ballast {
+namespace {
+
+// One record on its way through the stages.
+class Run {
+ public:
+  Run(const FilterOptions& options, FilterOutcome& outcome)
+      : options_(options), outcome_(outcome) {}
+
+  void take_line(const InputRecord& record, DocumentParser& parser) {
+    Result<Document> parsed = parser.parse(record.line, record.where);
+    if (!parsed.ok()) {
+      outcome_.verdict = FilterVerdict::malformed;
+      outcome_.stage = "input";
+      outcome_.reason = "malformed";
+      outcome_.error = parsed.take_error();
+      return;
+    }
+    document_ = parsed.take_value();
+    if (passes_robots()) check_text();
+    finish();
+  }
+
+  void take_capture(const InputRecord& record) {
+    Page page = identify_page(record.warc);
+    if (page.kind == PageKind::other) {
+      outcome_.verdict = FilterVerdict::other;
+      outcome_.reason = page.reason;
+      return;
+    }
+    document_ = std::move(page.document);
+    bool usable = page.kind == PageKind::text;
+    if (!usable) reject("extract", page.reason);
+    // The text of an opted-out page is needed only where rejects are kept.
+    bool allowed = usable && passes_robots();
+    if (usable && (allowed || options_.rejects)) {
+      PageText text = extract_page(page, record.where);
+      document_.text = std::move(text.text);
+      document_.replaced = text.replaced;
+      if (!text.language.empty()) document_.language = text.language;
+      if (allowed && !text.failure.empty()) {
+        reject("extract", text.failure);
+        allowed = false;
+      }
+    }
+    if (allowed) check_text();
+    finish();
+  }
+
+ private:
+  void reject(std::string stage, std::string reason) {
+    outcome_.verdict = FilterVerdict::rejected;
+    outcome_.stage = std::move(stage);
+    outcome_.reason = std::move(reason);
+  }
+
+  bool passes_robots() {
+    if (options_.robots == nullptr) return true;
+    RobotsAnswer answer = options_.robots->decide(document_.url);
+    outcome_.robots = robots_outcome_name(answer.outcome);
+    if (answer.outcome == RobotsOutcome::allowed) return true;
+    if (answer.outcome == RobotsOutcome::missing && options_.keep_missing) return true;
+    reject("robots", outcome_.robots);
+    outcome_.agents = answer.verdict.agents;
+    Json& details = document_.ballast;
+    if (answer.outcome == RobotsOutcome::disallowed) {
+      Json names = Json::array();
+      for (int agent : answer.verdict.agents) {
+        names.push_back(options_.robots->agents()[static_cast<size_t>(agent)]);
+      }
+      details["agents"] = std::move(names);
+      details["rule"] = "Disallow: " + answer.verdict.rule->spelling;
+      details["line"] = answer.verdict.rule->line;
+    }
+    if (!answer.captured.empty()) details["captured"] = std::string(answer.captured);
+    return false;
+  }
+
+  void check_text() {
+    outcome_.chars = count_chars(document_.text);
+    if (outcome_.chars < options_.min_chars || outcome_.chars == 0) {
+      return reject("length", outcome_.chars == 0 ? "empty" : "too_short");
+    }
+    if (options_.pii == PiiMode::off) return;
+    std::string original;
+    if (options_.pii == PiiMode::drop) original = document_.text;
+    outcome_.pii = redact_pii(document_.text);
+    if (options_.pii == PiiMode::redact || outcome_.pii.total() == 0) return;
+    document_.text = std::move(original);
+    reject("pii", "found");
+  }
+
+  // Counts of an earlier run over the same document are added to.
+  void add_count(Json& object, const char* name, int64_t count) {
+    int64_t before = 0;
+    auto found = object.find(name);
+    if (found != object.end() && found->is_number_integer()) before = found->get<int64_t>();
+    object[name] = before + count;
+  }
+
+  void finish() {
+    if (document_.id.empty()) document_.id = default_document_id(document_);
+    bool kept = outcome_.verdict == FilterVerdict::kept;
+    outcome_.replaced = document_.replaced;
+    if (!kept && !options_.rejects) return;
+    Json& details = document_.ballast;
+    details.erase("dropped_by");
+    details.erase("reason");
+    if (!kept) {
+      details["dropped_by"] = outcome_.stage;
+      details["reason"] = outcome_.reason;
+    }
+    if (!outcome_.robots.empty()) details["robots"] = outcome_.robots;
+    if (options_.pii != PiiMode::off && (kept || outcome_.stage == "pii")) {
+      if (!details["pii"].is_object()) details["pii"] = Json::object();
+      Json& counts = details["pii"];
+      add_count(counts, "email", outcome_.pii.email);
+      add_count(counts, "ip", outcome_.pii.ip);
+      add_count(counts, "iban", outcome_.pii.iban);
+    }
+    if (document_.replaced > 0) add_count(details, "replaced", document_.replaced);
+    append_document(outcome_.line, document_);
+  }
+
+  const FilterOptions& options_;
+  FilterOutcome& outcome_;
+  Document document_;
+};
+
+}  // namespace
+
+int64_t count_chars(std::string_view text) {
+  int64_t chars = 0;
+  for (char c : text) chars += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  return chars;
+}
+
+FilterOutcome filter_record(const InputRecord& record, const FilterOptions& options,
+                            DocumentParser& parser) {
+  FilterOutcome outcome;
+  Run run(options, outcome);
+  if (record.is_warc) {
+    run.take_capture(record);
+  } else {
+    run.take_line(record, parser);
+  }
+  return outcome;
+}
+
+}  // namespace ballast

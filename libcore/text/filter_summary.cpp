@@ -1,0 +1,83 @@
+#include "libcore/text/filter_summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "libcore/io/utf8.h"
+
+namespace ballast {
+
+void FilterSummary::add(const FilterOutcome& outcome) {
+  ++records_;
+  if (outcome.verdict == FilterVerdict::other) {
+    ++others_[outcome.reason];
+    return;
+  }
+  chars_in_ += outcome.chars;
+  replaced_ += outcome.replaced;
+  if (!outcome.robots.empty()) ++robots_[outcome.robots];
+  pii_.email += outcome.pii.email;
+  pii_.ip += outcome.pii.ip;
+  pii_.iban += outcome.pii.iban;
+  pii_documents_ += outcome.pii.total() > 0 ? 1 : 0;
+  if (outcome.verdict == FilterVerdict::kept) {
+    ++kept_;
+    chars_kept_ += outcome.chars;
+    return;
+  }
+  ++rejected_;
+  ++reasons_[outcome.stage + ":" + outcome.reason];
+  for (int agent : outcome.agents) {
+    auto at = static_cast<size_t>(agent);
+    if (agents_.size() <= at) agents_.resize(at + 1);
+    ++agents_[at];
+  }
+}
+
+Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
+  Json record;
+  record["v"] = 1;
+  record["type"] = "filter";
+  record["records"] = records_;
+  record["kept"] = kept_;
+  record["rejected"] = rejected_;
+  record["reasons"] = reasons_;
+  record["other_records"] = others_;
+  record["robots"] = robots_;
+  Json blocking = Json::object();
+  for (size_t i = 0; i < agents_.size(); ++i) {
+    if (agents_[i] > 0) blocking[agents[i]] = agents_[i];
+  }
+  record["agents"] = std::move(blocking);
+  record["pii"] = {
+      {"email", pii_.email}, {"ip", pii_.ip}, {"iban", pii_.iban}, {"documents", pii_documents_}};
+  record["replaced"] = replaced_;
+  record["chars"] = chars_in_;
+  record["chars_kept"] = chars_kept_;
+  return record;
+}
+
+std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>& agents) const {
+  int64_t others = 0;
+  for (const auto& [type, count] : others_) others += count;
+  std::vector<std::string> lines;
+  lines.push_back(fmt::format("{} records: {} kept, {} rejected, {} without document", records_,
+                              kept_, rejected_, others));
+  for (const auto& [reason, count] : reasons_) {
+    lines.push_back(fmt::format("rejected {:>8}  {}", count, reason));
+  }
+  for (size_t i = 0; i < agents_.size(); ++i) {
+    if (agents_[i] > 0)
+      lines.push_back(fmt::format("blocked  {:>8}  for {}", agents_[i], agents[i]));
+  }
+  for (const auto& [type, count] : others_) {
+    lines.push_back(fmt::format("passed   {:>8}  {} records", count, printable(type)));
+  }
+  lines.push_back(fmt::format("personal data in {} documents: {} e-mail, {} IPv4, {} IBAN",
+                              pii_documents_, pii_.email, pii_.ip, pii_.iban));
+  if (replaced_ > 0) lines.push_back(fmt::format("{} ill-formed characters replaced", replaced_));
+  return lines;
+}
+
+}  // namespace ballast

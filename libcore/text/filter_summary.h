@@ -1,0 +1,38 @@
+// Counts of a filter run: every record once, refusals by stage and reason, blocking robots,
+// personal data. Plain counts, so the order of add() does not matter. One thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "libcore/io/json.h"
+#include "libcore/text/filter.h"
+
+namespace ballast {
+
+class FilterSummary {
+ public:
+  void add(const FilterOutcome& outcome);
+
+  // {"v":1,"type":"filter","records",...}; ballast-documents(5) lists the keys.
+  Json to_json(const std::vector<std::string>& agents) const;
+  // For a person: one line of totals, then one per reason and per blocking robot.
+  std::vector<std::string> to_lines(const std::vector<std::string>& agents) const;
+
+  int64_t kept() const { return kept_; }
+  int64_t rejected() const { return rejected_; }
+
+ private:
+  int64_t records_ = 0, kept_ = 0, rejected_ = 0;
+  int64_t chars_in_ = 0, chars_kept_ = 0, replaced_ = 0;
+  int64_t pii_documents_ = 0;
+  PiiCounts pii_;
+  std::map<std::string, int64_t> reasons_;  // "stage:reason"
+  std::map<std::string, int64_t> others_;   // records without document, by type
+  std::map<std::string, int64_t> robots_;   // verdicts on URLs
+  std::vector<int64_t> agents_;             // documents each robot may not fetch
+};
+
+}  // namespace ballast

@@ -1,0 +1,93 @@
+#include "libcore/text/page.h"
+
+#include <algorithm>
+
+#include "libcore/base/ascii.h"
+#include "libcore/text/charset.h"
+#include "libcore/text/html.h"
+#include "libcore/text/url.h"
+
+namespace ballast {
+namespace {
+
+bool is_html(std::string_view type) {
+  return type == "text/html" || type == "application/xhtml+xml";
+}
+
+// Servers that name no type: markup shows itself.
+std::string sniff_type(std::string_view body) {
+  size_t begin = std::min(body.find_first_not_of(" \t\r\n\xEF\xBB\xBF"), body.size());
+  return body.substr(begin).starts_with('<') ? "text/html" : "text/plain";
+}
+
+void refuse(Page& page, const char* reason) {
+  page.kind = PageKind::unusable;
+  page.reason = reason;
+}
+
+void read_response(const WarcRecord& record, Page& page) {
+  Result<HttpResponse> response = parse_http_response(record.block, {});
+  if (!response.ok()) return refuse(page, "no_http");
+  page.response = response.take_value();
+  if (page.response.status != 200) return refuse(page, "http_status");
+  page.media = parse_media_type(field_value(page.response.fields, "Content-Type"));
+  page.document.language = field_value(page.response.fields, "Content-Language");
+}
+
+}  // namespace
+
+Page identify_page(const WarcRecord& record) {
+  Page page;
+  std::string type = to_ascii_lower(record.type());
+  bool response = type == "response", conversion = type == "conversion";
+  if (!response && !conversion && type != "resource") {
+    page.reason = type.empty() ? "untyped" : type;
+    return page;
+  }
+  page.document.url = record.target_uri();
+  if (split_url(page.document.url).target == "/robots.txt") {
+    page.reason = "robotstxt";
+    return page;
+  }
+  page.kind = PageKind::text;
+  page.document.id = record.field("WARC-Record-ID");
+  page.document.date = record.field("WARC-Date");
+  if (response) {
+    read_response(record, page);
+    if (page.kind != PageKind::text) return page;
+  } else {
+    page.response.body = record.block;
+    page.media = parse_media_type(record.field("Content-Type"));
+    page.document.language = record.field("WARC-Identified-Content-Language");
+  }
+  if (conversion) page.media.type = "text/plain";
+  if (page.media.type.empty()) page.media.type = sniff_type(page.response.body);
+  if (!is_html(page.media.type) && page.media.type != "text/plain") refuse(page, "media_type");
+  return page;
+}
+
+PageText extract_page(const Page& page, const std::string& where) {
+  PageText result;
+  Result<std::string> body = decode_http_body(page.response, kPageLimitBytes, where);
+  if (!body.ok()) {
+    result.failure = "bad_body";
+    return result;
+  }
+  bool html = is_html(page.media.type);
+  DecodedText decoded = decode_text(*body, page.media.charset, html);
+  result.replaced = decoded.replaced;
+  if (!html) {
+    result.text = std::move(decoded.text);
+    return result;
+  }
+  Result<HtmlText> text = extract_html(decoded.text, where);
+  if (!text.ok()) {
+    result.failure = "hostile_markup";
+    return result;
+  }
+  result.text = std::move(text->text);
+  result.language = std::move(text->language);
+  return result;
+}
+
+}  // namespace ballast

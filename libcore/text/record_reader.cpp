@@ -1,0 +1,82 @@
+#include "libcore/text/record_reader.h"
+
+#include <fmt/format.h>
+
+#include "libcore/io/utf8.h"
+
+namespace ballast {
+namespace {
+
+constexpr size_t kLookBytes = 4096;
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+std::string_view trim_start(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  return text;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RecordReader>> RecordReader::open(FileSystem& fs, const std::string& path) {
+  auto source = BALLAST_TRY(open_source(fs, path));
+  return std::make_unique<RecordReader>(std::move(source));
+}
+
+RecordReader::RecordReader(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {}
+
+Result<void> RecordReader::look() {
+  std::string start(kLookBytes, '\0');
+  size_t known = 0;
+  while (known < start.size()) {
+    MutableBytes free{reinterpret_cast<std::byte*>(start.data() + known), start.size() - known};
+    size_t n = BALLAST_TRY(source_->read(free));
+    if (n == 0) break;
+    known += n;
+  }
+  start.resize(known);
+  std::string_view content = trim_start(start);
+  std::string_view magic = "WARC/";
+  if (content.empty() && known < kLookBytes) {
+    kind_ = Kind::empty;
+  } else if (content.starts_with('{')) {
+    kind_ = Kind::json_lines;
+  } else if (!content.empty() && content.substr(0, 5) == magic.substr(0, content.size())) {
+    kind_ = Kind::warc;
+  } else {
+    return corrupt_error("neither JSON Lines nor WARC", source_->name(),
+                         "starts with '" + printable(content.substr(0, 16)) + "'");
+  }
+  size_t bom = start.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  source_ = prefixed_source(start.substr(bom), std::move(source_));
+  if (kind_ == Kind::json_lines) lines_ = std::make_unique<LineReader>(*source_);
+  if (kind_ == Kind::warc) warc_ = std::make_unique<WarcReader>(*source_);
+  return {};
+}
+
+Result<bool> RecordReader::next_line(InputRecord& record) {
+  while (true) {
+    std::optional<std::string_view> line = BALLAST_TRY(lines_->next());
+    if (!line) return false;
+    std::string_view text = *line;
+    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+    if (text.empty()) continue;
+    record.is_warc = false;
+    record.line = text;
+    record.where = fmt::format("{}:{}", source_->name(), lines_->line_number());
+    return true;
+  }
+}
+
+Result<bool> RecordReader::next(InputRecord& record) {
+  if (kind_ == Kind::unknown) BALLAST_TRY(look());
+  if (kind_ == Kind::empty) return false;
+  if (kind_ == Kind::json_lines) return next_line(record);
+  if (!BALLAST_TRY(warc_->next(record.warc))) return false;
+  record.is_warc = true;
+  record.where = fmt::format("{}: record {}", source_->name(), record.warc.number);
+  return true;
+}
+
+}  // namespace ballast

@@ -1,0 +1,158 @@
+#include "libcore/text/filter.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "libcore/text/filter_summary.h"
+
+namespace ballast {
+namespace {
+
+FilterOutcome filter(const InputRecord& record, const FilterOptions& options = {}) {
+  DocumentParser parser;
+  return filter_record(record, options, parser);
+}
+InputRecord json(std::string line) {
+  InputRecord record;
+  record.line = std::move(line);
+  record.where = "f:1";
+  return record;
+}
+InputRecord warc(const std::string& type, const std::string& block, const std::string& uri) {
+  InputRecord record;
+  record.is_warc = true;
+  record.warc.fields = {{"WARC-Type", type},
+                        {"WARC-Target-URI", uri},
+                        {"WARC-Record-ID", "<urn:uuid:1>"},
+                        {"WARC-Date", "2025-01-01T00:00:00Z"}};
+  record.warc.block = block;
+  record.where = "f: record 1";
+  return record;
+}
+InputRecord page(const std::string& status, const std::string& type, const std::string& body) {
+  return warc("response", "HTTP/1.1 " + status + "\r\nContent-Type: " + type + "\r\n\r\n" + body,
+              "http://h/p");
+}
+
+TEST(Filter, KeepsAPageWithItsOrigin) {
+  FilterOutcome outcome =
+      filter(page("200 OK", "text/html; charset=utf-8", "<html lang=de><p>Hallo Welt"));
+  EXPECT_EQ(outcome.verdict, FilterVerdict::kept);
+  EXPECT_EQ(outcome.chars, 10);
+  EXPECT_EQ(outcome.line, R"({"text":"Hallo Welt","id":"<urn:uuid:1>","url":"http://h/p",)"
+                          R"("date":"2025-01-01T00:00:00Z","language":"de",)"
+                          R"("ballast":{"pii":{"email":0,"ip":0,"iban":0}}})"
+                          "\n");
+}
+
+TEST(Filter, ReadsPlainTextAndWet) {
+  EXPECT_NE(filter(page("200", "text/plain; charset=latin1", "caf\xe9")).line.find("caf\u00e9"),
+            std::string::npos);
+  InputRecord wet = warc("conversion", "plain <b> text", "http://h/");
+  EXPECT_NE(filter(wet).line.find("\"plain <b> text\""), std::string::npos);
+}
+
+TEST(Filter, RejectsWithStageAndReason) {
+  auto reason = [](const FilterOutcome& outcome) {
+    EXPECT_EQ(outcome.verdict, FilterVerdict::rejected);
+    EXPECT_EQ(outcome.line, "");
+    return outcome.stage + ":" + outcome.reason;
+  };
+  EXPECT_EQ(reason(filter(page("404 no", "text/html", "x"))), "extract:http_status");
+  EXPECT_EQ(reason(filter(page("200 OK", "image/png", "x"))), "extract:media_type");
+  EXPECT_EQ(reason(filter(page("200 OK", "text/html", ""))), "length:empty");
+  EXPECT_EQ(reason(filter(warc("response", "no http", "http://h/"))), "extract:no_http");
+  EXPECT_EQ(reason(filter(page("200 OK\r\nContent-Encoding: br", "text/html", "\xff\xff"))),
+            "extract:bad_body");
+  EXPECT_EQ(reason(filter(json(R"({"text":""})"))), "length:empty");
+  FilterOptions options;
+  options.min_chars = 3;
+  EXPECT_EQ(reason(filter(json(R"({"text":"\u00e9\u00e9"})"), options)), "length:too_short");
+}
+
+TEST(Filter, RecordsWithoutDocumentAreNamedByType) {
+  FilterOutcome outcome = filter(warc("Request", "GET / HTTP/1.1\r\n\r\n", "http://h/"));
+  EXPECT_EQ(outcome.verdict, FilterVerdict::other);
+  EXPECT_EQ(outcome.reason, "request");
+  EXPECT_EQ(filter(warc("response", "HTTP/1.1 200 OK\r\n\r\n", "http://h/robots.txt")).reason,
+            "robotstxt");
+}
+
+TEST(Filter, MalformedLineCarriesItsError) {
+  FilterOutcome outcome = filter(json("{\"text\":"));
+  EXPECT_EQ(outcome.verdict, FilterVerdict::malformed);
+  EXPECT_EQ(outcome.error.where, "f:1");
+}
+
+TEST(Filter, OptOutNamesRobotsRuleAndLine) {
+  RobotsStore store({"GPTBot", "CCBot", "*"});
+  store.add_capture({"http://h/robots.txt", "2025-02-03T00:00:00Z", "", 200,
+                     "User-agent: GPTBot\nUser-agent: CCBot\nDisallow: /p\n"});
+  store.resolve_redirects();
+  FilterOptions options;
+  options.robots = &store;
+  options.rejects = true;
+  FilterOutcome outcome = filter(page("200 OK", "text/html", "<p>x"), options);
+  EXPECT_EQ(outcome.verdict, FilterVerdict::rejected);
+  EXPECT_EQ(outcome.agents, (std::vector<int>{0, 1}));
+  EXPECT_NE(outcome.line.find(R"("ballast":{"agents":["GPTBot","CCBot"],"rule":"Disallow: /p",)"
+                              R"("line":3,"captured":"2025-02-03T00:00:00Z",)"
+                              R"("dropped_by":"robots","reason":"disallowed",)"
+                              R"("robots":"disallowed"})"),
+            std::string::npos)
+      << outcome.line;
+  EXPECT_NE(outcome.line.find(R"("text":"x")"), std::string::npos);
+}
+
+TEST(Filter, HostsWithoutRobotsFollowThePolicy) {
+  RobotsStore store({"*"});
+  FilterOptions options;
+  options.robots = &store;
+  EXPECT_EQ(filter(json(R"({"text":"x","url":"http://h/"})"), options).verdict,
+            FilterVerdict::kept);
+  options.keep_missing = false;
+  FilterOutcome outcome = filter(json(R"({"text":"x"})"), options);
+  EXPECT_EQ(outcome.verdict, FilterVerdict::rejected);
+  EXPECT_EQ(outcome.reason, "missing");
+}
+
+TEST(Filter, PiiModes) {
+  InputRecord record = json(R"({"text":"to a@b.org","id":"i"})");
+  FilterOptions options;
+  EXPECT_NE(filter(record, options).line.find(R"("to <email-pii>")"), std::string::npos);
+  options.pii = PiiMode::off;
+  EXPECT_EQ(filter(record, options).line, "{\"text\":\"to a@b.org\",\"id\":\"i\"}\n");
+  options.pii = PiiMode::drop;
+  options.rejects = true;
+  FilterOutcome outcome = filter(record, options);
+  EXPECT_EQ(outcome.stage, "pii");
+  EXPECT_NE(outcome.line.find("a@b.org"), std::string::npos);
+  EXPECT_EQ(outcome.pii.email, 1);
+}
+
+TEST(Filter, SecondRunAddsToTheCountsOfTheFirst) {
+  FilterOutcome first = filter(json(R"({"text":"a@b.org","id":"i"})"));
+  std::string line = first.line;
+  line.pop_back();
+  FilterOutcome second = filter(json(line));
+  EXPECT_EQ(second.line, first.line);
+}
+
+TEST(FilterSummary, AccountsForEveryRecord) {
+  FilterSummary summary;
+  summary.add(filter(json(R"({"text":"x 1.2.3.4"})")));
+  summary.add(filter(json(R"({"text":""})")));
+  summary.add(filter(json("[")));
+  summary.add(filter(warc("warcinfo", "", "")));
+  Json record = summary.to_json({});
+  EXPECT_EQ(record["records"], 4);
+  EXPECT_EQ(record["kept"], 1);
+  EXPECT_EQ(record["rejected"], 2);
+  EXPECT_EQ(record["reasons"].dump(), R"({"input:malformed":1,"length:empty":1})");
+  EXPECT_EQ(record["other_records"].dump(), R"({"warcinfo":1})");
+  EXPECT_EQ(record["pii"]["ip"], 1);
+}
+
+}  // namespace
+}  // namespace ballast

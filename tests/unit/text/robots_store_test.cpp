@@ -1,0 +1,144 @@
+#include "libcore/text/robots_store.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/temporary_directory.h"
+
+namespace ballast {
+namespace {
+
+constexpr const char* kBlockAll = "User-agent: *\nDisallow: /\n";
+
+RobotsStore::Capture capture(std::string url, int status, std::string body,
+                             std::string date = "2025-01-01T00:00:00Z") {
+  return {std::move(url), std::move(date), "", status, std::move(body)};
+}
+RobotsOutcome outcome(const RobotsStore& store, std::string_view url) {
+  return store.decide(url).outcome;
+}
+
+TEST(RobotsStore, LooksHostsUpByAuthority) {
+  RobotsStore store({"*"});
+  store.add_file("h.example:81", kBlockAll);
+  EXPECT_EQ(outcome(store, "http://h.example:81/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(store, "http://h.example/x"), RobotsOutcome::missing);
+  EXPECT_EQ(outcome(store, "http://www.h.example:81/x"), RobotsOutcome::missing);
+  EXPECT_EQ(outcome(store, ""), RobotsOutcome::missing);
+  EXPECT_EQ(outcome(store, "no url"), RobotsOutcome::missing);
+}
+
+TEST(RobotsStore, SpellingOfTheAuthorityIsNoWayRoundAnOptOut) {
+  RobotsStore store({"*"});
+  store.add_file("h.example", kBlockAll);
+  EXPECT_EQ(outcome(store, "http://H.Example/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(store, "http://h.example:80/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(store, "https://u@h.example:443/x"), RobotsOutcome::disallowed);
+}
+
+TEST(RobotsStore, LatestCaptureWinsInAnyOrder) {
+  RobotsStore store({"*"});
+  store.add_capture(capture("http://h/robots.txt", 200, kBlockAll, "2025-01-02T00:00:00Z"));
+  store.add_capture(capture("http://h/robots.txt", 200, "", "2024-01-02T00:00:00Z"));
+  store.resolve_redirects();
+  RobotsAnswer answer = store.decide("http://h/x");
+  EXPECT_EQ(answer.outcome, RobotsOutcome::disallowed);
+  EXPECT_EQ(answer.captured, "2025-01-02T00:00:00Z");
+}
+
+TEST(RobotsStore, StatusFollowsTheRfc) {
+  RobotsStore store({"*"});
+  store.add_capture(capture("http://gone/robots.txt", 404, kBlockAll));
+  store.add_capture(capture("http://busy/robots.txt", 429, kBlockAll));
+  store.add_capture(capture("http://broken/robots.txt", 503, ""));
+  store.resolve_redirects();
+  EXPECT_EQ(outcome(store, "http://gone/x"), RobotsOutcome::allowed);
+  EXPECT_EQ(outcome(store, "http://busy/x"), RobotsOutcome::allowed);
+  EXPECT_EQ(outcome(store, "http://broken/x"), RobotsOutcome::unreachable);
+}
+
+TEST(RobotsStore, RedirectsAreFollowedThroughTheCaptures) {
+  RobotsStore store({"*"});
+  auto redirect = [&](const std::string& from, const std::string& to) {
+    RobotsStore::Capture step = capture(from, 301, "");
+    step.location = to;
+    store.add_capture(step);
+  };
+  redirect("http://a/robots.txt", "//b/robots.txt");
+  redirect("http://b/robots.txt", "https://c/robots.txt");
+  store.add_capture(capture("https://c/robots.txt", 200, kBlockAll));
+  redirect("http://lost/robots.txt", "http://elsewhere/robots.txt");
+  redirect("http://loop/robots.txt", "/robots.txt");
+  store.resolve_redirects();
+  EXPECT_EQ(outcome(store, "http://a/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(store, "http://lost/x"), RobotsOutcome::missing);
+  EXPECT_EQ(outcome(store, "http://loop/x"), RobotsOutcome::missing);
+}
+
+FileSystem& disk() { return posix_file_system(); }
+
+void put(const std::string& path, std::string_view content) {
+  auto file = disk().create_exclusive(path);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->append(as_bytes(content)).ok());
+  ASSERT_TRUE((*file)->close().ok());
+}
+
+TEST(RobotsStore, LoadsAFolderByHostAndPort) {
+  TemporaryDirectory dir;
+  ASSERT_TRUE(disk().make_directories(dir / "robots").ok());
+  put(dir / "robots/h.example.txt", kBlockAll);
+  put(dir / "robots/h.example_8080.txt", "User-agent: *\nDisallow: /p\n");
+  put(dir / "robots/README", kBlockAll);
+  auto store = load_robots(disk(), dir / "robots", {"*"});
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ((*store)->hosts(), 2);
+  EXPECT_EQ(outcome(**store, "http://h.example/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(**store, "http://h.example:8080/x"), RobotsOutcome::allowed);
+  EXPECT_EQ(outcome(**store, "http://h.example:8080/p"), RobotsOutcome::disallowed);
+}
+
+TEST(RobotsStore, RefusesAFolderOrWarcWithoutRobots) {
+  TemporaryDirectory dir;
+  ASSERT_TRUE(disk().make_directories(dir / "robots").ok());
+  put(dir / "robots/README", "x");
+  put(dir / "a.warc", "WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n\r\n\r\n");
+  EXPECT_EQ(load_robots(disk(), dir / "robots", {"*"}).error().kind, ErrorKind::usage);
+  EXPECT_EQ(load_robots(disk(), dir / "a.warc", {"*"}).error().kind, ErrorKind::usage);
+  EXPECT_EQ(load_robots(disk(), dir / "absent", {"*"}).error().kind, ErrorKind::io);
+}
+
+TEST(RobotsStore, OneFileCountsForAllHosts) {
+  TemporaryDirectory dir;
+  put(dir / "robots.txt", kBlockAll);
+  auto store = load_robots(disk(), dir / "robots.txt", {"GPTBot"});
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ(outcome(**store, "http://any/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(**store, ""), RobotsOutcome::missing);
+}
+
+TEST(RobotsStore, ReadsCapturesOfBothKindsFromAWarc) {
+  auto record = [](const std::string& type, const std::string& uri, const std::string& block) {
+    return "WARC/1.0\r\nWARC-Type: " + type + "\r\nWARC-Target-URI: " + uri +
+           "\r\nContent-Length: " + std::to_string(block.size()) + "\r\n\r\n" + block + "\r\n\r\n";
+  };
+  std::string http = std::string("HTTP/1.1 200 OK\r\n\r\n") + kBlockAll;
+  TemporaryDirectory dir;
+  put(dir / "r.warc",
+      record("response", "<http://a/robots.txt>", http) +
+          record("response", "http://b/other.txt", http) +
+          record("robotstxt", "http://c/robots.txt", kBlockAll) +
+          record("request", "http://d/robots.txt", "GET /robots.txt HTTP/1.1\r\n\r\n") +
+          record("response", "http://e/robots.txt", "HTTP/1.1 500 no\r\n\r\n"));
+  auto store = load_robots(disk(), dir / "r.warc", {"*"});
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ(outcome(**store, "http://a/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(**store, "http://b/x"), RobotsOutcome::missing);
+  EXPECT_EQ(outcome(**store, "http://c/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(**store, "http://d/x"), RobotsOutcome::missing);
+  EXPECT_EQ(outcome(**store, "http://e/x"), RobotsOutcome::unreachable);
+}
+
+}  // namespace
+}  // namespace ballast

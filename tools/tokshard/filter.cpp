@@ -1,0 +1,250 @@
+// tokshard filter: records in, clean documents out, in input order; every refusal with its reason.
+// Blocks of records are filtered in parallel while the next block is read; outcomes do not depend
+// on the number of threads.
+#include "libcore/text/filter.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "libcore/base/thread_pool.h"
+#include "libcore/cli/message.h"
+#include "libcore/io/stream.h"
+#include "libcore/text/filter_summary.h"
+#include "tools/tokshard/robots_mode.h"
+#include "tools/tokshard/verbs.h"
+
+namespace ballast {
+namespace {
+
+constexpr int64_t kBlockRecords = 512;
+constexpr int64_t kBlockBytes = int64_t{16} << 20;
+constexpr int64_t kGrain = 4;
+
+struct FilterFlags {
+  std::vector<std::string> inputs;
+  std::string robots, agents = "apertus", mode = "rfc", on_missing = "keep", pii = "redact";
+  std::string rejects, stats, on_error = "fail";
+  int64_t min_chars = 1;
+  bool agents_given = false;
+};
+
+// Records of all inputs, in the order of the command line.
+class Inputs {
+ public:
+  explicit Inputs(std::vector<std::string> paths) : paths_(std::move(paths)) {}
+
+  // Fills up to one block; empty at the end.
+  Result<void> read_block(std::vector<InputRecord>& block) {
+    size_t used = 0;
+    int64_t bytes = 0;
+    while (used < static_cast<size_t>(kBlockRecords) && bytes < kBlockBytes) {
+      if (used == block.size()) block.emplace_back();
+      if (!BALLAST_TRY(next(block[used]))) break;
+      bytes += block[used++].bytes();
+    }
+    block.resize(used);
+    return {};
+  }
+
+ private:
+  Result<bool> next(InputRecord& record) {
+    while (true) {
+      if (!reader_) {
+        if (next_path_ == paths_.size()) return false;
+        reader_ = BALLAST_TRY(RecordReader::open(posix_file_system(), paths_[next_path_++]));
+      }
+      if (BALLAST_TRY(reader_->next(record))) return true;
+      reader_.reset();
+    }
+  }
+  std::vector<std::string> paths_;
+  size_t next_path_ = 0;
+  std::unique_ptr<RecordReader> reader_;
+};
+
+// Kept documents, rejects and the summary; outputs that were not asked for are null.
+struct Outputs {
+  std::unique_ptr<ByteSink> kept, rejects, stats;
+};
+
+class FilterJob {
+ public:
+  FilterJob(const FilterFlags& flags, const FilterOptions& options, int threads, Outputs outputs)
+      : options_(options),
+        skip_errors_(flags.on_error == "skip"),
+        inputs_(flags.inputs),
+        pool_(threads),
+        outputs_(std::move(outputs)) {}
+
+  Result<FilterSummary> run() {
+    std::vector<InputRecord> block, next;
+    BALLAST_TRY(inputs_.read_block(block));
+    while (!block.empty()) {
+      std::vector<FilterOutcome> outcomes(block.size());
+      Result<void> read = filter_block(block, outcomes, next);
+      for (size_t i = 0; i < outcomes.size(); ++i) BALLAST_TRY(take(outcomes[i]));
+      if (!read.ok()) return read.take_error();
+      block.swap(next);
+    }
+    return std::move(summary_);
+  }
+  Outputs& outputs() { return outputs_; }
+
+ private:
+  // Chunk 0 reads the next block; the others filter this one.
+  Result<void> filter_block(const std::vector<InputRecord>& block,
+                            std::vector<FilterOutcome>& outcomes, std::vector<InputRecord>& next) {
+    Result<void> read;
+    auto records = static_cast<int64_t>(block.size());
+    int64_t chunks = (records + kGrain - 1) / kGrain;
+    pool_.parallel_for(chunks + 1, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t chunk = begin; chunk < end; ++chunk) {
+        if (chunk == 0) {
+          read = inputs_.read_block(next);
+          continue;
+        }
+        DocumentParser parser;
+        int64_t last = std::min(chunk * kGrain, records);
+        for (int64_t i = (chunk - 1) * kGrain; i < last; ++i) {
+          auto at = static_cast<size_t>(i);
+          outcomes[at] = filter_record(block[at], options_, parser);
+        }
+      }
+    });
+    return read;
+  }
+
+  Result<void> take(FilterOutcome& outcome) {
+    if (outcome.verdict == FilterVerdict::malformed) {
+      if (!skip_errors_) return outcome.error;
+      print_warning(outcome.error.message());
+    }
+    summary_.add(outcome);
+    if (outcome.line.empty()) return {};
+    const auto& sink = outcome.verdict == FilterVerdict::kept ? outputs_.kept : outputs_.rejects;
+    if (sink) return sink->write(outcome.line);
+    return {};
+  }
+
+  FilterOptions options_;
+  bool skip_errors_;
+  Inputs inputs_;
+  ThreadPool pool_;
+  Outputs outputs_;
+  FilterSummary summary_;
+};
+
+Result<void> check_flags(const FilterFlags& flags) {
+  BALLAST_TRY(check_robots_mode(flags.mode));
+  if (flags.robots.empty() && flags.agents_given) {
+    return usage_error("--agents needs --robots", "--agents");
+  }
+  if (flags.min_chars < 0) return usage_error("must be 0 or more", "--min-chars");
+  int64_t from_stdin = flags.robots == "-" ? 1 : 0;
+  for (const std::string& path : flags.inputs) from_stdin += path == "-" ? 1 : 0;
+  if (from_stdin > 1) return usage_error("standard input is named twice", "-");
+  return {};
+}
+
+std::vector<std::string> all_inputs(const FilterFlags& flags) {
+  std::vector<std::string> paths = flags.inputs;
+  if (!flags.robots.empty()) paths.push_back(flags.robots);
+  return paths;
+}
+
+// Nothing is written by a dry run.
+Result<Outputs> open_outputs(const FilterFlags& flags, const CommonOptions& common) {
+  FileSystem& fs = posix_file_system();
+  std::string kept = common.output.empty() ? "-" : common.output;
+  std::vector<std::string> inputs = all_inputs(flags);
+  std::vector<std::string> taken;
+  for (const std::string& path : {kept, flags.rejects, flags.stats}) {
+    if (path.empty()) continue;
+    for (const std::string& other : taken) {
+      if (other == path) return usage_error("two outputs have the same name", path);
+    }
+    taken.push_back(path);
+    if (path != "-") BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
+  }
+  Outputs outputs;
+  if (common.dry_run) return outputs;
+  outputs.kept = BALLAST_TRY(open_sink(fs, kept, common.force));
+  if (!flags.rejects.empty()) {
+    outputs.rejects = BALLAST_TRY(open_sink(fs, flags.rejects, common.force));
+  }
+  if (!flags.stats.empty()) {
+    outputs.stats = BALLAST_TRY(open_sink(fs, flags.stats, common.force));
+  }
+  return outputs;
+}
+
+FilterOptions filter_options(const FilterFlags& flags, const RobotsStore* robots) {
+  FilterOptions options;
+  options.robots = robots;
+  options.keep_missing = flags.on_missing == "keep";
+  options.pii = flags.pii == "off"    ? PiiMode::off
+                : flags.pii == "drop" ? PiiMode::drop
+                                      : PiiMode::redact;
+  options.min_chars = flags.min_chars;
+  options.rejects = !flags.rejects.empty();
+  return options;
+}
+
+Result<int> run_filter(const FilterFlags& flags, const CommonOptions& common) {
+  BALLAST_TRY(check_flags(flags));
+  std::vector<std::string> agents = BALLAST_TRY(parse_agent_list(flags.agents, "--agents"));
+  Outputs opened = BALLAST_TRY(open_outputs(flags, common));
+  std::unique_ptr<RobotsStore> robots;
+  if (!flags.robots.empty()) {
+    robots = BALLAST_TRY(load_robots(posix_file_system(), flags.robots, agents));
+  }
+  FilterJob job(flags, filter_options(flags, robots.get()), common.threads, std::move(opened));
+  FilterSummary summary = BALLAST_TRY(job.run());
+  Json record = summary.to_json(agents);
+  Outputs& outputs = job.outputs();
+  if (outputs.rejects) BALLAST_TRY(outputs.rejects->finish());
+  if (outputs.stats) {
+    BALLAST_TRY(outputs.stats->write(to_json_line(record) + "\n"));
+    BALLAST_TRY(outputs.stats->finish());
+  }
+  if (outputs.kept) BALLAST_TRY(outputs.kept->finish());
+  bool stdout_free = common.dry_run || (!common.output.empty() && common.output != "-");
+  if (common.json && stdout_free) print_out(to_json_line(record) + "\n");
+  for (const std::string& line : summary.to_lines(agents)) print_note(line);
+  return kExitDone;
+}
+
+}  // namespace
+
+VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
+  auto flags = std::make_shared<FilterFlags>();
+  path_option(app.add_option("input", flags->inputs,
+                             "JSON Lines, WARC or WET, plain or compressed; '-' is stdin"))
+      ->required();
+  path_option(
+      app.add_option("--robots", flags->robots,
+                     "robots.txt for all hosts, folder of HOST.txt, or WARC with captures"));
+  auto* agents =
+      app.add_option("--agents", flags->agents,
+                     "robots to ask for, separated by commas, or 'apertus' (the default)");
+  app.add_option("--mode", flags->mode, "how robots.txt is read: rfc (the default)");
+  choice_option(app.add_option("--on-missing", flags->on_missing,
+                               "documents of hosts without known robots.txt (keep)"),
+                {"keep", "drop"});
+  choice_option(app.add_option("--pii", flags->pii, "documents with e-mail, IPv4, IBAN (redact)"),
+                {"redact", "drop", "off"});
+  path_option(app.add_option("--rejects", flags->rejects, "rejected documents with their reasons"));
+  path_option(app.add_option("--stats", flags->stats, "summary as one JSON record"));
+  count_option(app, "--min-chars", flags->min_chars, "shortest text to keep, in characters");
+  choice_option(
+      app.add_option("--on-error", flags->on_error, "malformed lines; skip counts them (fail)"),
+      {"fail", "skip"});
+  return [flags, agents, &common] {
+    flags->agents_given = agents->count() > 0;
+    return run_filter(*flags, common);
+  };
+}
+
+}  // namespace ballast

@@ -18,7 +18,7 @@ class MemoryFileSystem final : public FileSystem {
   ~MemoryFileSystem() override;
 
   // What a power cut leaves: unsynced file content is lost, unsynced creations, renames and
-  // removals are undone.
+  // removals are undone. A directory's entries are durable once sync_directory() saw them.
   void crash();
   void set_free_bytes(int64_t bytes);  // appends past it fail with "no space left on device"
 
@@ -44,7 +44,7 @@ class MemoryFileSystem final : public FileSystem {
 
 // Counts mutating operations (create, append, sync, close, rename, remove, truncate, make,
 // sync_directory) from 1 and fails number `fail_at`; with `fail_all_after` every later one fails
-// too (the process died there).
+// too (the process died there). A failed append has written half of its data.
 class FaultyFileSystem final : public FileSystem {
  public:
   FaultyFileSystem(FileSystem& inner, int64_t fail_at, bool fail_all_after = true);
@@ -67,6 +67,7 @@ class FaultyFileSystem final : public FileSystem {
   Result<int64_t> free_bytes(const std::string& path) override;
 
  private:
+  friend class FaultyWritable;
   struct State;
   std::shared_ptr<State> state_;
 };

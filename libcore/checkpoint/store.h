@@ -51,9 +51,11 @@ struct SavedCheckpoint {
   std::string path;           // RUN/ckpt/step-N
   int64_t bytes = 0;          // of all files
   std::string manifest_hash;  // xxh3-128 of manifest.json: names this checkpoint in traces
+  std::string warning;        // RUN/ckpt/latest could not be replaced; the checkpoint is complete
 };
 
-// The step is state.step. Refuses to replace an existing step (kind usage).
+// The step is state.step. Refuses to replace a complete checkpoint (kind usage); an incomplete
+// directory of that name is discarded.
 Result<SavedCheckpoint> save_checkpoint(FileSystem& fs, const std::string& run_directory,
                                         const ModelConfig& config, const ParamTable& table,
                                         const FlatState& flat, const TrainState& state,

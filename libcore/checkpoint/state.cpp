@@ -1,0 +1,130 @@
+#include "libcore/checkpoint/state.h"
+
+#include <algorithm>
+
+#include "libcore/checkpoint/json_fields.h"
+
+namespace ballast {
+namespace {
+
+Json state_json(const TrainState& state) {
+  Json json;
+  json["version"] = kStateVersion;
+  json["step"] = state.step;
+  json["tokens"] = state.tokens;
+  json["samples"] = state.samples;
+  json["tokens_trained"] = state.tokens_trained;
+  json["optimizer_steps"] = state.optimizer_steps;
+  Json ranges = Json::array();
+  for (const SkipRange& range : state.skip_ranges)
+    ranges.push_back(Json::array({range.begin, range.end}));
+  json["skip_ranges"] = std::move(ranges);
+  json["segment"] = state.segment;
+  json["sampler"] = state.sampler;
+  json["clipper"] = state.clipper;
+  json["guard"] = state.guard;
+  json["schedule"] = state.schedule;
+  json["config"] = state.config;
+  json["environment"] = state.environment;
+  return json;
+}
+
+Result<std::vector<SkipRange>> parse_skip_ranges(const Json& json, const std::string& where) {
+  const Json* array = BALLAST_TRY(array_field(json, "skip_ranges", where));
+  std::vector<SkipRange> ranges;
+  for (const Json& pair : *array) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_integer() ||
+        !pair[1].is_number_integer()) {
+      return corrupt_error("an entry of 'skip_ranges' is not [begin, end]", where);
+    }
+    ranges.push_back({pair[0].get<int64_t>(), pair[1].get<int64_t>()});
+  }
+  if (!are_skip_ranges_sorted(ranges)) {
+    return corrupt_error("'skip_ranges' are not ascending and disjoint", where);
+  }
+  return ranges;
+}
+
+// Leaves of both trees by dotted path; an array is one leaf.
+void collect_differences(const Json& a, const Json& b, const std::string& path,
+                         std::vector<StateDifference>& into) {
+  if (a.is_object() && b.is_object()) {
+    for (const auto& [key, value] : a.items()) {
+      const std::string name = path.empty() ? key : path + "." + key;
+      if (b.contains(key)) {
+        collect_differences(value, b.at(key), name, into);
+      } else {
+        into.push_back({name, to_json_line(value), ""});
+      }
+    }
+    for (const auto& [key, value] : b.items()) {
+      if (!a.contains(key))
+        into.push_back({path.empty() ? key : path + "." + key, "", to_json_line(value)});
+    }
+  } else if (a != b) {
+    into.push_back({path, to_json_line(a), to_json_line(b)});
+  }
+}
+
+}  // namespace
+
+void add_skip_range(std::vector<SkipRange>& ranges, SkipRange range) {
+  if (range.begin >= range.end) return;
+  std::vector<SkipRange> joined;
+  for (const SkipRange& other : ranges) {
+    if (other.end < range.begin || other.begin > range.end) {
+      joined.push_back(other);
+    } else {
+      range = {std::min(range.begin, other.begin), std::max(range.end, other.end)};
+    }
+  }
+  joined.insert(std::ranges::upper_bound(joined, range.begin, {}, &SkipRange::begin), range);
+  ranges = std::move(joined);
+}
+
+bool are_skip_ranges_sorted(const std::vector<SkipRange>& ranges) {
+  int64_t reached = -1;
+  for (const SkipRange& range : ranges) {
+    if (range.begin <= reached || range.begin < 0 || range.end <= range.begin) return false;
+    reached = range.end;
+  }
+  return true;
+}
+
+std::string state_text(const TrainState& state) { return to_json_text(state_json(state)); }
+
+Result<TrainState> parse_state(std::string_view text, const std::string& where) {
+  const Json json = BALLAST_TRY(parse_json(text, where));
+  BALLAST_TRY(refuse_unknown_fields(
+      json,
+      {"version", "step", "tokens", "samples", "tokens_trained", "optimizer_steps", "skip_ranges",
+       "segment", "sampler", "clipper", "guard", "schedule", "config", "environment"},
+      where));
+  const int64_t version = BALLAST_TRY(count_field(json, "version", where));
+  if (version != kStateVersion) {
+    return corrupt_error("'version' is " + std::to_string(version), where, "accepted: 1");
+  }
+  TrainState state;
+  state.step = BALLAST_TRY(count_field(json, "step", where));
+  state.tokens = BALLAST_TRY(count_field(json, "tokens", where));
+  state.samples = BALLAST_TRY(count_field(json, "samples", where));
+  state.tokens_trained = BALLAST_TRY(count_field(json, "tokens_trained", where));
+  state.optimizer_steps = BALLAST_TRY(count_field(json, "optimizer_steps", where));
+  state.skip_ranges = BALLAST_TRY(parse_skip_ranges(json, where));
+  state.segment = BALLAST_TRY(count_field(json, "segment", where));
+  state.sampler = BALLAST_TRY(object_field(json, "sampler", where));
+  state.clipper = BALLAST_TRY(object_field(json, "clipper", where));
+  state.guard = BALLAST_TRY(object_field(json, "guard", where));
+  state.schedule = BALLAST_TRY(object_field(json, "schedule", where));
+  state.config = BALLAST_TRY(object_field(json, "config", where));
+  state.environment = BALLAST_TRY(object_field(json, "environment", where));
+  return state;
+}
+
+std::vector<StateDifference> state_differences(const TrainState& a, const TrainState& b) {
+  std::vector<StateDifference> differences;
+  collect_differences(state_json(a), state_json(b), "", differences);
+  return differences;
+}
+
+}  // namespace ballast

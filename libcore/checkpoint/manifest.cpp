@@ -363,7 +363,7 @@ int64_t step_of_directory(std::string_view name) {
   int64_t step = -1;
   const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), step);
   if (error != std::errc() || end != name.data() + name.size()) return -1;
-  return step_directory_name(step) == name ? step : -1;
+  return step >= 0 && step_directory_name(step) == name ? step : -1;
 }
 
 }  // namespace ballast

@@ -73,53 +73,59 @@ void block_recompute(const BlockContext& c, Saved& s, const BlockParams& w, Reco
   c.backend.activation(s.act, s.gate_up, Activation::swiglu);
 }
 
-Saved take_shared(Arena& arena, const ModelConfig& c, int64_t rows, Recompute level) {
+Types types_of(const Backend& backend) {
+  const Dtype compute = backend.compute_dtype();
+  return {compute, compute == Dtype::f64 ? Dtype::f64 : Dtype::f32};
+}
+
+Saved take_shared(Arena& arena, const ModelConfig& c, const Types& types, int64_t rows,
+                  Recompute level) {
   Saved s;
   if (level >= Recompute::norms) {
-    s.y1 = arena.take(Dtype::f32, rows, c.hidden_size);
-    s.y2 = arena.take(Dtype::f32, rows, c.hidden_size);
-    s.act = arena.take(Dtype::f32, rows, c.intermediate_size);
+    s.y1 = arena.take(types.activation, rows, c.hidden_size);
+    s.y2 = arena.take(types.activation, rows, c.hidden_size);
+    s.act = arena.take(types.activation, rows, c.intermediate_size);
   }
   if (level >= Recompute::block) {
-    s.rstd1 = arena.take(Dtype::f32, 1, rows);
-    s.rstd2 = arena.take(Dtype::f32, 1, rows);
-    s.qkv = arena.take(Dtype::f32, rows, c.q_rows() + 2 * c.kv_rows());
-    s.o = arena.take(Dtype::f32, rows, c.q_rows());
-    s.lse = arena.take(Dtype::f32, rows, c.num_attention_heads);
-    s.mid = arena.take(Dtype::f32, rows, c.hidden_size);
-    s.gate_up = arena.take(Dtype::f32, rows, 2 * c.intermediate_size);
+    s.rstd1 = arena.take(types.statistic, 1, rows);
+    s.rstd2 = arena.take(types.statistic, 1, rows);
+    s.qkv = arena.take(types.activation, rows, c.q_rows() + 2 * c.kv_rows());
+    s.o = arena.take(types.activation, rows, c.q_rows());
+    s.lse = arena.take(types.statistic, rows, c.num_attention_heads);
+    s.mid = arena.take(types.activation, rows, c.hidden_size);
+    s.gate_up = arena.take(types.activation, rows, 2 * c.intermediate_size);
   }
   return s;
 }
 
-Saved take_saved(Arena& arena, const Saved& shared, const ModelConfig& c, int64_t rows,
-                 Recompute level) {
+Saved take_saved(Arena& arena, const Saved& shared, const ModelConfig& c, const Types& types,
+                 int64_t rows, Recompute level) {
   Saved s = shared;
-  s.x = arena.take(Dtype::f32, rows, c.hidden_size);
+  s.x = arena.take(types.activation, rows, c.hidden_size);
   if (level < Recompute::norms) {
-    s.y1 = arena.take(Dtype::f32, rows, c.hidden_size);
-    s.y2 = arena.take(Dtype::f32, rows, c.hidden_size);
-    s.act = arena.take(Dtype::f32, rows, c.intermediate_size);
+    s.y1 = arena.take(types.activation, rows, c.hidden_size);
+    s.y2 = arena.take(types.activation, rows, c.hidden_size);
+    s.act = arena.take(types.activation, rows, c.intermediate_size);
   }
   if (level < Recompute::block) {
-    s.rstd1 = arena.take(Dtype::f32, 1, rows);
-    s.rstd2 = arena.take(Dtype::f32, 1, rows);
-    s.qkv = arena.take(Dtype::f32, rows, c.q_rows() + 2 * c.kv_rows());
-    s.o = arena.take(Dtype::f32, rows, c.q_rows());
-    s.lse = arena.take(Dtype::f32, rows, c.num_attention_heads);
-    s.mid = arena.take(Dtype::f32, rows, c.hidden_size);
-    s.gate_up = arena.take(Dtype::f32, rows, 2 * c.intermediate_size);
+    s.rstd1 = arena.take(types.statistic, 1, rows);
+    s.rstd2 = arena.take(types.statistic, 1, rows);
+    s.qkv = arena.take(types.activation, rows, c.q_rows() + 2 * c.kv_rows());
+    s.o = arena.take(types.activation, rows, c.q_rows());
+    s.lse = arena.take(types.statistic, rows, c.num_attention_heads);
+    s.mid = arena.take(types.activation, rows, c.hidden_size);
+    s.gate_up = arena.take(types.activation, rows, 2 * c.intermediate_size);
   }
   return s;
 }
 
-BlockScratch take_scratch(Arena& arena, const ModelConfig& c, int64_t rows) {
+BlockScratch take_scratch(Arena& arena, const ModelConfig& c, const Types& types, int64_t rows) {
   BlockScratch t;
-  t.dact = arena.take(Dtype::f32, rows, c.intermediate_size);
-  t.dgate_up = arena.take(Dtype::f32, rows, 2 * c.intermediate_size);
-  t.dnorm = arena.take(Dtype::f32, rows, c.hidden_size);
-  t.dqkv = arena.take(Dtype::f32, rows, c.q_rows() + 2 * c.kv_rows());
-  t.dout = arena.take(Dtype::f32, rows, c.q_rows());
+  t.dact = arena.take(types.activation, rows, c.intermediate_size);
+  t.dgate_up = arena.take(types.activation, rows, 2 * c.intermediate_size);
+  t.dnorm = arena.take(types.activation, rows, c.hidden_size);
+  t.dqkv = arena.take(types.activation, rows, c.q_rows() + 2 * c.kv_rows());
+  t.dout = arena.take(types.activation, rows, c.q_rows());
   return t;
 }
 

@@ -18,6 +18,14 @@ enum class Recompute : uint8_t {
   block,  // everything inside the block: only its input is kept
 };
 
+// Types of one run: activations (and the weights that ops read), and statistics, loss rows and
+// parameter gradients. The float64 reference has both in f64.
+struct Types {
+  Dtype activation = Dtype::f32;
+  Dtype statistic = Dtype::f32;
+};
+Types types_of(const Backend& backend);
+
 // Weights of a block or their gradients, views of a flat buffer.
 struct BlockParams {
   Tensor attention_norm;  // (1, H)
@@ -66,9 +74,11 @@ void block_recompute(const BlockContext& c, Saved& s, const BlockParams& w, Reco
 
 // Takes the tensors of a Saved from `kept` (one per block) or `shared` (one for all), as `level`
 // says.
-Saved take_saved(Arena& arena, const Saved& shared, const ModelConfig& config, int64_t rows,
-                 Recompute level);
-Saved take_shared(Arena& arena, const ModelConfig& config, int64_t rows, Recompute level);
-BlockScratch take_scratch(Arena& arena, const ModelConfig& config, int64_t rows);
+Saved take_saved(Arena& arena, const Saved& shared, const ModelConfig& config, const Types& types,
+                 int64_t rows, Recompute level);
+Saved take_shared(Arena& arena, const ModelConfig& config, const Types& types, int64_t rows,
+                  Recompute level);
+BlockScratch take_scratch(Arena& arena, const ModelConfig& config, const Types& types,
+                          int64_t rows);
 
 }  // namespace ballast

@@ -22,49 +22,61 @@ Model::Model(Backend& backend, Arena& arena, const ModelConfig& config, const Pa
       config_(config),
       table_(table),
       shape_(shape),
+      types_(types_of(backend)),
       rows_(shape.micro_batch * shape.seq_len) {
   chunk_rows_ = rows_per_chunk(rows_, config.padded_vocab());
   const Recompute level = shape.training ? shape.recompute : Recompute::block;
-  const Saved shared = take_shared(arena, config, rows_, level);
+  const Saved shared = take_shared(arena, config, types_, rows_, level);
   const int64_t kept = shape.training ? config.num_hidden_layers : 2;
   for (int64_t i = 0; i < kept; ++i)
-    saved_.push_back(take_saved(arena, shared, config, rows_, level));
-  x_last_ = arena.take(Dtype::f32, rows_, config.hidden_size);
-  y_last_ = arena.take(Dtype::f32, rows_, config.hidden_size);
-  rstd_last_ = arena.take(Dtype::f32, 1, rows_);
-  logits_ = arena.take(Dtype::f32, chunk_rows_, config.padded_vocab());
-  cos_ = arena.take(Dtype::f32, shape.seq_len, config.head_dim / 2);
-  sin_ = arena.take(Dtype::f32, shape.seq_len, config.head_dim / 2);
+    saved_.push_back(take_saved(arena, shared, config, types_, rows_, level));
+  x_last_ = arena.take(types_.activation, rows_, config.hidden_size);
+  y_last_ = arena.take(types_.activation, rows_, config.hidden_size);
+  rstd_last_ = arena.take(types_.statistic, 1, rows_);
+  logits_ = arena.take(types_.activation, chunk_rows_, config.padded_vocab());
+  cos_ = arena.take(types_.statistic, shape.seq_len, config.head_dim / 2);
+  sin_ = arena.take(types_.statistic, shape.seq_len, config.head_dim / 2);
   if (shape.training) {
-    scratch_ = take_scratch(arena, config, rows_);
-    dx_ = arena.take(Dtype::f32, rows_, config.hidden_size);
+    scratch_ = take_scratch(arena, config, types_, rows_);
+    dx_ = arena.take(types_.activation, rows_, config.hidden_size);
   }
   if (!arena.counting()) fill_rope_tables();
 }
 
+namespace {
+
+template <class T>
+void copy_table(Backend& backend, const Tensor& to, const std::vector<double>& values) {
+  const std::vector<T> typed(values.begin(), values.end());
+  backend.copy_in(to.data, typed.data(), static_cast<int64_t>(typed.size() * sizeof(T)),
+                  StreamId::compute);
+  backend.synchronize(backend.record(StreamId::compute));  // `typed` ends here
+}
+
+}  // namespace
+
 void Model::fill_rope_tables() {
   const int64_t half = config_.head_dim / 2;
-  std::vector<float> cosines(static_cast<size_t>(shape_.seq_len * half)), sines(cosines.size());
+  std::vector<double> cosines, sines;
   for (int64_t t = 0; t < shape_.seq_len; ++t) {
     for (int64_t j = 0; j < half; ++j) {
       const double frequency =
           std::pow(config_.rope_theta,
                    -2.0 * static_cast<double>(j) / static_cast<double>(config_.head_dim));
-      const double angle = static_cast<double>(t) * frequency;
-      cosines[static_cast<size_t>(t * half + j)] = static_cast<float>(std::cos(angle));
-      sines[static_cast<size_t>(t * half + j)] = static_cast<float>(std::sin(angle));
+      cosines.push_back(std::cos(static_cast<double>(t) * frequency));
+      sines.push_back(std::sin(static_cast<double>(t) * frequency));
     }
   }
-  const auto bytes = static_cast<int64_t>(cosines.size() * sizeof(float));
-  backend_.copy_in(cos_.data, cosines.data(), bytes, StreamId::compute);
-  backend_.copy_in(sin_.data, sines.data(), bytes, StreamId::compute);
-  backend_.synchronize(backend_.record(StreamId::compute));  // the vectors end here
+  const auto copy = types_.statistic == Dtype::f64 ? copy_table<double> : copy_table<float>;
+  copy(backend_, cos_, cosines);
+  copy(backend_, sin_, sines);
 }
 
 Tensor Model::stored(const Tensor& flat, const std::string& name) const {
   if (flat.empty()) return {};
   const StoredTensor& s = table_.stored_named(name);
-  return make_tensor(flat.as<float>() + s.flat_begin, Dtype::f32, s.rows, s.cols);
+  return make_tensor(flat.as<char>() + s.flat_begin * bytes_of(flat.dtype), flat.dtype, s.rows,
+                     s.cols);
 }
 
 BlockParams Model::block_params(const Tensor& flat, int64_t layer) const {

@@ -1,6 +1,7 @@
 // The LLaMA-family model over Backend: embed -> blocks -> norm -> head -> loss, and its mirror.
 // Written once for every device. All memory is taken from one arena by a plan made beforehand.
-// Parameters and gradients are flat f32 buffers in the order of the ParamTable. One thread.
+// Parameters (compute type) and gradients are flat buffers in the order of the ParamTable. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -64,6 +65,7 @@ class Model {
   ModelConfig config_;
   const ParamTable& table_;
   ModelShape shape_;
+  Types types_;
   int64_t rows_ = 0;        // N
   int64_t chunk_rows_ = 0;  // rows of logits alive at a time
   Tensor params_, grads_;

@@ -1,0 +1,32 @@
+#include "tools/pretrain/batch_source.h"
+
+namespace ballast {
+
+Result<BatchSource> BatchSource::make(const RunConfig& config) {
+  std::vector<DataSource> sources;
+  std::vector<WindowReader> readers;
+  DataPhase phase;
+  for (const SourceConfig& source : config.sources) {
+    readers.emplace_back(source.shard, config.seq_len, config.model.vocab_size);
+    sources.push_back({source.name, readers.back().windows()});
+    phase.weights.push_back(source.weight);
+  }
+  DataOrder order = BALLAST_TRY(DataOrder::make(config.data_seed, std::move(sources), {phase}));
+  return BatchSource(std::move(order), std::move(readers), config.seq_len);
+}
+
+void BatchSource::set_skip_ranges(const std::vector<SkipRange>& ranges) {
+  skips_ = {};
+  for (const SkipRange& range : ranges) skips_.add({range.begin, range.end});
+}
+
+Result<void> BatchSource::read(int64_t consumed, int64_t count, HostBatch& batch) const {
+  batch.resize(count, seq_len_);
+  for (int64_t i = 0; i < count; ++i) {
+    const SampleAddress address = order_.at(sample_of(consumed + i));
+    BALLAST_TRY(readers_[static_cast<size_t>(address.source)].read(address.window, batch, i));
+  }
+  return {};
+}
+
+}  // namespace ballast

@@ -1,0 +1,88 @@
+#include "tools/pretrain/control.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <limits>
+
+#include "libcore/base/units.h"
+
+namespace ballast {
+namespace {
+
+std::atomic<int> stop_signal{0};
+std::atomic<bool> save_signal{false};
+
+extern "C" void on_signal(int number) {
+  if (number == SIGUSR2) {
+    save_signal.store(true);
+    return;
+  }
+  if (stop_signal.exchange(number) != 0) _exit(128 + number);  // the second one: leave now
+}
+
+std::string signal_name(int number) {
+  switch (number) {
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGINT:
+      return "SIGINT";
+    default:
+      return "SIGUSR1";
+  }
+}
+
+}  // namespace
+
+Control::Control(FileSystem& fs, std::string run_directory, double max_wall_seconds)
+    : fs_(fs),
+      directory_(join_path(run_directory, "control")),
+      start_(std::chrono::steady_clock::now()),
+      max_wall_seconds_(max_wall_seconds) {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaction(number, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  if (const char* end = std::getenv("SLURM_JOB_END_TIME")) {
+    if (const auto seconds = parse_double(end); seconds.ok()) job_end_ = *seconds;
+  }
+}
+
+bool Control::stop_signalled() { return stop_signal.load() != 0; }
+
+double Control::seconds_left() const {
+  double left = std::numeric_limits<double>::infinity();
+  if (max_wall_seconds_ > 0) {
+    const std::chrono::duration<double> used = std::chrono::steady_clock::now() - start_;
+    left = max_wall_seconds_ - used.count();
+  }
+  if (job_end_ > 0) {
+    const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+    left = std::min(left, job_end_ - now.count());
+  }
+  return left;
+}
+
+ControlRequest Control::poll(double save_seconds, double step_seconds) {
+  ControlRequest request;
+  if (save_signal.exchange(false)) request = {true, false, "signal SIGUSR2"};
+  const std::string save = join_path(directory_, "save"), stop = join_path(directory_, "stop");
+  if (fs_.exists(save)) {
+    request = {true, false, "control/save"};
+    (void)fs_.remove(save);
+  }
+  // A request that stays behind would stop the next start of the run as well, so it is taken away.
+  if (fs_.exists(stop)) {
+    request = {true, true, "control/stop"};
+    (void)fs_.remove(stop);
+  }
+  if (seconds_left() < 1.5 * (save_seconds + step_seconds)) request = {true, true, "wall time"};
+  if (const int number = stop_signal.load(); number != 0)
+    request = {true, true, "signal " + signal_name(number)};
+  return request;
+}
+
+}  // namespace ballast

@@ -1,0 +1,41 @@
+// Why a run should save or stop: signals, files in RUN/control, the wall clock, a reader that went
+// away. Polled once per step. SIGTERM, SIGINT and SIGUSR1 mean save and stop (a second one: leave
+// now), SIGUSR2 means save and go on; SIGPIPE is ignored. One object per process.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "libcore/io/file_system.h"
+
+namespace ballast {
+
+struct ControlRequest {
+  bool save = false;
+  bool stop = false;
+  std::string reason;  // "signal SIGTERM", "control/stop", "wall time"
+};
+
+class Control {
+ public:
+  // max_wall_seconds counts from construction; 0: none. SLURM_JOB_END_TIME (seconds since 1970) is
+  // obeyed too.
+  Control(FileSystem& fs, std::string run_directory, double max_wall_seconds);
+
+  // `save_seconds` is the longest save so far, `step_seconds` the last step: the run stops while
+  // there is time for both, with half as much again.
+  ControlRequest poll(double save_seconds, double step_seconds);
+  // Signals only; cheap enough for every micro-batch of an evaluation.
+  static bool stop_signalled();
+
+ private:
+  double seconds_left() const;
+  FileSystem& fs_;
+  std::string directory_;
+  std::chrono::steady_clock::time_point start_;
+  double max_wall_seconds_;
+  double job_end_ = 0;  // seconds since 1970; 0: unknown
+};
+
+}  // namespace ballast

@@ -1,0 +1,58 @@
+#include "tools/pretrain/options.h"
+
+#include "libcore/cli/tool.h"
+
+namespace ballast {
+
+void add_train_options(CLI::App& app, TrainOptions& o) {
+  app.add_option("--model", o.model, "config.json of a LLaMA-family model, or a preset's name")
+      ->group("Model");
+  choice_option(
+      app.add_option("--precision", o.precision, "type of the arithmetic")->group("Model"),
+      {"fp32"});
+  choice_option(app.add_option("--recompute", o.recompute, "what the backward pass makes again")
+                    ->group("Model"),
+                {"none", "norms", "block"});
+
+  path_option(app.add_option("--data", o.data, "shard PREFIX[=WEIGHT] to train on; repeatable")
+                  ->group("Data"));
+  path_option(
+      app.add_option("--val", o.validation, "shard PREFIX held out for evaluation")->group("Data"));
+  app.add_option("--val-every", o.val_every, "steps between evaluations (0: only at the end)")
+      ->group("Data");
+  app.add_option("--val-tokens", o.val_tokens, "most tokens of one evaluation")->group("Data");
+  path_option(app.add_option("--tokenizer", o.tokenizer, "tokenizer.json to keep in checkpoints")
+                  ->group("Data"));
+  app.add_option("--data-seed", o.data_seed, "seed of the data order")->group("Data");
+  app.add_option("--seq-len", o.seq_len, "tokens of a sequence")->group("Data");
+  app.add_option("--batch-tokens", o.batch_tokens, "tokens of a step")->group("Data");
+  app.add_option("--micro-batch", o.micro_batch, "sequences computed at a time")->group("Data");
+
+  app.add_option("--steps", o.steps, "length of the run in steps")->group("Optimisation");
+  app.add_option("--tokens", o.tokens, "length of the run in tokens (4B)")->group("Optimisation");
+  app.add_option("--lr", o.lr, "peak learning rate")->group("Optimisation");
+  app.add_option("--optimizer", o.optimizer, "adamw[:beta1=,beta2=,eps=,decay=]")
+      ->group("Optimisation");
+  app.add_option("--schedule", o.schedule, "wsd, cosine or constant[:k=v,...]")
+      ->group("Optimisation");
+  app.add_option("--clip", o.clip, "none, fixed:C or zclip[:k=v,...]")->group("Optimisation");
+  app.add_option("--z-loss", o.z_loss, "coefficient of the z-loss (0: none)")
+      ->group("Optimisation");
+
+  path_option(app.add_option("--run", o.run, "run directory")->group("Run"));
+  app.add_option("--resume", o.resume, "auto, never, or a step")->group("Run");
+  app.add_option("--ckpt-every", o.checkpoint_every,
+                 "steps (100) or time (30m) between checkpoints")
+      ->group("Run");
+  app.add_option("--keep", o.keep, "which checkpoints stay: all, or last=K,every=M")->group("Run");
+  path_option(app.add_option("--trace", o.trace, "copy of the trace, - for stdout")->group("Run"));
+  app.add_option("--guard", o.guard, "off, or a ladder of replay, skip:K, rollback:M+K, stop")
+      ->group("Run");
+  app.add_option("--inject", o.inject, "faults: grad@N:x=F, spike@N:x=F, nan@N")->group("Run");
+  app.add_option("--max-wall", o.max_wall, "stop with a checkpoint within this time (2h)")
+      ->group("Run");
+  choice_option(app.add_option("--device", o.device, "where to compute")->group("Run"),
+                {"auto", "cpu", "cuda"});
+}
+
+}  // namespace ballast

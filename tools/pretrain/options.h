@@ -1,0 +1,44 @@
+// What was typed for `pretrain train` and `pretrain plan`: the options that both verbs share, as
+// words. resolve() of run_config.h makes ready objects of them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ballast {
+
+struct TrainOptions {
+  std::string model;
+  std::vector<std::string> data;
+  std::string validation;
+  std::string tokenizer;
+  std::string run;
+  std::string steps, tokens;
+  std::string batch_tokens = "16384";
+  int64_t micro_batch = 8;
+  int64_t seq_len = 256;
+  double lr = 1e-3;
+  int64_t data_seed = 0;
+  std::string optimizer = "adamw";
+  std::string schedule = "wsd";
+  std::string clip = "fixed:1.0";
+  double z_loss = 0;
+  std::string precision = "fp32";
+  std::string guard = "replay,skip:20,rollback:1000,stop";
+  std::string inject;
+  std::string device = "auto";
+  std::string resume = "auto";
+  std::string trace;
+  std::string checkpoint_every = "30m";
+  std::string keep = "last=3";
+  std::string recompute = "none";
+  int64_t val_every = 0;
+  std::string val_tokens = "262144";
+  std::string max_wall;
+};
+
+void add_train_options(CLI::App& app, TrainOptions& options);
+
+}  // namespace ballast

@@ -1,0 +1,234 @@
+#include "tools/pretrain/run_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "libcore/base/hash.h"
+#include "libcore/base/strategy_spec.h"
+#include "libcore/base/units.h"
+
+namespace ballast {
+namespace {
+
+Result<AdamWConfig> parse_optimizer(const std::string& text) {
+  StrategySpec spec = BALLAST_TRY(StrategySpec::parse(text, "--optimizer"));
+  if (spec.kind() != "adamw") {
+    return usage_error(fmt::format("--optimizer: '{}' is not built", spec.kind()), "",
+                       "accepted: adamw");
+  }
+  AdamWConfig c;
+  c.beta1 = BALLAST_TRY(spec.take_number("beta1", c.beta1, 0.0, 0.9999999));
+  c.beta2 = BALLAST_TRY(spec.take_number("beta2", c.beta2, 0.0, 0.9999999));
+  c.eps = BALLAST_TRY(spec.take_number("eps", c.eps, 0.0, 1.0));
+  c.decay = BALLAST_TRY(spec.take_number("decay", c.decay, 0.0, 10.0));
+  BALLAST_TRY(spec.finish());
+  return c;
+}
+
+Result<ModelConfig> load_model_config(FileSystem& fs, const std::string& model) {
+  if (model.empty())
+    return usage_error("--model is missing", "", "a config.json, or " + preset_names());
+  if (!fs.exists(model)) return preset_config(model);
+  const std::string text = BALLAST_TRY(read_file(fs, model, 1 << 20));
+  return parse_model_config(BALLAST_TRY(parse_json(text, model)), model);
+}
+
+Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& text) {
+  SourceConfig source;
+  const size_t equals = text.rfind('=');
+  source.prefix = text.substr(0, equals);
+  if (equals != std::string::npos) {
+    const auto weight = parse_double(text.substr(equals + 1));
+    if (!weight.ok() || *weight < 0)
+      return usage_error("--data: weight is not a number >= 0", text);
+    source.weight = *weight;
+  }
+  source.name = file_name(source.prefix);
+  source.shard =
+      std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open(fs, source.prefix)));
+  const std::string index = BALLAST_TRY(read_file(fs, source.prefix + ".idx", int64_t{1} << 36));
+  source.index_hash = xxh3_128(as_bytes(index)).hex();
+  return source;
+}
+
+// Lengths of the run and of its batches; they must fit into each other.
+Result<void> resolve_lengths(const TrainOptions& o, RunConfig& c) {
+  c.seq_len = o.seq_len;
+  c.micro_batch = o.micro_batch;
+  if (c.seq_len < 1)
+    return usage_error(fmt::format("--seq-len is {}", c.seq_len), "", "accepted: 1 or more");
+  if (c.seq_len > c.model.max_position_embeddings) {
+    return usage_error(fmt::format("--seq-len is {}", c.seq_len), "",
+                       fmt::format("the model has {} positions", c.model.max_position_embeddings));
+  }
+  if (c.micro_batch < 1)
+    return usage_error(fmt::format("--micro-batch is {}", c.micro_batch), "",
+                       "accepted: 1 or more");
+  c.batch_tokens = BALLAST_TRY(parse_count(o.batch_tokens));
+  const int64_t unit = c.micro_batch * c.seq_len;
+  if (c.batch_tokens < unit || c.batch_tokens % unit != 0) {
+    return usage_error(fmt::format("--batch-tokens is {}", c.batch_tokens), "",
+                       fmt::format("must be a multiple of --micro-batch x --seq-len = {}", unit));
+  }
+  c.batch_samples = c.batch_tokens / c.seq_len;
+  if (o.steps.empty() == o.tokens.empty())
+    return usage_error("give the length of the run by one of --steps and --tokens");
+  if (!o.steps.empty()) {
+    c.total_steps = BALLAST_TRY(parse_count(o.steps));
+  } else {
+    c.total_steps = (BALLAST_TRY(parse_count(o.tokens)) + c.batch_tokens - 1) / c.batch_tokens;
+  }
+  if (c.total_steps < 1) return usage_error("the run has no step", "--steps");
+  return {};
+}
+
+Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
+  if (o.data.empty()) return usage_error("--data is missing", "", "a shard PREFIX[=WEIGHT]");
+  for (const std::string& text : o.data)
+    c.sources.push_back(BALLAST_TRY(open_source_shard(fs, text)));
+  if (!o.validation.empty()) {
+    c.validation =
+        std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open(fs, o.validation)));
+  }
+  c.val_tokens = BALLAST_TRY(parse_count(o.val_tokens));
+  c.val_every = o.val_every;
+  if (c.val_every < 0)
+    return usage_error(fmt::format("--val-every is {}", c.val_every), "", "accepted: 0 or more");
+  if (!o.tokenizer.empty()) c.tokenizer = BALLAST_TRY(read_file(fs, o.tokenizer, 1 << 28));
+  return {};
+}
+
+Result<void> resolve_run(const TrainOptions& o, RunConfig& c) {
+  const std::string& every = o.checkpoint_every;
+  if (!every.empty() && every.find_first_not_of("0123456789") == std::string::npos) {
+    c.checkpoint_steps = BALLAST_TRY(parse_count(every));
+  } else {
+    c.checkpoint_seconds = BALLAST_TRY(parse_seconds(every));
+  }
+  if (c.checkpoint_steps <= 0 && c.checkpoint_seconds <= 0) {
+    return usage_error("--ckpt-every is '" + every + "'", "",
+                       "accepted: steps (100) or a time (30m)");
+  }
+  if (!o.max_wall.empty()) c.max_wall_seconds = BALLAST_TRY(parse_seconds(o.max_wall));
+  c.ladder = BALLAST_TRY(Ladder::parse(o.guard));
+  c.faults = BALLAST_TRY(parse_injection(o.inject));
+  c.keep = BALLAST_TRY(parse_retention(o.keep, "--keep"));
+  return {};
+}
+
+// TOML basic string.
+std::string quoted(const std::string& text) { return Json(text).dump(); }
+
+}  // namespace
+
+Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, bool need_run) {
+  RunConfig c;
+  c.typed = o;
+  if (need_run && o.run.empty()) return usage_error("--run is missing", "", "the run directory");
+  c.model_name = o.model;
+  c.model = BALLAST_TRY(load_model_config(fs, o.model));
+  BALLAST_TRY(resolve_lengths(o, c));
+  BALLAST_TRY(resolve_data(fs, o, c));
+  BALLAST_TRY(resolve_run(o, c));
+  if (!(o.lr > 0) || !std::isfinite(o.lr)) return usage_error("--lr must be a number > 0");
+  if (!(o.z_loss >= 0) || !std::isfinite(o.z_loss))
+    return usage_error("--z-loss must be a number >= 0");
+  c.seed = seed;
+  c.data_seed = static_cast<uint64_t>(o.data_seed);
+  c.adamw = BALLAST_TRY(parse_optimizer(o.optimizer));
+  c.schedule = BALLAST_TRY(make_schedule(o.schedule, o.lr, c.total_tokens(), c.batch_tokens));
+  c.clip = BALLAST_TRY(make_clipper(o.clip))->spec();
+  c.z_loss = o.z_loss;
+  c.recompute = o.recompute == "block"   ? Recompute::block
+                : o.recompute == "norms" ? Recompute::norms
+                                         : Recompute::none;
+  return c;
+}
+
+Json RunConfig::law() const {
+  Json law;
+  const Json shape = to_hugging_face_config(model);
+  for (const auto& [key, value] : shape.items()) law["model." + key] = value;
+  law["seq_len"] = seq_len;
+  law["batch_tokens"] = batch_tokens;
+  law["micro_batch"] = micro_batch;
+  law["total_tokens"] = total_tokens();
+  law["seed"] = seed;
+  law["data_seed"] = data_seed;
+  law["data"] = Json::array();
+  for (const SourceConfig& source : sources) {
+    law["data"].push_back(
+        {{"name", source.name}, {"weight", source.weight}, {"index_hash", source.index_hash}});
+  }
+  law["optimizer"] = fmt::format("adamw:beta1={},beta2={},eps={},decay={}", adamw.beta1,
+                                 adamw.beta2, adamw.eps, adamw.decay);
+  law["lr"] = schedule.peak_lr;
+  law["schedule"] = schedule.spec();
+  law["clip"] = clip;
+  law["z_loss"] = z_loss;
+  law["precision"] = typed.precision;
+  return law;
+}
+
+std::string RunConfig::hash() const { return xxh3_128(as_bytes(law().dump())).hex(); }
+
+std::string RunConfig::toml() const {
+  const TrainOptions& o = typed;
+  std::string text =
+      "# The resolved options of this run; `pretrain --config` of this file repeats it.\n";
+  const auto line = [&](const char* key, const std::string& value) {
+    text += fmt::format("{} = {}\n", key, value);
+  };
+  const auto word = [&](const char* key, const std::string& value) {
+    if (!value.empty()) line(key, quoted(value));
+  };
+  word("model", o.model);
+  std::string data;
+  for (const std::string& source : o.data) data += (data.empty() ? "" : ", ") + quoted(source);
+  line("data", "[" + data + "]");
+  word("val", o.validation);
+  line("val_every", fmt::format("{}", o.val_every));
+  word("val_tokens", o.val_tokens);
+  word("tokenizer", o.tokenizer);
+  word("run", o.run);
+  line("steps", fmt::format("{}", total_steps));
+  word("batch_tokens", o.batch_tokens);
+  line("micro_batch", fmt::format("{}", micro_batch));
+  line("seq_len", fmt::format("{}", seq_len));
+  line("seed", fmt::format("{}", seed));
+  line("data_seed", fmt::format("{}", data_seed));
+  line("lr", format_double(o.lr));
+  word("optimizer", law()["optimizer"].get<std::string>());
+  word("schedule", schedule.spec());
+  word("clip", clip);
+  line("z_loss", format_double(z_loss));
+  word("precision", o.precision);
+  word("recompute", o.recompute);
+  word("guard", o.guard);
+  word("inject", o.inject);
+  word("device", o.device);
+  word("ckpt_every", o.checkpoint_every);
+  word("keep", o.keep);
+  word("max_wall", o.max_wall);
+  return text;
+}
+
+std::string law_difference(const Json& here, const Json& there) {
+  for (const auto& [key, value] : here.items()) {
+    if (!there.contains(key))
+      return fmt::format("{} is {} here and missing in the checkpoint", key, value.dump());
+    if (there.at(key) != value) {
+      return fmt::format("{} is {} here and {} in the checkpoint", key, value.dump(),
+                         there.at(key).dump());
+    }
+  }
+  for (const auto& [key, value] : there.items()) {
+    if (!here.contains(key))
+      return fmt::format("{} is {} in the checkpoint and missing here", key, value.dump());
+  }
+  return "";
+}
+
+}  // namespace ballast

@@ -1,0 +1,75 @@
+// The resolved configuration of a run: every option as a ready object, and as one flat JSON object
+// that checkpoints keep. On resume the keys that shape the result must be equal; a difference is
+// named. Errors: kind usage, before anything is touched.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libcore/base/result.h"
+#include "libcore/checkpoint/retention.h"
+#include "libcore/guard/injection.h"
+#include "libcore/guard/ladder.h"
+#include "libcore/io/file_system.h"
+#include "libcore/io/json.h"
+#include "libcore/model/block.h"
+#include "libcore/model/config.h"
+#include "libcore/optim/clip/clip.h"
+#include "libcore/optim/schedule.h"
+#include "libcore/shard/reader.h"
+#include "tools/pretrain/options.h"
+
+namespace ballast {
+
+struct SourceConfig {
+  std::string prefix;
+  std::string name;  // last part of the prefix: keys the data order, so shards may move
+  double weight = 1;
+  std::string index_hash;  // xxh3-128 of PREFIX.idx: other documents, other order
+  std::shared_ptr<const ShardReader> shard;
+};
+
+struct AdamWConfig {
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0.1;
+};
+
+struct RunConfig {
+  TrainOptions typed;
+  std::string model_name;
+  ModelConfig model;
+  std::vector<SourceConfig> sources;
+  std::shared_ptr<const ShardReader> validation;  // null: none
+  std::string tokenizer;                          // text
+  int64_t total_steps = 0, batch_tokens = 0, batch_samples = 0, micro_batch = 0, seq_len = 0;
+  int64_t val_every = 0, val_tokens = 0;
+  int64_t checkpoint_steps = 0;   // 0: by time
+  double checkpoint_seconds = 0;  // 0: by steps
+  double max_wall_seconds = 0;    // 0: no limit
+  int64_t seed = 0;
+  uint64_t data_seed = 0;
+  AdamWConfig adamw;
+  Schedule schedule;
+  std::string clip;  // full strategy
+  double z_loss = 0;
+  Ladder ladder;
+  std::vector<Fault> faults;
+  Recompute recompute = Recompute::none;
+  RetentionPolicy keep;
+
+  int64_t total_tokens() const { return total_steps * batch_tokens; }
+  int64_t micro_batches() const { return batch_samples / micro_batch; }
+  // What must not change between restarts, in the order in which it is documented.
+  Json law() const;
+  std::string hash() const;  // xxh3-128 of law()
+  // RUN/config.toml: `pretrain --config` of it repeats the run.
+  std::string toml() const;
+};
+
+Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& options, int64_t seed, bool need_run);
+
+// "lr is 0.001 here and 0.002 in the checkpoint"; empty when the laws agree.
+std::string law_difference(const Json& here, const Json& there);
+
+}  // namespace ballast

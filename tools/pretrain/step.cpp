@@ -1,0 +1,226 @@
+// The passes of one step, in order.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <span>
+
+#include "tools/pretrain/trainer.h"
+
+namespace ballast {
+namespace {
+
+std::optional<double> known(double value) {
+  return std::isnan(value) ? std::nullopt : std::optional<double>(value);
+}
+
+}  // namespace
+
+Result<StepWork> Trainer::step() {
+  step_start_ = std::chrono::steady_clock::now();
+  StepWork work;
+  BALLAST_TRY(load_batch(work));  // consumes the batch whatever becomes of the step
+  forward_backward(work);         // gradients, loss rows
+  BALLAST_TRY(inject(work));      // faults on purpose
+  measure(work);                  // the one host wait: loss and norm arrive
+  decide(work);                   // the laws: skip or not, clip factor, learning rate
+  update(work);                   // the optimizer, with a factor and an apply flag
+  advance(work);                  // counters and statistics
+  BALLAST_TRY(record(work));      // trace
+  return work;
+}
+
+Result<void> Trainer::load_batch(StepWork& work) {
+  work.step = state_.step + 1;
+  work.lr = config_.schedule.lr(state_.tokens, config_.batch_tokens);
+  BALLAST_TRY(batches_->read(state_.samples, config_.batch_samples, batch_));
+  work.valid = batch_.valid;
+  return {};
+}
+
+void Trainer::upload(const HostBatch& batch, int64_t micro, int64_t valid) {
+  const int64_t rows = buffers_.tokens.cols;
+  const auto begin = static_cast<size_t>(micro * rows);
+  const float share = valid > 0 ? static_cast<float>(1.0 / static_cast<double>(valid)) : 0.0f;
+  weights_.resize(static_cast<size_t>(rows));
+  std::vector<int32_t> labels(static_cast<size_t>(rows));
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const int32_t label = batch.labels[begin + i];
+    labels[i] = label == kMaskedLabel ? 0 : label;
+    weights_[i] = label == kMaskedLabel ? 0.0f : share;
+  }
+  const int64_t bytes = rows * 4;
+  backend_->copy_in(buffers_.tokens.data, batch.tokens.data() + begin, bytes, StreamId::compute);
+  backend_->copy_in(buffers_.labels.data, labels.data(), bytes, StreamId::compute);
+  backend_->copy_in(buffers_.weight.data, weights_.data(), bytes, StreamId::compute);
+  backend_->copy_in(buffers_.doc_start.data, batch.doc_start.data() + begin, bytes,
+                    StreamId::compute);
+  backend_->synchronize(backend_->record(StreamId::compute));  // `labels` ends here
+}
+
+void Trainer::forward_backward(const StepWork& work) {
+  backend_->zero(buffers_.grads.data, table_.flat_size * 4);
+  const int64_t rows = buffers_.tokens.cols;
+  const MicroBatch micro = {buffers_.tokens, buffers_.labels, buffers_.weight, buffers_.doc_start};
+  for (int64_t i = 0; i < config_.micro_batches(); ++i) {
+    upload(batch_, i, work.valid);
+    model_->forward_backward(micro, cols_of(buffers_.loss_rows, i * rows, rows),
+                             cols_of(buffers_.lse_rows, i * rows, rows),
+                             static_cast<float>(config_.z_loss));
+  }
+  comm_->all_reduce(buffers_.grads, ReduceOp::sum, backend_->record(StreamId::compute));
+}
+
+Result<void> Trainer::inject(StepWork& work) {
+  for (Fault& fault : config_.faults) {
+    if (fault.fired || fault.step != work.step) continue;
+    fault.fired = true;
+    switch (fault.kind) {
+      case FaultKind::grad:
+        backend_->scale(buffers_.grads, buffers_.grads, static_cast<float>(fault.factor));
+        break;
+      case FaultKind::spike:
+        work.update_factor = fault.factor;
+        break;
+      case FaultKind::nan: {
+        const float value = std::numeric_limits<float>::quiet_NaN();
+        backend_->copy_in(buffers_.grads.data, &value, sizeof(value), StreamId::compute);
+        backend_->synchronize(backend_->record(StreamId::compute));
+        break;
+      }
+    }
+    // On disk before it has an effect: a killed run does not see the same fault twice.
+    BALLAST_TRY(append_journal(fs_, config_.typed.run, "inject",
+                               {{"step", work.step}, {"fault", fault.text()}}));
+    BALLAST_TRY(event(work.step, "inject", fault.text()));
+  }
+  return {};
+}
+
+void Trainer::measure(StepWork& work) {
+  backend_->norm_blocks(buffers_.norm_blocks, buffers_.grads);
+  backend_->copy_out(blocks_.data(), buffers_.norm_blocks.data, buffers_.norm_blocks.cols * 8,
+                     StreamId::compute);
+  rows_.resize(static_cast<size_t>(config_.batch_tokens));
+  const auto rows_sum = [&](const Tensor& rows, bool squared) {
+    backend_->copy_out(rows_.data(), rows.data, config_.batch_tokens * 4, StreamId::compute);
+    backend_->synchronize(backend_->record(StreamId::compute));
+    double sum = 0;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (batch_.labels[i] == kMaskedLabel) continue;
+      const auto value = static_cast<double>(rows_[i]);
+      sum += squared ? value * value : value;
+    }
+    return sum;
+  };
+  double sums[2] = {rows_sum(buffers_.loss_rows, false), 0};
+  if (config_.z_loss > 0) sums[1] = rows_sum(buffers_.lse_rows, true);
+  comm_->all_reduce_host(sums, ReduceOp::sum);
+  const auto count = static_cast<double>(work.valid);
+  work.loss = work.valid > 0 ? sums[0] / count : 0;
+  work.z_loss = work.valid > 0 ? config_.z_loss * sums[1] / count : 0;
+  work.grad_norm = std::sqrt(
+      sum_pairwise(std::span(blocks_).first(static_cast<size_t>(buffers_.norm_blocks.cols))));
+}
+
+void Trainer::decide(StepWork& work) {
+  if (work.valid == 0) {
+    work.apply = false;
+    work.skip_reason = "no labels";
+    return;
+  }
+  work.verdict = detector_.observe(work.loss, work.grad_norm);
+  const bool incident = work.verdict.loss.onset || work.verdict.loss.persistent;
+  if (work.verdict.nonfinite()) {
+    work.skip_reason = "nonfinite";
+  } else if (incident && !config_.ladder.off()) {
+    work.skip_reason = "guard";
+  }
+  work.apply = work.skip_reason.empty();
+  if (work.apply) work.clip = clipper_->decide(work.grad_norm);
+}
+
+void Trainer::update(StepWork& work) {
+  const AdamWConfig& c = config_.adamw;
+  const std::vector<OptimizerRange> ranges = table_.optimizer_ranges();
+  const AdamWStep update = {.param = buffers_.params,
+                            .grad = buffers_.grads,
+                            .m = buffers_.m,
+                            .v = buffers_.v,
+                            .ranges = ranges,
+                            .lr = work.lr,
+                            .beta1 = c.beta1,
+                            .beta2 = c.beta2,
+                            .eps = c.eps,
+                            .weight_decay = c.decay,
+                            .t = state_.optimizer_steps + 1,
+                            .grad_factor = work.clip.factor,
+                            .update_factor = work.update_factor,
+                            .apply = work.apply,
+                            .block_sums = buffers_.block_sums};
+  backend_->adamw_step(update);
+  if (work.apply) model_->prepare_weights();
+  const int64_t blocks = buffers_.block_sums.rows;
+  backend_->copy_out(blocks_.data(), buffers_.block_sums.data, blocks * 3 * 8, StreamId::compute);
+  backend_->synchronize(backend_->record(StreamId::compute));
+  double norms[3] = {};
+  std::vector<double> column(static_cast<size_t>(blocks));
+  for (size_t k = 0; k < 3; ++k) {
+    for (size_t i = 0; i < column.size(); ++i) column[i] = blocks_[i * 3 + k];
+    norms[k] = std::sqrt(sum_pairwise(column));
+  }
+  work.update_norm = norms[0];
+  work.param_norm = norms[1];
+  work.v_norm = norms[2];
+}
+
+void Trainer::advance(const StepWork& work) {
+  state_.step = work.step;
+  state_.samples += config_.batch_samples;
+  state_.tokens += config_.batch_tokens;
+  if (!work.apply) return;
+  state_.tokens_trained += config_.batch_tokens;
+  ++state_.optimizer_steps;
+  detector_.accept(work.loss, work.grad_norm);
+}
+
+Result<void> Trainer::record(const StepWork& work) {
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - step_start_;
+  step_seconds_ = taken.count();
+  average_step_seconds_ = average_step_seconds_ == 0
+                              ? step_seconds_
+                              : 0.9 * average_step_seconds_ + 0.1 * step_seconds_;
+  StepRecord r;
+  r.segment = state_.segment;
+  r.time_us = wall_clock_us();
+  r.step = work.step;
+  r.tokens = state_.tokens;
+  r.samples = state_.samples;
+  r.tokens_trained = state_.tokens_trained;
+  r.lr = work.lr;
+  r.n_valid = work.valid;
+  if (work.valid > 0) {
+    r.loss = work.loss;
+    r.grad_norm = work.grad_norm;
+    if (config_.z_loss > 0) r.z_loss = work.z_loss;
+  }
+  if (work.apply) {
+    r.grad_norm_clipped = work.grad_norm * work.clip.factor;
+    r.clip_threshold = known(work.clip.threshold);
+    r.clip_z = known(work.clip.z);
+  }
+  r.param_norm = work.param_norm;
+  r.update_norm = work.apply ? work.update_norm : 0.0;
+  r.v_norm = work.v_norm;
+  r.tokens_per_s = static_cast<double>(config_.batch_tokens) / step_seconds_;
+  r.step_ms = step_seconds_ * 1e3;
+  r.batch_start = batches_->sample_of(state_.samples - config_.batch_samples);
+  r.precision = config_.typed.precision;
+  r.skipped = !work.apply;
+  r.skip_reason = work.skip_reason;
+  if (work.valid > 0) last_loss_ = work.loss;
+  return trace_->write(r);
+}
+
+}  // namespace ballast

@@ -1,0 +1,326 @@
+#include "tools/pretrain/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/open_backend.h"
+#include "libcore/base/thread_pool.h"
+#include "libcore/base/units.h"
+#include "libcore/base/version.h"
+#include "libcore/checkpoint/address.h"
+#include "libcore/cli/message.h"
+#include "libcore/io/atomic_file.h"
+
+namespace ballast {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+Result<void> write_text(FileSystem& fs, const std::string& path, const std::string& text) {
+  AtomicFile file(fs, path, true);
+  BALLAST_TRY(file.write(text));
+  return file.commit();
+}
+
+}  // namespace
+
+Trainer::Trainer(FileSystem& fs, RunConfig config, const CommonOptions& common)
+    : fs_(fs),
+      config_(std::move(config)),
+      common_(common),
+      table_(make_param_table(config_.model)) {}
+
+Result<std::unique_ptr<Trainer>> Trainer::open(FileSystem& fs, RunConfig config,
+                                               const CommonOptions& common) {
+  std::unique_ptr<Trainer> trainer(new Trainer(fs, std::move(config), common));
+  BALLAST_TRY(trainer->allocate());
+  BALLAST_TRY(trainer->begin());
+  return trainer;
+}
+
+Result<void> Trainer::allocate() {
+  backend_ = BALLAST_TRY(open_backend(config_.typed.device, {.threads = common_.threads}));
+  comm_ = BALLAST_TRY(open_comm("auto", *backend_));
+  if (comm_->size() > 1) {
+    return usage_error(fmt::format("started with {} ranks", comm_->size()), "",
+                       "training over several ranks is not built");
+  }
+  Arena plan;
+  take_buffers(plan, table_, config_);
+  Model(*backend_, plan, config_.model, table_, model_shape(config_));
+  arena_ = std::make_unique<Arena>(*backend_, plan.peak_bytes());
+  buffers_ = take_buffers(*arena_, table_, config_);
+  model_ = std::make_unique<Model>(*backend_, *arena_, config_.model, table_, model_shape(config_));
+  model_->bind(buffers_.params, buffers_.grads);
+  blocks_.resize(static_cast<size_t>(buffers_.block_sums.elements()));
+  batches_ = std::make_unique<BatchSource>(BALLAST_TRY(BatchSource::make(config_)));
+  clipper_ = BALLAST_TRY(make_clipper(config_.clip));
+  return {};
+}
+
+// Everything up to the first step: the lease, what to resume, weights, the first trace record.
+Result<void> Trainer::begin() {
+  const std::string& run = config_.typed.run;
+  BALLAST_TRY(fs_.make_directories(join_path(run, "control")));
+  lease_.emplace(BALLAST_TRY(Lease::acquire(fs_, run, "pretrain")));
+  const ResumePlan plan = BALLAST_TRY(plan_resume(fs_, run));
+  std::optional<CheckpointRef> from = plan.checkpoint;
+  if (config_.typed.resume == "never" && from.has_value()) {
+    return usage_error("the run has checkpoints already", run,
+                       "--resume never starts only new runs");
+  }
+  if (config_.typed.resume != "auto" && config_.typed.resume != "never") {
+    const auto step = parse_count(config_.typed.resume);
+    if (!step.ok())
+      return usage_error("--resume is '" + config_.typed.resume + "'", "",
+                         "accepted: auto, never, a step");
+    const CheckpointRef wanted =
+        BALLAST_TRY(resolve_checkpoint(fs_, fmt::format("{}@{}", run, *step)));
+    if (from.has_value() && from->step != wanted.step) {
+      return usage_error(
+          fmt::format("--resume {}: the run goes on from step {}", *step, from->step), run,
+          "go back with `ckpt rollback` first");
+    }
+    from = wanted;
+  }
+  if (from.has_value()) {
+    BALLAST_TRY(load(*from));
+    for (const SkipRange& range : plan.add_skip) add_skip_range(state_.skip_ranges, range);
+    batches_->set_skip_ranges(state_.skip_ranges);
+  } else {
+    BALLAST_TRY(start_fresh());
+  }
+  BALLAST_TRY(restore_incidents());
+  finished_ = state_.step >= config_.total_steps;
+  if (finished_) return {};
+
+  control_ = std::make_unique<Control>(fs_, run, config_.max_wall_seconds);
+  trace_ = BALLAST_TRY(TraceWriter::open(fs_, run, config_.typed.trace));
+  BALLAST_TRY(append_journal(fs_, run, from.has_value() ? "resume" : "start",
+                             {{"step", state_.step}, {"segment", plan.segment}}));
+  const int64_t parent = plan.rollback.has_value() ? plan.rollback->parent_segment : state_.segment;
+  BALLAST_TRY(start_segment(plan.segment, from.has_value(), parent, state_.step));
+  if (from.has_value()) {
+    BALLAST_TRY(event(state_.step, "resume", from->path));
+  } else {
+    BALLAST_TRY(write_text(fs_, join_path(run, "config.toml"), config_.toml()));
+    BALLAST_TRY(save("start"));  // a way back exists before the first incident
+  }
+  return {};
+}
+
+Result<void> Trainer::start_fresh() {
+  std::vector<float> flat(static_cast<size_t>(table_.flat_size));
+  initialise_parameters(table_, static_cast<uint64_t>(config_.seed), flat.data());
+  backend_->copy_in(buffers_.params.data, flat.data(), table_.flat_size * 4, StreamId::compute);
+  backend_->synchronize(backend_->record(StreamId::compute));
+  backend_->zero(buffers_.m.data, table_.flat_size * 4);
+  backend_->zero(buffers_.v.data, table_.flat_size * 4);
+  model_->prepare_weights();
+  state_ = {};
+  return {};
+}
+
+Result<void> Trainer::check_law(const Json& stored) const {
+  const std::string difference = law_difference(config_.law(), stored);
+  if (difference.empty()) return {};
+  return usage_error("cannot resume: " + difference, config_.typed.run,
+                     "give the options the run was started with, or another --run");
+}
+
+// From a checkpoint into the device; counters, laws and statistics with it.
+Result<void> Trainer::load(const CheckpointRef& ref) {
+  const LoadedCheckpoint stored = BALLAST_TRY(load_checkpoint_state(fs_, ref.path));
+  BALLAST_TRY(check_law(stored.state.config));
+  const auto n = static_cast<size_t>(table_.flat_size);
+  std::vector<float> params(n), m(n), v(n);
+  LoadedCheckpoint loaded =
+      BALLAST_TRY(load_checkpoint(fs_, ref.path, table_, {params.data(), m.data(), v.data()}));
+  backend_->copy_in(buffers_.params.data, params.data(), table_.flat_size * 4, StreamId::compute);
+  backend_->copy_in(buffers_.m.data, m.data(), table_.flat_size * 4, StreamId::compute);
+  backend_->copy_in(buffers_.v.data, v.data(), table_.flat_size * 4, StreamId::compute);
+  backend_->synchronize(backend_->record(StreamId::compute));
+  model_->prepare_weights();
+  const Json here = backend_->description(),
+             there = loaded.state.environment.value("backend", Json());
+  if (here != there) {
+    print_warning(fmt::format("not bit-exact: the checkpoint was made on {}, this is {}",
+                              there.dump(), here.dump()));
+  }
+  BALLAST_TRY(clipper_->load(loaded.state.clipper));
+  BALLAST_TRY(detector_.load(loaded.state.guard));
+  state_ = std::move(loaded.state);
+  manifest_hash_ = loaded.manifest_hash;
+  last_saved_step_ = state_.step;
+  batches_->set_skip_ranges(state_.skip_ranges);
+  return {};
+}
+
+// What the journal knows and checkpoints do not: faults that have fired, answers already tried.
+Result<void> Trainer::restore_incidents() {
+  const JournalContents journal = BALLAST_TRY(read_journal(fs_, config_.typed.run));
+  for (const JournalRecord& record : journal.records) {
+    if (record.event == "inject" && record.object.contains("fault")) {
+      for (Fault& fault : config_.faults) fault.fired |= record.object.at("fault") == fault.text();
+    }
+    if (record.object.contains("ladder"))
+      BALLAST_TRY(config_.ladder.load(record.object.at("ladder")));
+  }
+  return {};
+}
+
+Result<void> Trainer::start_segment(int64_t segment, bool has_parent, int64_t parent,
+                                    int64_t parent_step) {
+  RunRecord r;
+  r.segment = segment;
+  r.time_us = wall_clock_us();
+  if (has_parent) {
+    r.parent = parent;
+    r.parent_step = parent_step;
+  }
+  r.parent_checkpoint = manifest_hash_;
+  r.run = file_name(config_.typed.run);
+  r.version = kVersion;
+  r.config_hash = config_.hash();
+  r.model = config_.model_name;
+  r.optimizer = config_.law()["optimizer"].get<std::string>();
+  r.schedule = config_.schedule.spec();
+  r.clip = config_.clip;
+  r.guard = config_.ladder.spec();
+  r.precision = config_.typed.precision;
+  r.device = backend_->description();
+  const LeaseHolder& holder = lease_->holder();
+  r.host = holder.host;
+  r.job = holder.job;
+  r.ranks = comm_->size();
+  r.parameters = table_.parameters;
+  r.total_tokens = config_.total_tokens();
+  r.batch_tokens = config_.batch_tokens;
+  r.seq_len = config_.seq_len;
+  r.seed = config_.seed;
+  r.data_seed = static_cast<int64_t>(config_.data_seed);
+  r.clip_state = clipper_->state();
+  r.detector_state = detector_.state();
+  state_.segment = segment;
+  return trace_->write(r);
+}
+
+Result<void> Trainer::event(int64_t step, const std::string& name, const std::string& reason,
+                            Json details) {
+  EventRecord r;
+  r.segment = state_.segment;
+  r.time_us = wall_clock_us();
+  r.step = step;
+  r.event = name;
+  r.reason = reason;
+  r.details = std::move(details);
+  return trace_->write(r);
+}
+
+Result<void> Trainer::save(const std::string& why) {
+  const Clock::time_point start = Clock::now();
+  BALLAST_TRY(trace_->sync());  // a checkpoint never stands for steps that the trace has lost
+  const auto n = static_cast<size_t>(table_.flat_size);
+  std::vector<float> params(n), m(n), v(n);
+  backend_->copy_out(params.data(), buffers_.params.data, table_.flat_size * 4, StreamId::compute);
+  backend_->copy_out(m.data(), buffers_.m.data, table_.flat_size * 4, StreamId::compute);
+  backend_->copy_out(v.data(), buffers_.v.data, table_.flat_size * 4, StreamId::compute);
+  backend_->synchronize(backend_->record(StreamId::compute));
+  state_.clipper = clipper_->state();
+  state_.guard = detector_.state();
+  state_.config = config_.law();
+  state_.environment = {{"backend", backend_->description()}, {"ranks", comm_->size()}};
+  SaveOptions options;
+  options.tokenizer = config_.tokenizer;
+  const SavedCheckpoint saved =
+      BALLAST_TRY(save_checkpoint(fs_, config_.typed.run, config_.model, table_,
+                                  {params.data(), m.data(), v.data()}, state_, options));
+  BALLAST_TRY(apply_retention(fs_, config_.typed.run, config_.keep, true));
+  last_saved_step_ = state_.step;
+  last_save_ = Clock::now();
+  const double seconds = seconds_since(start);
+  save_seconds_ = std::max(save_seconds_, seconds);
+  return event(state_.step, "checkpoint", why,
+               {{"bytes", saved.bytes}, {"ms", seconds * 1e3}, {"hash", saved.manifest_hash}});
+}
+
+bool Trainer::checkpoint_due() const {
+  if (config_.checkpoint_steps > 0) return state_.step % config_.checkpoint_steps == 0;
+  return seconds_since(last_save_) >= config_.checkpoint_seconds;
+}
+
+// Requests from outside; true when the run should stop here.
+Result<bool> Trainer::serve_requests(RunResult& result) {
+  BALLAST_TRY(lease_->renew());
+  ControlRequest request = control_->poll(save_seconds_, step_seconds_);
+  if (trace_->reader_closed()) request = {true, true, "the reader of the trace went away"};
+  if (const std::string warning = trace_->take_warning(); !warning.empty()) print_warning(warning);
+  if (!request.save) return false;
+  progress_.clear();
+  print_note(fmt::format("step {}: {}: saving", state_.step, request.reason));
+  BALLAST_TRY(event(state_.step, "signal", request.reason));
+  if (last_saved_step_ != state_.step) BALLAST_TRY(save(request.reason));
+  if (!request.stop) return false;
+  result.exit_code = kExitStopped;
+  result.reason = request.reason;
+  return true;
+}
+
+void Trainer::show_progress(const StepWork& work) {
+  const double left =
+      static_cast<double>(config_.total_steps - state_.step) * average_step_seconds_;
+  const std::string text =
+      fmt::format("step {}/{}  loss {:.4f}  norm {:.3f}{}  lr {:.2e}  {} tok/s  ETA {}", work.step,
+                  config_.total_steps, work.loss, work.grad_norm,
+                  work.clip.clipped ? " (clipped)" : "", work.lr,
+                  format_count(static_cast<int64_t>(static_cast<double>(config_.batch_tokens) /
+                                                    average_step_seconds_)),
+                  format_seconds(left));
+  if (progress_.wanted()) {
+    progress_.update(text);
+  } else if (work.step % std::max<int64_t>(1, config_.total_steps / 10) == 0) {
+    print_note(text);
+  }
+}
+
+Result<RunResult> Trainer::run() {
+  RunResult result;
+  result.step = state_.step;
+  if (finished_) {
+    result.reason = "the run is finished";
+    return result;
+  }
+  last_save_ = Clock::now();
+  bool stopped = false;
+  while (!stopped && state_.step < config_.total_steps) {
+    const StepWork work = BALLAST_TRY(step());
+    show_progress(work);
+    const bool restored = BALLAST_TRY(answer_incident(work, result));
+    if (result.exit_code != kExitDone) break;  // the last good checkpoint stays as it is
+    if (!restored) {
+      if (config_.val_every > 0 && state_.step % config_.val_every == 0) BALLAST_TRY(evaluate());
+      const bool last = state_.step == config_.total_steps;
+      if (last && !(config_.val_every > 0 && state_.step % config_.val_every == 0))
+        BALLAST_TRY(evaluate());
+      if (last || checkpoint_due()) BALLAST_TRY(save(last ? "end" : "interval"));
+    }
+    stopped = BALLAST_TRY(serve_requests(result)) && state_.step < config_.total_steps;
+  }
+  if (!stopped && result.exit_code == kExitStopped)
+    result.exit_code = kExitDone;  // it was the last step
+  progress_.clear();
+  result.step = state_.step;
+  result.last_loss = last_loss_;
+  result.validation_loss = validation_loss_;
+  result.validated = validated_;
+  BALLAST_TRY(trace_->close());
+  BALLAST_TRY(lease_->release());
+  return result;
+}
+
+}  // namespace ballast

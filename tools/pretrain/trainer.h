@@ -1,0 +1,135 @@
+// The step loop of one run. step() is a list of passes; the laws (clipper, detector, schedule,
+// ladder) decide on the host in double at the one place where loss and norm have arrived, and the
+// optimizer is then launched with a factor and an apply flag. One thread drives it.
+//   trainer.cpp     opening, resuming, the loop around step()
+//   step.cpp        the passes
+//   recovery.cpp    what the guard does
+//   evaluation.cpp  held-out loss
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libcore/checkpoint/lease.h"
+#include "libcore/checkpoint/rollback.h"
+#include "libcore/checkpoint/store.h"
+#include "libcore/cli/terminal.h"
+#include "libcore/cli/tool.h"
+#include "libcore/guard/detector.h"
+#include "libcore/model/model.h"
+#include "libcore/tensor/comm.h"
+#include "libcore/trace/writer.h"
+#include "tools/pretrain/batch_source.h"
+#include "tools/pretrain/buffers.h"
+#include "tools/pretrain/control.h"
+#include "tools/pretrain/run_config.h"
+
+namespace ballast {
+
+// What a step found and decided; becomes its record in the trace.
+struct StepWork {
+  int64_t step = 0;
+  int64_t valid = 0;  // unmasked labels
+  double loss = 0;    // mean over them
+  double z_loss = 0;
+  double grad_norm = 0;  // before clipping
+  double lr = 0;
+  double update_factor = 1;
+  ClipDecision clip;
+  Verdict verdict;
+  bool apply = true;
+  std::string skip_reason;
+  double param_norm = 0, update_norm = 0, v_norm = 0;
+};
+
+struct RunResult {
+  int exit_code = kExitDone;
+  std::string reason;
+  int64_t step = 0;
+  double last_loss = 0, validation_loss = 0;
+  bool validated = false;
+};
+
+class Trainer {
+ public:
+  static Result<std::unique_ptr<Trainer>> open(FileSystem& fs, RunConfig config,
+                                               const CommonOptions& common);
+  Result<RunResult> run();
+
+ private:
+  Trainer(FileSystem& fs, RunConfig config, const CommonOptions& common);
+
+  // trainer.cpp
+  Result<void> allocate();
+  Result<void> begin();
+  Result<void> start_fresh();
+  Result<void> load(const CheckpointRef& ref);
+  Result<void> check_law(const Json& stored) const;
+  Result<void> restore_incidents();
+  Result<void> start_segment(int64_t segment, bool has_parent, int64_t parent, int64_t parent_step);
+  Result<void> save(const std::string& why);
+  bool checkpoint_due() const;
+  Result<bool> serve_requests(RunResult& result);
+  void show_progress(const StepWork& work);
+  Result<void> event(int64_t step, const std::string& name, const std::string& reason,
+                     Json details = {});
+
+  // step.cpp
+  Result<StepWork> step();
+  Result<void> load_batch(StepWork& work);
+  void forward_backward(const StepWork& work);
+  Result<void> inject(StepWork& work);
+  void measure(StepWork& work);
+  void decide(StepWork& work);
+  void update(StepWork& work);
+  void advance(const StepWork& work);
+  Result<void> record(const StepWork& work);
+  void upload(const HostBatch& batch, int64_t micro, int64_t valid);
+
+  // recovery.cpp: true when the run continues from another place.
+  Result<bool> answer_incident(const StepWork& work, RunResult& result);
+  Result<bool> repeat_step(const StepWork& work);
+  Result<bool> roll_back(const StepWork& work, const Rung& rung);
+  SkipRange suspicious_samples(int64_t batches) const;
+
+  // evaluation.cpp
+  Result<void> evaluate();
+
+  FileSystem& fs_;
+  RunConfig config_;
+  const CommonOptions& common_;
+  ParamTable table_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Comm> comm_;
+  std::unique_ptr<Arena> arena_;
+  TrainBuffers buffers_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<BatchSource> batches_;
+  std::unique_ptr<Clipper> clipper_;
+  Detector detector_;
+  std::optional<Lease> lease_;
+  std::unique_ptr<TraceWriter> trace_;
+  std::unique_ptr<Control> control_;
+  ProgressLine progress_;
+
+  TrainState state_;
+  HostBatch batch_;
+  std::vector<float> rows_;     // host copy of loss or lse rows
+  std::vector<float> weights_;  // of a micro-batch
+  std::vector<double> blocks_;  // host copy of norm blocks
+  std::string manifest_hash_;   // of the checkpoint this segment began from
+  int64_t last_saved_step_ = -1;
+  bool finished_ = false;
+  double save_seconds_ = 0;  // the longest save
+  double step_seconds_ = 0;
+  double last_loss_ = 0, validation_loss_ = 0;
+  bool validated_ = false;
+  double average_step_seconds_ = 0;
+  std::chrono::steady_clock::time_point step_start_, last_save_;
+};
+
+}  // namespace ballast

@@ -21,25 +21,34 @@ std::optional<double> take_number(std::string_view& text) {
   return value;
 }
 
+// What a suffix multiplies by; 0 for one that is not known.
+int64_t factor_of(std::string_view suffix) {
+  if (suffix.empty()) return 1;
+  if (suffix == "K" || suffix == "k") return 1'000;
+  if (suffix == "M") return 1'000'000;
+  if (suffix == "G" || suffix == "B") return 1'000'000'000;
+  if (suffix == "T") return 1'000'000'000'000;
+  if (suffix == "KiB") return int64_t{1} << 10;
+  if (suffix == "MiB") return int64_t{1} << 20;
+  if (suffix == "GiB") return int64_t{1} << 30;
+  if (suffix == "TiB") return int64_t{1} << 40;
+  return 0;
+}
+
 }  // namespace
 
 Result<int64_t> parse_count(std::string_view text) {
   constexpr std::string_view kAccepted = "a count (like 4096, 0.5M, 4B, 64KiB)";
+  // Whole numbers are taken exactly; a double would round those above 2^53.
+  int64_t whole = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), whole);
+  if (code == std::errc() && end == text.data() + text.size() && text[0] != '-') return whole;
   std::string_view rest = text;
   const auto number = take_number(rest);
-  if (!number || *number < 0) return bad(text, kAccepted);
-  double factor = 0;
-  if (rest.empty()) factor = 1;
-  if (rest == "K" || rest == "k") factor = 1e3;
-  if (rest == "M") factor = 1e6;
-  if (rest == "G" || rest == "B") factor = 1e9;
-  if (rest == "T") factor = 1e12;
-  if (rest == "KiB") factor = 0x1p10;
-  if (rest == "MiB") factor = 0x1p20;
-  if (rest == "GiB") factor = 0x1p30;
-  if (rest == "TiB") factor = 0x1p40;
-  const double count = std::round(*number * factor * 1e6) / 1e6;
-  if (factor == 0 || count != std::floor(count) || count >= 0x1p63) return bad(text, kAccepted);
+  const int64_t factor = factor_of(rest);
+  if (!number || *number < 0 || factor == 0) return bad(text, kAccepted);
+  const double count = std::round(*number * static_cast<double>(factor) * 1e6) / 1e6;
+  if (count != std::floor(count) || count >= 0x1p63) return bad(text, kAccepted);
   return static_cast<int64_t>(count);
 }
 

@@ -29,7 +29,14 @@ struct VerbOptions {
       if (option->nonpositional() && option->get_group() == kCommonGroup) options.push_back(option);
     return options;
   }
-  // Operands are files unless all of them are something else.
+  // Words that an operand may be, and whether operands are files.
+  std::string operand_words() const {
+    std::vector<std::string> words;
+    for (const CLI::Option* option : app->get_options())
+      if (!option->nonpositional())
+        for (const std::string& choice : choices_of(*option)) words.push_back(choice);
+    return fmt::format("{}", fmt::join(words, " "));
+  }
   bool takes_files() const {
     for (const CLI::Option* option : app->get_options())
       if (!option->nonpositional() && is_path(*option)) return true;
@@ -98,13 +105,14 @@ std::string bash_script(const Tool& tool) {
   std::string value_arms, option_arms;
   for (const VerbOptions& each : verbs) {
     value_arms += bash_values(each.own(), each.verb->name);
-    option_arms += fmt::format("      {}) words='{}'; files={} ;;\n", each.verb->name,
-                               words_of(each.own()), each.takes_files() ? 1 : 0);
+    option_arms +=
+        fmt::format("        {}) options='{}' operands='{}' files={} ;;\n", each.verb->name,
+                    words_of(each.own()), each.operand_words(), each.takes_files() ? 1 : 0);
   }
   value_arms += bash_values(verbs.front().shared(), "*");
   return heading(tool, "bash") + fmt::format(R"(_{0}() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}
-  local verb='' words='' files=0 verbs='{1}' i
+  local verb='' words='' options='' operands='' files=0 verbs='{1}' i
   # bash hands over --name=value as three words
   if [[ $current == = ]]; then
     current=''
@@ -122,14 +130,17 @@ std::string bash_script(const Tool& tool) {
 {4}    *)
       case $verb in
 {5}      esac
-      [[ $current == -* ]] && files=0 || words=$verbs
-      [[ $current == -* ]] && words+=' {6}'
+      if [[ $current == -* ]]; then
+        words="$options {6}" files=0
+      else
+        words="$verbs $operands"
+      fi
       ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   if ((files)); then
     mapfile -t -O "${{#COMPREPLY[@]}}" COMPREPLY < <(compgen -f -- "$current")
-    compopt -o filenames 2>/dev/null
+    compopt -o filenames 2>/dev/null || true
   fi
 }}
 complete -F _{0} {0}
@@ -179,7 +190,10 @@ std::string zsh_script(const Tool& tool) {
     list += " " + shell_word(fmt::format("{}:{}", each.verb->name, each.verb->summary));
     std::string specs;
     for (const CLI::Option* option : each.own()) specs += " \\\n       " + zsh_spec(*option);
-    if (each.takes_files()) specs += " \\\n        '*:file:_files'";
+    if (each.takes_files())
+      specs += " \\\n        '*:file:_files'";
+    else if (!each.operand_words().empty())
+      specs += fmt::format(" \\\n        '*:word:({})'", each.operand_words());
     arms += fmt::format("    {}) _arguments -s -S $common{} ;;\n", each.verb->name, specs);
   }
   std::string common;
@@ -240,7 +254,11 @@ std::string fish_script(const Tool& tool) {
         each.is_default && !others.empty()
             ? fmt::format(" -n 'not __fish_seen_subcommand_from{}'", others)
             : fmt::format(" -n '__fish_seen_subcommand_from {}'", each.verb->name);
-    if (each.takes_files()) out += fmt::format("complete -c {}{} -F\n", tool.name, condition);
+    if (each.takes_files())
+      out += fmt::format("complete -c {}{} -F\n", tool.name, condition);
+    else if (!each.operand_words().empty())
+      out += fmt::format("complete -c {}{} -a {}\n", tool.name, condition,
+                         shell_word(each.operand_words()));
     for (const CLI::Option* option : each.own()) out += fish_option(tool, *option, condition);
   }
   return out;

@@ -150,8 +150,7 @@ std::string tool_help_text(const Tool& tool) {
   out += tool_usage_text(tool) + "\nverbs:\n";
   for (const Verb& verb : tool.verbs) out += entry(verb.name, verb.summary);
   out +=
-      fmt::format("\noptions of a verb: '{} VERB --help'; versions and features: '{} --version'\n",
-                  tool.name, tool.name);
+      fmt::format("\nA verb's options: '{0} VERB --help'. Versions: '{0} --version'.\n", tool.name);
   return out + examples_text(tool.examples) + footer(tool);
 }
 

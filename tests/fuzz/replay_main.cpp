@@ -1,5 +1,5 @@
-// Runs a fuzz target over files and folders of inputs, so that every corpus is an ordinary test
-// under any compiler: replay PATH...
+// Runs a fuzz target over the empty input and over files and folders of inputs, so that every
+// corpus is an ordinary test under any compiler: replay PATH...
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
     }
   }
   std::sort(inputs.begin(), inputs.end());
+  LLVMFuzzerTestOneInput(nullptr, 0);
   for (const std::filesystem::path& input : inputs) {
     std::ifstream file(input, std::ios::binary);
     const std::string content{std::istreambuf_iterator<char>(file), {}};

@@ -1,0 +1,35 @@
+#!/usr/bin/env bats
+# Rules about the tree that a compiler does not check.
+bats_require_minimum_version 1.5.0
+
+setup() { cd "$SRC"; }
+
+@test "libcore includes no device, collective or MPI header" {
+  ! grep -rnE '#include *[<"](cuda|cublas|cudnn|nccl|mpi|nvtx|curand|driver_types)' libcore
+}
+
+@test "dependencies run one way: libcore includes neither tools nor kernels" {
+  ! grep -rnE '#include *"(tools|kernels)/' libcore
+  ! grep -rnE '#include *"tools/' kernels
+}
+
+@test "a tool's main.cpp is its verb table" {
+  for main in tools/*/main.cpp; do
+    [ -e "$main" ] || skip "no tool yet"
+    lines=$(wc -l < "$main")
+    [ "$lines" -le 120 ] || { echo "$main has $lines lines"; return 1; }
+  done
+}
+
+@test "headers are guarded and say what they are for" {
+  for header in $(find libcore kernels tools -name '*.h'); do
+    # Highway compiles -inl.h files once per target.
+    [[ "$header" == *-inl.h ]] || grep -q '^#pragma once' "$header" || { echo "$header lacks #pragma once"; return 1; }
+    [[ "$(head -c 3 "$header")" == "// " ]] || { echo "$header lacks its comment"; return 1; }
+  done
+}
+
+@test "libraries neither print nor exit" {
+  ! grep -rnE '\b(std::)?(printf|puts|cout|cerr)\b|\bstd::exit\(|[^_]\bexit\(' libcore --include='*.cpp' --include='*.h' |
+    grep -v '^libcore/cli/' | grep -v '^libcore/base/check.cpp' | grep -vE '^[^:]+:[0-9]+: *//'
+}

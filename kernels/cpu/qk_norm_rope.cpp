@@ -1,22 +1,84 @@
-#include "kernels/ref/qk_norm_rope.h"
+// Turning heads without a norm, the hot case, in vectors; with the norm by the reference's rows.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/qk_norm_rope.cpp"  // NOLINT
+#include "kernels/cpu/targets.h"
+// clang-format off
+#include <hwy/foreach_target.h>
+// clang-format on
+#include <hwy/highway.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/simd-inl.h"
+#include "kernels/ref/qk_norm_rope.h"
 
+HWY_BEFORE_NAMESPACE();
 namespace ballast {
+namespace HWY_NAMESPACE {
+
+// `heads` heads side by side; out may alias x. direction is 1 or -1.
+void rotate_heads(float* out, const float* x, const float* cos, const float* sin, int64_t heads,
+                  int64_t half, float direction) {
+  const Vector sign = hn::Set(Floats(), direction);
+  for (int64_t i = 0; i < half; i += lanes()) {
+    const int64_t left = half - i;
+    const Vector c = load_up_to(cos + i, left), s = hn::Mul(sign, load_up_to(sin + i, left));
+    for (int64_t head = 0; head < heads; ++head) {
+      const int64_t at = head * 2 * half + i;
+      const Vector low = load_up_to(x + at, left), high = load_up_to(x + at + half, left);
+      store_up_to(hn::NegMulAdd(high, s, hn::Mul(low, c)), out + at, left);
+      store_up_to(hn::MulAdd(low, s, hn::Mul(high, c)), out + at + half, left);
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ballast
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ballast {
+HWY_EXPORT(rotate_heads);
 
 namespace {
 
-// The part of the op's tensors that belongs to sequence b.
-AttentionShape one_sequence(const AttentionShape& shape) {
-  AttentionShape one = shape;
-  one.batch = 1;
-  return one;
+void check_shapes(const Tensor& qkv, const Tensor& cos, const Tensor& sin, const Tensor& doc_start,
+                  const Tensor& q_gain, const Tensor& k_gain, const AttentionShape& s) {
+  BALLAST_CHECK(qkv.cols == s.qkv_cols() && qkv.rows == s.batch * s.seq);
+  BALLAST_CHECK(s.head_dim % 2 == 0 && cos.cols == s.head_dim / 2 && sin.cols == s.head_dim / 2);
+  BALLAST_CHECK(cos.rows >= s.seq && sin.rows >= s.seq);
+  BALLAST_CHECK(doc_start.rows == s.batch && doc_start.cols == s.seq);
+  BALLAST_CHECK(q_gain.empty() == k_gain.empty());
 }
-template <class T>
-ref::Matrix<T> sequence_of(const Tensor& t, int64_t b, int64_t rows) {
-  return t.empty() ? ref::Matrix<T>{} : ref::view<T>(rows_of(t, b * rows, rows));
+
+// Row n of the tables: its position in its document.
+int64_t position_of(int64_t n, const Tensor& doc_start, const AttentionShape& s) {
+  return n % s.seq - doc_start.row<int32_t>(n / s.seq)[n % s.seq];
+}
+
+// Rows [begin, end) without a norm.
+void turn_rows(const Tensor& out, const Tensor& x, const Tensor& cos, const Tensor& sin,
+               const Tensor& doc_start, const AttentionShape& s, float direction, int64_t begin,
+               int64_t end) {
+  const int64_t turned = s.heads + s.kv_heads;
+  for (int64_t n = begin; n < end; ++n) {
+    const int64_t position = position_of(n, doc_start, s);
+    HWY_DYNAMIC_DISPATCH(rotate_heads)
+    (out.row<float>(n), x.row<float>(n), cos.row<float>(position), sin.row<float>(position), turned,
+     s.head_dim / 2, direction);
+    if (out.data == x.data) continue;
+    std::copy_n(x.row<float>(n) + turned * s.head_dim, s.kv_cols(),
+                out.row<float>(n) + turned * s.head_dim);
+  }
+}
+
+// A (1, seq) window of one row for the reference, which counts rows from 0 in one sequence.
+AttentionShape one_row(const AttentionShape& shape) {
+  AttentionShape one = shape;
+  one.batch = one.seq = 1;
+  return one;
 }
 
 }  // namespace
@@ -25,15 +87,23 @@ void CpuBackend::qk_norm_rope(const Tensor& out, const Tensor& q_rstd, const Ten
                               const Tensor& qkv, const Tensor& q_gain, const Tensor& k_gain,
                               const Tensor& cos, const Tensor& sin, const Tensor& doc_start,
                               const AttentionShape& shape, float eps) {
-  BALLAST_CHECK(qkv.cols == shape.qkv_cols() && qkv.rows == shape.batch * shape.seq);
-  BALLAST_CHECK(shape.head_dim % 2 == 0 && cos.rows >= shape.seq && sin.rows >= shape.seq);
-  BALLAST_CHECK(q_gain.empty() == k_gain.empty());
-  pool_.parallel_for(shape.batch, 1, [&](int64_t b, int64_t) {
-    ref::qk_norm_rope(
-        sequence_of<float>(out, b, shape.seq), sequence_of<float>(q_rstd, b, shape.seq),
-        sequence_of<float>(k_rstd, b, shape.seq), sequence_of<float>(qkv, b, shape.seq),
-        ref::view<float>(q_gain), ref::view<float>(k_gain), ref::view<float>(cos),
-        ref::view<float>(sin), sequence_of<int32_t>(doc_start, b, 1), one_sequence(shape), eps);
+  check_shapes(qkv, cos, sin, doc_start, q_gain, k_gain, shape);
+  BALLAST_CHECK(out.rows == qkv.rows && out.cols == qkv.cols);
+  pool_.parallel_for(qkv.rows, chunk_of(qkv.rows, qkv.cols), [&](int64_t begin, int64_t end) {
+    if (q_gain.empty()) {
+      turn_rows(out, qkv, cos, sin, doc_start, shape, 1, begin, end);
+      return;
+    }
+    int32_t start = 0;
+    for (int64_t n = begin; n < end; ++n) {
+      const int64_t position = position_of(n, doc_start, shape);
+      ref::qk_norm_rope(
+          ref::view<float>(rows_of(out, n, 1)), ref::view<float>(rows_of(q_rstd, n, 1)),
+          ref::view<float>(rows_of(k_rstd, n, 1)), ref::view<float>(rows_of(qkv, n, 1)),
+          ref::view<float>(q_gain), ref::view<float>(k_gain),
+          ref::view<float>(rows_of(cos, position, 1)), ref::view<float>(rows_of(sin, position, 1)),
+          {&start, 1, 1, 1}, one_row(shape), eps);
+    }
   });
 }
 
@@ -42,13 +112,34 @@ void CpuBackend::qk_norm_rope_bwd(const Tensor& dqkv, const Tensor& dq_gain, con
                                   const Tensor& qkv, const Tensor& q_gain, const Tensor& k_gain,
                                   const Tensor& cos, const Tensor& sin, const Tensor& doc_start,
                                   const AttentionShape& shape) {
-  BALLAST_CHECK(dqkv.cols == shape.qkv_cols() && dqkv.rows == shape.batch * shape.seq);
-  BALLAST_CHECK(q_gain.empty() == k_gain.empty());
-  ref::qk_norm_rope_bwd(ref::view<float>(dqkv), ref::view<float>(dq_gain),
-                        ref::view<float>(dk_gain), ref::view<float>(dout), ref::view<float>(q_rstd),
-                        ref::view<float>(k_rstd), ref::view<float>(qkv), ref::view<float>(q_gain),
-                        ref::view<float>(k_gain), ref::view<float>(cos), ref::view<float>(sin),
-                        ref::view<int32_t>(doc_start), shape);
+  check_shapes(dqkv, cos, sin, doc_start, q_gain, k_gain, shape);
+  BALLAST_CHECK(dout.rows == dqkv.rows && dout.cols == dqkv.cols);
+  if (q_gain.empty()) {
+    pool_.parallel_for(dqkv.rows, chunk_of(dqkv.rows, dqkv.cols), [&](int64_t begin, int64_t end) {
+      turn_rows(dqkv, dout, cos, sin, doc_start, shape, -1, begin, end);
+    });
+    return;
+  }
+  const int64_t d = shape.head_dim;
+  std::vector<float> gains(static_cast<size_t>(2 * d));  // dq_gain, dk_gain side by side
+  accumulate_rows(gains.data(), dqkv.rows, 2 * d, [&](int64_t begin, int64_t end, float* partial) {
+    int32_t start = 0;
+    for (int64_t n = begin; n < end; ++n) {
+      const int64_t position = position_of(n, doc_start, shape);
+      ref::qk_norm_rope_bwd(
+          ref::view<float>(rows_of(dqkv, n, 1)), {partial, 1, d, d}, {partial + d, 1, d, d},
+          ref::view<float>(rows_of(dout, n, 1)), ref::view<float>(rows_of(q_rstd, n, 1)),
+          ref::view<float>(rows_of(k_rstd, n, 1)), ref::view<float>(rows_of(qkv, n, 1)),
+          ref::view<float>(q_gain), ref::view<float>(k_gain),
+          ref::view<float>(rows_of(cos, position, 1)), ref::view<float>(rows_of(sin, position, 1)),
+          {&start, 1, 1, 1}, one_row(shape));
+    }
+  });
+  for (int64_t i = 0; i < d; ++i) {
+    dq_gain.as<float>()[i] += gains[static_cast<size_t>(i)];
+    dk_gain.as<float>()[i] += gains[static_cast<size_t>(d + i)];
+  }
 }
 
 }  // namespace ballast
+#endif  // HWY_ONCE

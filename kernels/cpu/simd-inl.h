@@ -84,6 +84,29 @@ HWY_INLINE Vector tanh_of(Vector x) {
   return hn::Sub(one, hn::Div(two, hn::Add(one, exp_of(hn::Mul(two, x)))));
 }
 
+// The lanes of a vector as doubles: two halves, of which a one-lane target fills only the first.
+#if HWY_TARGET == HWY_SCALAR
+using DoubleTag = hn::Rebind<double, Floats>;
+#else
+using DoubleTag = hn::Repartition<double, Floats>;
+#endif
+using Doubles = hn::Vec<DoubleTag>;
+HWY_INLINE Doubles low_doubles(Vector v) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::PromoteTo(DoubleTag(), v);
+#else
+  return hn::PromoteTo(DoubleTag(), hn::LowerHalf(hn::Half<Floats>(), v));
+#endif
+}
+HWY_INLINE Doubles high_doubles([[maybe_unused]] Vector v) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Zero(DoubleTag());
+#else
+  return hn::PromoteTo(DoubleTag(), hn::UpperHalf(hn::Half<Floats>(), v));
+#endif
+}
+HWY_INLINE double sum_of_doubles(Doubles v) { return hn::GetLane(hn::SumOfLanes(DoubleTag(), v)); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace ballast
 HWY_AFTER_NAMESPACE();

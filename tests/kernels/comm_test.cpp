@@ -1,0 +1,182 @@
+// The transports, with inputs chosen so that every order of adding gives one exactly representable
+// result: any difference is a wrong element, never rounding. Ranks are threads of this process over
+// loopback sockets.
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "kernels/comm/exchange_comm.h"
+#include "kernels/comm/self_comm.h"
+#include "kernels/comm/tcp_link.h"
+#include "libcore/base/device_error.h"
+#include "tests/kernels/comm_exercise.h"
+#include "tests/kernels/values.h"
+
+namespace ballast {
+namespace {
+
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  socklen_t length = sizeof(address);
+  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), length), 0);
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+// body(comm) on every rank of a tcp world, each in a thread.
+void with_ranks(int size, int timeout_s, const std::function<void(Comm&)>& body) {
+  const int port = free_port();
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      Result<std::shared_ptr<Link>> link = connect_tcp({rank, size, "127.0.0.1", port, timeout_s});
+      ASSERT_TRUE(link.ok()) << link.error().message();
+      const std::unique_ptr<Comm> comm = make_exchange_comm(link.take_value());
+      body(*comm);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+class TcpComm : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Sizes, TcpComm, testing::Values(1, 2, 3, 4));
+
+TEST_P(TcpComm, CollectivesGiveTheExactAnswer) {
+  with_ranks(GetParam(), 30, [](Comm& comm) { EXPECT_EQ(exercise_collectives(comm), ""); });
+}
+
+TEST_P(TcpComm, PointToPointRing) {
+  with_ranks(GetParam(), 30, [](Comm& comm) { EXPECT_EQ(exercise_ring(comm), ""); });
+}
+
+TEST_P(TcpComm, SplitByParity) {
+  with_ranks(GetParam(), 30, [](Comm& comm) { EXPECT_EQ(exercise_split(comm), ""); });
+}
+
+TEST(TcpCommFailure, AbortOnOneRankEndsTheOthers) {
+  std::atomic<int> failed = 0;
+  with_ranks(3, 30, [&](Comm& comm) {
+    comm.barrier();
+    if (comm.rank() == 1) {
+      comm.abort();
+      return;
+    }
+    try {
+      comm.barrier();
+    } catch (const DeviceError& error) {
+      EXPECT_NE(std::string(error.what()).find("rank"), std::string::npos);
+      ++failed;
+    }
+  });
+  EXPECT_EQ(failed, 2);
+}
+
+TEST(TcpCommFailure, ASilentRankIsNoticedWithinTheTimeout) {
+  with_ranks(2, 1, [](Comm& comm) {
+    float value = 0;
+    const Tensor x = make_tensor(&value, Dtype::f32, 1, 1);
+    // Both wait for a message that nobody sends.
+    EXPECT_THROW(comm.receive(x, 1 - comm.rank(), 0), DeviceError);
+  });
+}
+
+TEST(TcpCommFailure, NobodyAtTheMasterIsAnError) {
+  const Result<std::shared_ptr<Link>> link = connect_tcp({1, 2, "127.0.0.1", free_port(), 1});
+  ASSERT_FALSE(link.ok());
+  EXPECT_EQ(link.error().kind, ErrorKind::device);
+}
+
+TEST(TcpPlace, FirstHostOfASlurmList) {
+  EXPECT_EQ(*first_host("login1"), "login1");
+  EXPECT_EQ(*first_host("a1,b2"), "a1");
+  EXPECT_EQ(*first_host("gpu[003-007,12],login"), "gpu003");
+  EXPECT_EQ(*first_host("gpu[12,14]-ib,x[1-2]"), "gpu12-ib");
+  for (const char* bad : {"", "[1-2]", "a[]", "a[1-2", ",a"}) {
+    EXPECT_FALSE(first_host(bad).ok()) << bad;
+  }
+}
+
+class Environment {
+ public:
+  void set(const char* name, const char* value) {
+    ::setenv(name, value, 1);
+    names_.push_back(name);
+  }
+  ~Environment() {
+    for (const char* name : names_) ::unsetenv(name);
+  }
+
+ private:
+  std::vector<const char*> names_;
+};
+
+TEST(TcpPlace, FromOurVariablesAndFromSlurm) {
+  {
+    Environment environment;
+    environment.set("BALLAST_RANK", "2");
+    environment.set("BALLAST_WORLD_SIZE", "4");
+    environment.set("BALLAST_MASTER", "head:4711");
+    const TcpPlace place = *tcp_place_from_environment();
+    EXPECT_EQ(place.rank, 2);
+    EXPECT_EQ(place.size, 4);
+    EXPECT_EQ(place.host, "head");
+    EXPECT_EQ(place.port, 4711);
+    environment.set("BALLAST_RANK", "4");
+    EXPECT_FALSE(tcp_place_from_environment().ok());
+    environment.set("BALLAST_RANK", "1x");
+    EXPECT_EQ(tcp_place_from_environment().error().kind, ErrorKind::usage);
+    environment.set("BALLAST_RANK", "1");
+    environment.set("BALLAST_MASTER", "head:70000");
+    EXPECT_FALSE(tcp_place_from_environment().ok());
+  }
+  Environment slurm;
+  slurm.set("SLURM_PROCID", "1");
+  slurm.set("SLURM_NTASKS", "2");
+  slurm.set("SLURM_STEP_NODELIST", "n[07-08]");
+  slurm.set("SLURM_JOB_ID", "1234");
+  slurm.set("SLURM_STEP_ID", "0");
+  const TcpPlace place = *tcp_place_from_environment();
+  EXPECT_EQ(place.rank, 1);
+  EXPECT_EQ(place.host, "n07");
+  EXPECT_GE(place.port, 20000);
+  EXPECT_LT(place.port, 32000);
+}
+
+TEST(SelfComm, DoesEverythingAlone) {
+  const std::unique_ptr<Backend> backend = open_cpu(1);
+  Result<std::unique_ptr<Comm>> comm = open_comm("self", *backend);
+  ASSERT_TRUE(comm.ok());
+  EXPECT_EQ(exercise_collectives(**comm), "");
+  EXPECT_EQ(exercise_split(**comm), "");
+  float value = 0;
+  EXPECT_THROW((*comm)->send(make_tensor(&value, Dtype::f32, 1, 1), 0, 0), DeviceError);
+}
+
+TEST(OpenComm, RefusesWhatIsNotBuiltByName) {
+  const std::unique_ptr<Backend> backend = open_cpu(1);
+  for (const char* name : {"nccl", "pigeon"}) {
+    const Result<std::unique_ptr<Comm>> comm = open_comm(name, *backend);
+    ASSERT_FALSE(comm.ok());
+    EXPECT_EQ(comm.error().kind, ErrorKind::usage);
+    EXPECT_NE(comm.error().message().find(name), std::string::npos);
+  }
+  for (const char* name : {"cuda", "cuda:1", "tpu"}) {
+    const Result<std::unique_ptr<Backend>> device = open_backend(name, {});
+    ASSERT_FALSE(device.ok());
+    EXPECT_NE(device.error().message().find(name), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace ballast

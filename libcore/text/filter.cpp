@@ -34,7 +34,7 @@ class Run {
     }
     document_ = std::move(page.document);
     bool usable = page.kind == PageKind::text;
-    if (!usable) reject("extract", page.reason);
+    if (!usable) refuse_page(page);
     // The text of an opted-out page is needed only where rejects are kept.
     bool allowed = usable && passes_robots();
     if (usable && (allowed || options_.rejects)) {
@@ -52,6 +52,12 @@ class Run {
   }
 
  private:
+  void refuse_page(const Page& page) {
+    reject("extract", page.reason);
+    if (page.reason == "http_status") document_.ballast["status"] = page.response.status;
+    if (page.reason == "media_type") document_.ballast["media_type"] = page.media.type;
+  }
+
   void reject(std::string stage, std::string reason) {
     outcome_.verdict = FilterVerdict::rejected;
     outcome_.stage = std::move(stage);

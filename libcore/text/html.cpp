@@ -102,16 +102,14 @@ std::string_view attribute(const GumboNode& node, const char* name) {
   return found == nullptr ? std::string_view() : std::string_view(found->value);
 }
 
-// Class and id words that page templates use for what is not content.
+// Class and id words that page templates use for what is not content. "sidebar" is not among them:
+// in DocBook it is a boxed text of the book, and a sidebar of links falls to the link share.
 constexpr std::string_view kBoilerplateWords[] = {
-    "nav",           "navbar",       "navigation",
-    "navheader",     "navfooter",    "docnav",
-    "menu",          "breadcrumb",   "breadcrumbs",
-    "sidebar",       "footer",       "site-footer",
-    "page-footer",   "site-header",  "toc",
-    "pagination",    "pager",        "cookie-banner",
-    "cookie-notice", "skip-link",    "skip-to-content",
-    "share-buttons", "social-links", "topbar"};
+    "nav",           "navbar",        "navigation",    "navheader",   "navfooter",
+    "docnav",        "menu",          "breadcrumb",    "breadcrumbs", "footer",
+    "site-footer",   "page-footer",   "site-header",   "toc",         "pagination",
+    "pager",         "cookie-banner", "cookie-notice", "skip-link",   "skip-to-content",
+    "share-buttons", "social-links",  "topbar"};
 constexpr std::string_view kBoilerplateRoles[] = {"navigation", "banner",  "contentinfo",  "search",
                                                   "menu",       "menubar", "complementary"};
 

@@ -42,7 +42,13 @@ TEST(Html, HeaderOfAnArticleStays) {
 }
 
 TEST(Html, ClassWordsDoNotTouchBodyAndMain) {
-  EXPECT_EQ(text_of("<body class=sidebar><main class=menu><p>x</main>"), "x");
+  EXPECT_EQ(text_of("<body class=nav><main class=menu><p>x</main>"), "x");
+}
+
+TEST(Html, BoxedTextStaysAndBoxedLinksGo) {
+  EXPECT_EQ(text_of("<div class=sidebar><p>A box of prose.</p></div>"
+                    "<div class=sidebar><ul><li><a href=1>a</a><li><a href=2>b</a></ul></div>"),
+            "A box of prose.");
 }
 
 TEST(Html, DropsBlocksThatAreMostlyLinks) {

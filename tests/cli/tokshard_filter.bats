@@ -1,0 +1,186 @@
+# tokshard filter: documents from crawls and JSON Lines, and what it does with bad input.
+bats_require_minimum_version 1.5.0
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+}
+
+filter() { run --separate-stderr "$BIN/tokshard" filter "$@"; }
+
+# record TYPE URI BLOCK: one WARC record as wget writes it.
+record() {
+  printf 'WARC/1.0\r\nWARC-Type: %s\r\nWARC-Target-URI: <%s>\r\nWARC-Date: 2025-01-02T03:04:05Z\r\n' "$1" "$2"
+  printf 'WARC-Record-ID: <urn:uuid:%s>\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n' "${#3}" "${#3}" "$3"
+}
+page() { # page URI TYPE BODY
+  record response "$1" "$(printf 'HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\n%s' "$2" "$3")"
+}
+crawl() {
+  record warcinfo "" "software: x"
+  page http://h.example/robots.txt text/plain $'User-agent: GPTBot\nDisallow: /private\n'
+  page http://h.example/a text/html '<html lang=en><title>A</title><p>Mail ann@example.org'
+  page http://h.example/private/b text/html '<p>secret'
+  page http://h.example/c.png image/png 'png'
+}
+documents() {
+  printf '{"text":"one","id":"1","url":"http://h.example/1"}\n'
+  printf '{"text":"two from 10.0.0.1","id":"2","url":"http://h.example/private/2"}\n'
+}
+
+@test "a crawl becomes documents, opted-out pages go, personal data is marked" {
+  crawl >crawl.warc
+  filter --robots crawl.warc --rejects rejects.jsonl --stats stats.json crawl.warc
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 1 ]
+  [[ "$output" == '{"text":"A\n\nMail <email-pii>","id":"<urn:uuid:'* ]]
+  [[ "$output" == *'"url":"http://h.example/a","date":"2025-01-02T03:04:05Z","language":"en"'* ]]
+  [ "$(wc -l <rejects.jsonl)" -eq 2 ]
+  grep -q '"agents":\["GPTBot"\],"rule":"Disallow: /private","line":2' rejects.jsonl
+  grep -q '"dropped_by":"extract","reason":"media_type"' rejects.jsonl
+  grep -q '"records":5,"kept":1,"rejected":2,' stats.json
+  grep -q '"reasons":{"extract:media_type":1,"robots:disallowed":1}' stats.json
+  grep -q '"other_records":{"robotstxt":1,"warcinfo":1}' stats.json
+  grep -q '"agents":{"GPTBot":1}' stats.json
+  [[ "$stderr" == *"5 records: 1 kept, 2 rejected, 2 without document"* ]]
+}
+
+@test "every compression, and stdin, give the same documents" {
+  crawl >crawl.warc
+  gzip -k crawl.warc
+  zstd -q crawl.warc
+  for i in 1 2; do crawl | gzip; done >members.warc.gz
+  "$BIN/tokshard" filter -q crawl.warc >want
+  for input in crawl.warc.gz crawl.warc.zst; do "$BIN/tokshard" filter -q "$input" | cmp - want; done
+  "$BIN/tokshard" filter -q - <crawl.warc.gz | cmp - want
+  [ "$("$BIN/tokshard" filter -q members.warc.gz | wc -l)" -eq $((2 * $(wc -l <want))) ]
+}
+
+@test "order and bytes do not depend on threads" {
+  for i in $(seq 3000); do printf '{"text":"document %d of a@b%d.org","id":"%d"}\n' "$i" "$i" "$i"; done >in.jsonl
+  "$BIN/tokshard" filter -q -j 1 in.jsonl >one
+  "$BIN/tokshard" filter -q -j 4 in.jsonl >four
+  cmp one four
+  [ "$(wc -l <one)" -eq 3000 ]
+  [[ "$(sed -n 2000p one)" == *'"id":"2000"'* ]]
+}
+
+@test "robots from a folder are keyed by host and port" {
+  mkdir robots
+  printf 'User-agent: *\nDisallow: /private\n' >robots/h.example.txt
+  documents >in.jsonl
+  filter --robots robots --agents 'GPTBot,*' in.jsonl
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 1 ]
+  mv robots/h.example.txt robots/h.example_8080.txt
+  filter --robots robots in.jsonl
+  [ "${#lines[@]}" -eq 2 ]
+  filter --robots robots --on-missing drop in.jsonl
+  [ -z "$output" ]
+  [[ "$stderr" == *"robots:missing"* ]]
+}
+
+@test "--pii drop and off" {
+  documents >in.jsonl
+  filter --pii drop in.jsonl
+  [ "${#lines[@]}" -eq 1 ]
+  filter --pii off in.jsonl
+  [[ "${lines[1]}" == *"two from 10.0.0.1"* ]]
+}
+
+@test "a malformed line names its place; --on-error skip counts it" {
+  documents >in.jsonl
+  printf '{"text":"torn\n' >>in.jsonl
+  filter in.jsonl -o out.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"in.jsonl:3"* ]]
+  [ ! -e out.jsonl ]
+  filter --on-error skip in.jsonl -o out.jsonl
+  [ "$status" -eq 0 ]
+  [ "$(wc -l <out.jsonl)" -eq 2 ]
+  [[ "$stderr" == *"input:malformed"* ]]
+}
+
+@test "duplicate keys are malformed" {
+  printf '{"text":"a","text":"b"}\n' >in.jsonl
+  filter in.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"in.jsonl:1"*"duplicate key 'text'"* ]]
+}
+
+@test "invalid UTF-8 is replaced and counted" {
+  printf '{"text":"a\377b","id":"1"}\n' >in.jsonl
+  filter in.jsonl
+  [ "$status" -eq 0 ]
+  [[ "$output" == *$'a\xef\xbf\xbdb'*'"replaced":1'* ]]
+  [[ "$stderr" == *"1 ill-formed"* ]]
+}
+
+@test "truncated inputs are exit 3 and leave no output" {
+  crawl >crawl.warc
+  gzip -kn crawl.warc
+  zstd -q crawl.warc
+  head -c 700 crawl.warc >cut.warc
+  head -c 300 crawl.warc.gz >cut.gz
+  head -c 300 crawl.warc.zst >cut.zst
+  for input in cut.warc cut.gz cut.zst; do
+    filter "$input" -o out.jsonl --rejects rejects.jsonl --stats stats.json
+    [ "$status" -eq 3 ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    [[ "$stderr" == *"truncated"*"$input"* ]]
+    [ -z "$(find . -name '*out.jsonl*' -o -name '*rejects*' -o -name '*stats*')" ]
+  done
+}
+
+@test "content of no known kind is refused" {
+  echo '<html>' >in
+  filter in
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"neither JSON Lines nor WARC"* ]]
+}
+
+@test "output over input, existing output and full devices" {
+  documents >in.jsonl
+  filter in.jsonl -f -o in.jsonl
+  [ "$status" -eq 2 ]
+  documents | cmp - in.jsonl
+  filter in.jsonl --rejects in.jsonl -f -o out.jsonl
+  [ "$status" -eq 2 ]
+  echo old >out.jsonl
+  filter in.jsonl -o out.jsonl
+  [ "$status" -eq 2 ]
+  [ "$(cat out.jsonl)" = old ]
+  run bash -c '"$BIN/tokshard" filter -q in.jsonl >/dev/full'
+  [ "$status" -eq 3 ]
+  filter in.jsonl -o /dev/full
+  [ "$status" -eq 3 ]
+}
+
+@test "a dry run decides everything and writes nothing" {
+  documents >in.jsonl
+  filter -n --json in.jsonl -o out.jsonl
+  [ "$status" -eq 0 ]
+  [[ "$output" == '{"v":1,"type":"filter","records":2,"kept":2,'* ]]
+  [ ! -e out.jsonl ]
+}
+
+@test "usage errors are exit 2 and name the flag" {
+  documents >in.jsonl
+  filter --dedup exact in.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"--dedup"* ]]
+  filter --mode protego --robots in.jsonl in.jsonl
+  [ "$status" -eq 2 ]
+  filter --agents GPTBot in.jsonl
+  [ "$status" -eq 2 ]
+  filter --robots in.jsonl --agents 'A,,B' in.jsonl
+  [ "$status" -eq 2 ]
+  filter - -
+  [ "$status" -eq 2 ]
+}
+
+@test "an early reader ends the filter quietly" {
+  for i in $(seq 20000); do printf '{"text":"document %d","id":"%d"}\n' "$i" "$i"; done >in.jsonl
+  run bash -c '"$BIN/tokshard" filter -q in.jsonl | head -1; echo "${PIPESTATUS[0]}"'
+  [ "${#lines[@]}" -eq 2 ]
+  [ "${lines[1]}" -eq 141 ]
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# Faults on purpose: what the guard finds, what it does, and what never happens.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  source "$SRC/tests/support/training.bash"
+  make_lab
+  train --run "$BATS_FILE_TMPDIR/calm" --steps 90 --schedule constant --lr 1e-3
+}
+setup() { source "$SRC/tests/support/training.bash"; cd "$BATS_TEST_TMPDIR" || return 1; }
+calm() { train --schedule constant --lr 1e-3 --steps 90 "$@"; }
+
+@test "a NaN is dropped and the step repeated: the line is that of the calm run" {
+  calm --run run --inject nan@33
+  losses run > a; losses "$BATS_FILE_TMPDIR/calm" > b
+  cmp a b
+  grep -q '"event":"nan"' run/trace.jsonl
+  grep -q '"event":"rerun"' run/trace.jsonl
+  grep -q '"loss":[^,]*,.*"grad_norm":"NaN".*"skipped":true' run/trace.jsonl
+}
+
+@test "with the guard off a NaN step is skipped and reaches nothing" {
+  calm --run run --inject nan@33 --guard off
+  [ "$(grep -c '"skipped":true' run/trace.jsonl)" -eq 1 ]
+  run grep -E '"step":3[4-9],.*(NaN|Infinity)' run/trace.jsonl
+  [ "$status" -eq 1 ]
+  "$BIN/ckpt" verify --full --values run
+}
+
+@test "a spike is found at its step and replayed: the line is that of the calm run" {
+  calm --run run --inject spike@71:x=200
+  losses run > a; losses "$BATS_FILE_TMPDIR/calm" > b
+  cmp a b
+  grep -E '"step":7[12],"event":"spike"' run/trace.jsonl
+  grep -q '"event":"rollback"' run/journal.jsonl
+  ls run/abandoned
+}
+
+@test "skip passes over the batches around the onset and goes on" {
+  calm --run run --inject spike@71:x=200 --guard skip:5,stop
+  grep -q '"event":"skip"' run/trace.jsonl
+  "$BIN/ckpt" inspect run --json | grep -q skip_ranges
+  losses run > a; losses "$BATS_FILE_TMPDIR/calm" > b
+  [ "$(wc -l < a)" -eq 90 ]
+  cmp <(head -60 a) <(head -60 b)
+  run cmp a b
+  [ "$status" -eq 1 ]
+}
+
+@test "rollback:M goes further back" {
+  calm --run run --inject spike@71:x=200 --guard rollback:30+3,stop --keep all
+  grep -q '"to_step":40' run/trace.jsonl || grep -q '"to_step":30' run/trace.jsonl
+  [ "$(losses run | wc -l)" -eq 90 ]
+}
+
+@test "an exhausted ladder stops with 5 and keeps the last good checkpoint" {
+  run --separate-stderr calm --run run --inject spike@71:x=200 --guard stop
+  [ "$status" -eq 5 ]
+  [[ "$stderr" == *"ladder is exhausted"* ]]
+  "$BIN/ckpt" verify --full run
+}
+
+@test "a fault fires once per run, whatever restarts" {
+  calm --run run --inject nan@33 --guard off --steps 40
+  [ "$(grep -c '"event":"inject"' run/journal.jsonl)" -eq 1 ]
+}

@@ -28,13 +28,13 @@ ChannelVerdict Detector::observe(Channel& channel, double value, bool logarithmi
   if (!usable(value, logarithmic)) return verdict;
   const double x = logarithmic ? std::log(value) : value;
   if (channel.values.size() >= settings_.minimum) {
-    const Moments moments = channel.values.moments();
+    const auto [baseline, deviation] = level(channel.values, logarithmic);
     const double floor =
-        logarithmic ? settings_.log_norm_floor : settings_.loss_floor * std::abs(moments.mean);
+        logarithmic ? settings_.log_norm_floor : settings_.loss_floor * std::abs(baseline);
     verdict.tested = true;
-    verdict.baseline = moments.mean;
-    verdict.scale = std::max(std::sqrt(moments.variance), floor);
-    verdict.z = verdict.scale > 0 ? (x - moments.mean) / verdict.scale : 0;
+    verdict.baseline = baseline;
+    verdict.scale = std::max(deviation, floor);
+    verdict.z = verdict.scale > 0 ? (x - baseline) / verdict.scale : 0;
   }
   follow_incident(channel, x, verdict);
   const double limit = channel.open
@@ -42,6 +42,21 @@ ChannelVerdict Detector::observe(Channel& channel, double value, bool logarithmi
                            : verdict.baseline + settings_.sigmas * verdict.scale;
   if (verdict.tested || channel.open) verdict.threshold = logarithmic ? std::exp(limit) : limit;
   return verdict;
+}
+
+// A falling loss would hide a spike: the fall itself is spread that no noise has. Where the fitted
+// line falls by more than `trend_fall` residual deviations within the window (noise alone does so
+// once in 10^10 windows), the line and its residuals are the level. A curve that flattens leaves
+// the line behind, so the mean of the newest values bounds the baseline from below.
+std::pair<double, double> Detector::level(const RollingWindow& values, bool logarithmic) const {
+  const Moments moments = values.moments();
+  const std::pair<double, double> flat = {moments.mean, std::sqrt(moments.variance)};
+  if (logarithmic) return flat;
+  const Trend trend = values.trend();
+  const double deviation = std::sqrt(trend.variance);
+  const double fall = -trend.slope * static_cast<double>(values.size());
+  if (!(fall > settings_.trend_fall * deviation)) return flat;
+  return {std::max(trend.next, trend.recent), deviation};
 }
 
 void Detector::follow_incident(Channel& channel, double x, ChannelVerdict& verdict) const {

@@ -1,7 +1,8 @@
 // The causal spike detector: the only law the guard and `gradstat --fail-on` act on. Loss and
 // gradient norm are two channels; the norm is tested on its logarithm, because norms are skewed to
 // the right. A value is tested against the mean and population standard deviation of the last 128
-// accepted values, itself excluded, once 32 are held; the deviation is floored, so that a flat
+// accepted values, itself excluded, once 32 are held (while the loss is falling, against the line
+// through them and its residuals: the fall is no noise); the deviation is floored, so that a flat
 // curve does not turn noise into z-scores.
 //   nonfinite   the value is NaN or infinite (every such step)
 //   onset       the first value above mean + 6 s; the baseline is then frozen until 10 values in a
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libcore/base/result.h"
@@ -27,6 +29,7 @@ struct DetectorSettings {
   int64_t persistent_steps = 50;
   int64_t quiet_steps = 10;      // values back under the threshold that end an incident
   double loss_floor = 1e-3;      // s >= loss_floor * |mean|
+  double trend_fall = 2;         // deviations by which a loss must fall to be judged by its trend
   double log_norm_floor = 0.05;  // s >= log_norm_floor, in units of log(norm)
 };
 
@@ -76,6 +79,7 @@ class Detector {
     int64_t quiet_count = 0;  // in a row
   };
   ChannelVerdict observe(Channel& channel, double value, bool logarithmic);
+  std::pair<double, double> level(const RollingWindow& values, bool logarithmic) const;
   void follow_incident(Channel& channel, double value, ChannelVerdict& verdict) const;
   static Json channel_state(const Channel& channel);
   Result<void> load_channel(Channel& channel, const Json& state, const std::string& name) const;

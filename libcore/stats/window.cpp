@@ -37,6 +37,27 @@ Moments RollingWindow::moments() const {
   return {mean, squares / count};
 }
 
+Trend RollingWindow::trend() const {
+  constexpr size_t kRecent = 16;
+  const std::vector<double> y = values();
+  const auto n = static_cast<double>(y.size());
+  const double middle = (n - 1) / 2, mean = moments().mean;
+  double products = 0, recent = 0;
+  for (size_t i = 0; i < y.size(); ++i)
+    products += (static_cast<double>(i) - middle) * (y[i] - mean);
+  Trend trend;
+  trend.slope = products / (n * (n * n - 1) / 12);
+  trend.next = mean + trend.slope * (n - middle);
+  for (size_t i = 0; i < y.size(); ++i) {
+    const double residual = y[i] - mean - trend.slope * (static_cast<double>(i) - middle);
+    trend.variance += residual * residual / n;
+  }
+  const size_t first = y.size() > kRecent ? y.size() - kRecent : 0;
+  for (size_t i = first; i < y.size(); ++i) recent += y[i];
+  trend.recent = recent / static_cast<double>(y.size() - first);
+  return trend;
+}
+
 std::vector<double> RollingWindow::values() const {
   std::vector<double> result;
   result.reserve(static_cast<size_t>(size_));

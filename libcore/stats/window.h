@@ -14,6 +14,14 @@ struct Moments {
   double variance = 0;  // population (divisor n)
 };
 
+// Least-squares line through the values against their position.
+struct Trend {
+  double slope = 0;     // per position
+  double next = 0;      // of the line at the position after the newest value
+  double variance = 0;  // of the residuals, population
+  double recent = 0;    // mean of the newest 16 values
+};
+
 class RollingWindow {
  public:
   explicit RollingWindow(int64_t capacity);
@@ -22,6 +30,7 @@ class RollingWindow {
   int64_t size() const { return size_; }
   int64_t capacity() const { return static_cast<int64_t>(ring_.size()); }
   Moments moments() const;             // of at least one value
+  Trend trend() const;                 // of at least two values
   std::vector<double> values() const;  // oldest first
 
  private:

@@ -6,10 +6,10 @@ bats_require_minimum_version 1.5.0
 setup_file() {
   source "$SRC/tests/support/training.bash"
   make_lab
-  train --run "$BATS_FILE_TMPDIR/calm" --steps 90 --schedule constant --lr 1e-3
+  train --run "$BATS_FILE_TMPDIR/calm" --schedule constant --lr 2e-3 --batch-tokens 512 --steps 170
 }
 setup() { source "$SRC/tests/support/training.bash"; cd "$BATS_TEST_TMPDIR" || return 1; }
-calm() { train --schedule constant --lr 1e-3 --steps 90 "$@"; }
+calm() { train --schedule constant --lr 2e-3 --batch-tokens 512 --steps 170 "$@"; }
 
 @test "a NaN is dropped and the step repeated: the line is that of the calm run" {
   calm --run run --inject nan@33
@@ -29,33 +29,33 @@ calm() { train --schedule constant --lr 1e-3 --steps 90 "$@"; }
 }
 
 @test "a spike is found at its step and replayed: the line is that of the calm run" {
-  calm --run run --inject spike@71:x=200
+  calm --run run --inject spike@150:x=100
   losses run > a; losses "$BATS_FILE_TMPDIR/calm" > b
   cmp a b
-  grep -E '"step":7[12],"event":"spike"' run/trace.jsonl
+  grep -E '"step":15[01],"event":"spike"' run/trace.jsonl
   grep -q '"event":"rollback"' run/journal.jsonl
   ls run/abandoned
 }
 
 @test "skip passes over the batches around the onset and goes on" {
-  calm --run run --inject spike@71:x=200 --guard skip:5,stop
+  calm --run run --inject spike@150:x=100 --guard skip:5,stop
   grep -q '"event":"skip"' run/trace.jsonl
   "$BIN/ckpt" inspect run --json | grep -q skip_ranges
   losses run > a; losses "$BATS_FILE_TMPDIR/calm" > b
-  [ "$(wc -l < a)" -eq 90 ]
-  cmp <(head -60 a) <(head -60 b)
+  [ "$(wc -l < a)" -eq 170 ]
+  cmp <(head -140 a) <(head -140 b)
   run cmp a b
   [ "$status" -eq 1 ]
 }
 
 @test "rollback:M goes further back" {
-  calm --run run --inject spike@71:x=200 --guard rollback:30+3,stop --keep all
-  grep -q '"to_step":40' run/trace.jsonl || grep -q '"to_step":30' run/trace.jsonl
-  [ "$(losses run | wc -l)" -eq 90 ]
+  calm --run run --inject spike@150:x=100 --guard rollback:30+3,stop --keep all
+  grep -q '"to_step":120' run/trace.jsonl
+  [ "$(losses run | wc -l)" -eq 170 ]
 }
 
 @test "an exhausted ladder stops with 5 and keeps the last good checkpoint" {
-  run --separate-stderr calm --run run --inject spike@71:x=200 --guard stop
+  run --separate-stderr calm --run run --inject spike@150:x=100 --guard stop
   [ "$status" -eq 5 ]
   [[ "$stderr" == *"ladder is exhausted"* ]]
   "$BIN/ckpt" verify --full run

@@ -183,5 +183,27 @@ TEST(Detector, FloorsKeepAFlatCurveQuiet) {
   EXPECT_TRUE(detector.observe(2.02, 1.4).loss.onset);
 }
 
+// A loss that falls from 5.5 to 3.5 within the window has a spread of 0.5; a jump by 1.5 is
+// still a spike, and neither the fall nor its flattening is one.
+TEST(Detector, SeesASpikeOnAFallingLoss) {
+  Detector detector;
+  int onsets = 0;
+  const auto loss_at = [](int i) {
+    const double noise = 0.05 * std::sin(12.9898 * i) * std::cos(78.233 * i);
+    return 2.0 + 4.0 * std::exp(-i / 150.0) + noise;
+  };
+  for (int i = 0; i < 300; ++i) {
+    const double loss = loss_at(i) + (i == 150 ? 1.5 : 0.0);
+    const Verdict verdict = detector.observe(loss, 1.0);
+    onsets += verdict.loss.onset ? 1 : 0;
+    if (i == 150) {
+      EXPECT_TRUE(verdict.loss.onset);
+    } else {
+      detector.accept(loss, 1.0);
+    }
+  }
+  EXPECT_EQ(onsets, 1);
+}
+
 }  // namespace
 }  // namespace ballast

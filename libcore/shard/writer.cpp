@@ -43,12 +43,11 @@ class Tee {
 }  // namespace
 
 ShardWriter::ShardWriter(FileSystem& fs, const std::string& prefix, int64_t vocab_size, bool force)
-    : fs_(fs),
-      prefix_(prefix),
+    : prefix_(prefix),
       vocab_size_(vocab_size),
-      force_(force),
       type_(token_type_for(vocab_size)),
-      bin_(fs, shard_bin_path(prefix), force) {}
+      bin_(fs, shard_bin_path(prefix), force),
+      idx_(fs, shard_idx_path(prefix), force) {}
 
 Result<void> ShardWriter::append_document(std::span<const int32_t> tokens) {
   if (tokens.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max()))
@@ -81,8 +80,8 @@ Result<void> ShardWriter::flush() {
   return {};
 }
 
-Result<void> ShardWriter::write_index(AtomicFile& file, OutputFile& output) {
-  Tee tee(file, output);
+Result<void> ShardWriter::write_index(OutputFile& output) {
+  Tee tee(idx_, output);
   BALLAST_TRY(tee.put_text(shard_header_bytes({type_, documents(), documents()})));
   for (const int32_t length : lengths_) BALLAST_TRY(tee.put(length));
   int64_t offset = 0;
@@ -94,15 +93,23 @@ Result<void> ShardWriter::write_index(AtomicFile& file, OutputFile& output) {
   return tee.flush();
 }
 
-Result<std::vector<OutputFile>> ShardWriter::finish() {
+Result<std::vector<OutputFile>> ShardWriter::seal() {
   BALLAST_TRY(flush());
   OutputFile bin{shard_bin_path(prefix_), tokens_ * token_bytes(type_), hash_.digest()};
   OutputFile idx{shard_idx_path(prefix_), 0, {}};
-  AtomicFile index(fs_, idx.path, force_);
-  BALLAST_TRY(write_index(index, idx));
-  BALLAST_TRY(bin_.commit());
-  BALLAST_TRY(index.commit());
+  BALLAST_TRY(write_index(idx));
   return std::vector<OutputFile>{bin, idx};
+}
+
+Result<void> ShardWriter::publish() {
+  BALLAST_TRY(bin_.commit());
+  return idx_.commit();
+}
+
+Result<std::vector<OutputFile>> ShardWriter::finish() {
+  auto outputs = BALLAST_TRY(seal());
+  BALLAST_TRY(publish());
+  return outputs;
 }
 
 }  // namespace ballast

@@ -34,19 +34,21 @@ class ShardWriter {
   int64_t documents() const { return static_cast<int64_t>(lengths_.size()); }
   int64_t tokens() const { return tokens_; }
 
-  // Writes both files whole, then publishes them; returns .bin and .idx in this order.
+  // Both files are written whole, but not yet visible; returns .bin and .idx in this order.
+  Result<std::vector<OutputFile>> seal();
+  Result<void> publish();
+  // seal() and publish().
   Result<std::vector<OutputFile>> finish();
 
  private:
   Result<void> flush();
-  Result<void> write_index(AtomicFile& file, OutputFile& output);
+  Result<void> write_index(OutputFile& output);
 
-  FileSystem& fs_;
   std::string prefix_;
   int64_t vocab_size_;
-  bool force_;
   TokenType type_;
   AtomicFile bin_;
+  AtomicFile idx_;
   Xxh3Hasher hash_;
   std::string buffer_;
   std::vector<int32_t> lengths_;

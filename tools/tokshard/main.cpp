@@ -9,6 +9,17 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard filter --robots robots/ crawl.warc.gz -o docs.jsonl.zst\n"
      "zcat docs.jsonl.gz | tokshard filter --pii redact - | head -1\n",
      true},
+    {"vocab", "learn a byte-level BPE vocabulary from documents", ballast::add_vocab,
+     "tokshard vocab --size 32768 docs.jsonl.zst -o tokenizer.json\n", true},
+    {"encode", "documents to a shard with index, sidecar and manifest", ballast::add_encode,
+     "tokshard encode --tokenizer tokenizer.json --holdout 1% docs.jsonl.zst -o data/web\n", true},
+    {"decode", "documents of a shard as text", ballast::add_decode,
+     "tokshard decode data/web --doc 0\n"
+     "tokshard decode data/web | head -1\n"},
+    {"inspect", "what is in a shard", ballast::add_inspect,
+     "tokshard inspect --json data/web data/web-holdout\n"},
+    {"verify", "is a shard what its index, sidecar and manifest say", ballast::add_verify,
+     "tokshard verify --full data/web\n"},
     {"robots", "may a robot fetch these URLs", ballast::add_robots,
      "tokshard robots --agent GPTBot --robots robots.txt https://example.org/page\n"},
 };

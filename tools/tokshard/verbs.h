@@ -5,6 +5,11 @@
 
 namespace ballast {
 
+VerbRun add_vocab(CLI::App& app, const CommonOptions& common);
+VerbRun add_encode(CLI::App& app, const CommonOptions& common);
+VerbRun add_decode(CLI::App& app, const CommonOptions& common);
+VerbRun add_inspect(CLI::App& app, const CommonOptions& common);
+VerbRun add_verify(CLI::App& app, const CommonOptions& common);
 VerbRun add_filter(CLI::App& app, const CommonOptions& common);
 VerbRun add_robots(CLI::App& app, const CommonOptions& common);
 

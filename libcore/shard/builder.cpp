@@ -1,0 +1,49 @@
+#include "libcore/shard/builder.h"
+
+namespace ballast {
+namespace {
+
+void count(ShardCounts& counts, const std::string& name, int64_t tokens) {
+  ShardCount& entry = counts[name.empty() ? "unknown" : name];
+  ++entry.documents;
+  entry.tokens += tokens;
+}
+
+}  // namespace
+
+ShardBuilder::ShardBuilder(FileSystem& fs, const std::string& prefix, ShardManifest manifest,
+                           bool force)
+    : fs_(fs),
+      prefix_(prefix),
+      force_(force),
+      manifest_(std::move(manifest)),
+      writer_(fs, prefix, manifest_.vocab_size, force),
+      sidecar_(fs, prefix, force) {
+  manifest_.token_counts.assign(static_cast<size_t>(manifest_.vocab_size), 0);
+}
+
+Result<void> ShardBuilder::append(ShardDocument document, std::span<const int32_t> tokens) {
+  BALLAST_TRY(writer_.append_document(tokens));
+  document.tokens = static_cast<int64_t>(tokens.size());
+  for (const int32_t id : tokens) ++manifest_.token_counts[static_cast<size_t>(id)];
+  count(manifest_.languages, document.language, document.tokens);
+  count(manifest_.licenses, document.license, document.tokens);
+  count(manifest_.sources, document.source, document.tokens);
+  for (const std::string& filter : document.filters) ++manifest_.filters[filter];
+  return sidecar_.append(document);
+}
+
+Result<ShardManifest> ShardBuilder::finish() {
+  manifest_.documents = writer_.documents();
+  manifest_.tokens = writer_.tokens();
+  manifest_.type = writer_.type();
+  manifest_.outputs = BALLAST_TRY(writer_.seal());
+  manifest_.outputs.push_back(BALLAST_TRY(sidecar_.seal()));
+  for (OutputFile& output : manifest_.outputs) output.path = file_name(output.path);
+  BALLAST_TRY(writer_.publish());
+  BALLAST_TRY(sidecar_.publish());
+  BALLAST_TRY(write_manifest(fs_, prefix_, manifest_, force_));
+  return manifest_;
+}
+
+}  // namespace ballast

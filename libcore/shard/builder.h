@@ -1,0 +1,35 @@
+// Builds one whole shard: tokens, index, sidecar and manifest. Documents come in their final order;
+// counts are kept on the way. finish() writes everything, then publishes .bin, .idx, sidecar and,
+// last, the manifest. One thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "libcore/base/result.h"
+#include "libcore/shard/manifest.h"
+#include "libcore/shard/sidecar.h"
+#include "libcore/shard/writer.h"
+
+namespace ballast {
+
+class ShardBuilder {
+ public:
+  // `manifest` brings what the documents cannot tell: tool, tokenizer, vocabulary, inputs, run.
+  ShardBuilder(FileSystem& fs, const std::string& prefix, ShardManifest manifest, bool force);
+
+  // document.tokens is set to the number of tokens.
+  Result<void> append(ShardDocument document, std::span<const int32_t> tokens);
+  Result<ShardManifest> finish();
+
+ private:
+  FileSystem& fs_;
+  std::string prefix_;
+  bool force_;
+  ShardManifest manifest_;
+  ShardWriter writer_;
+  SidecarWriter sidecar_;
+};
+
+}  // namespace ballast

@@ -1,0 +1,202 @@
+#include "libcore/shard/manifest.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "libcore/io/atomic_file.h"
+
+namespace ballast {
+namespace {
+
+constexpr const char* kFormat = "ballast-shard";
+constexpr int64_t kVersion = 1;
+
+Json files_json(const std::vector<OutputFile>& files) {
+  Json list = Json::array();
+  for (const OutputFile& file : files)
+    list.push_back({{"file", file.path}, {"bytes", file.bytes}, {"xxh3_128", file.hash.hex()}});
+  return list;
+}
+
+Json counts_json(const ShardCounts& counts) {
+  Json object = Json::object();
+  for (const auto& [name, count] : counts)
+    object[name] = {{"documents", count.documents}, {"tokens", count.tokens}};
+  return object;
+}
+
+Json optional_id(const std::optional<int32_t>& id) { return id ? Json(*id) : Json(nullptr); }
+
+Result<Hash128> parse_hash(const std::string& hex, const std::string& where) {
+  Hash128 hash;
+  const auto word = [&](size_t at, uint64_t& value) {
+    const char* end = hex.data() + at + 16;
+    const auto parsed = std::from_chars(hex.data() + at, end, value, 16);
+    return parsed.ec == std::errc() && parsed.ptr == end;
+  };
+  if (hex.size() != 32 || !word(0, hash.high) || !word(16, hash.low))
+    return corrupt_error("'xxh3_128' is not 32 hex digits", where);
+  return hash;
+}
+
+Result<int64_t> count_member(const Json& object, const char* key, const std::string& where) {
+  const int64_t value = BALLAST_TRY(integer_member(object, key, where));
+  if (value < 0) return corrupt_error(fmt::format("'{}' is negative", key), where);
+  return value;
+}
+
+Result<std::vector<OutputFile>> parse_files(const Json& root, const char* key,
+                                            const std::string& where) {
+  const Json* list = BALLAST_TRY(member(root, key, where));
+  if (!list->is_array()) return corrupt_error(fmt::format("'{}' is not a list", key), where);
+  std::vector<OutputFile> files;
+  for (const Json& one : *list) {
+    OutputFile file;
+    file.path = BALLAST_TRY(string_member(one, "file", where));
+    file.bytes = BALLAST_TRY(count_member(one, "bytes", where));
+    const std::string hex = BALLAST_TRY(string_member(one, "xxh3_128", where));
+    file.hash = BALLAST_TRY(parse_hash(hex, where));
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+Result<ShardCounts> parse_counts(const Json& root, const char* key, const std::string& where) {
+  const Json* object = BALLAST_TRY(member(root, key, where));
+  if (!object->is_object()) return corrupt_error(fmt::format("'{}' is not an object", key), where);
+  ShardCounts counts;
+  for (const auto& [name, one] : object->items()) {
+    ShardCount& count = counts[name];
+    count.documents = BALLAST_TRY(count_member(one, "documents", where));
+    count.tokens = BALLAST_TRY(count_member(one, "tokens", where));
+  }
+  return counts;
+}
+
+Result<std::optional<int32_t>> parse_id(const Json& root, const char* key,
+                                        const std::string& where) {
+  const Json* value = BALLAST_TRY(member(root, key, where));
+  if (value->is_null()) return std::optional<int32_t>();
+  const int64_t id = BALLAST_TRY(count_member(root, key, where));
+  if (id > 0x7FFFFFFF) return corrupt_error(fmt::format("'{}' is no token id", key), where);
+  return std::optional<int32_t>(static_cast<int32_t>(id));
+}
+
+Result<void> parse_numbers(const Json& root, ShardManifest& manifest, const std::string& where) {
+  const Json* filters = BALLAST_TRY(member(root, "filters", where));
+  if (!filters->is_object()) return corrupt_error("'filters' is not an object", where);
+  for (const auto& item : filters->items())
+    manifest.filters[item.key()] = BALLAST_TRY(count_member(*filters, item.key().c_str(), where));
+  const Json* counts = BALLAST_TRY(member(root, "token_counts", where));
+  if (!counts->is_array()) return corrupt_error("'token_counts' is not a list", where);
+  for (const Json& count : *counts) {
+    if (!count.is_number_integer() || count.get<int64_t>() < 0)
+      return corrupt_error("'token_counts' holds something else than counts", where);
+    manifest.token_counts.push_back(count.get<int64_t>());
+  }
+  return {};
+}
+
+}  // namespace
+
+Json manifest_json(const ShardManifest& manifest) {
+  return {{"format", kFormat},
+          {"v", kVersion},
+          {"tool", manifest.tool},
+          {"part", manifest.part},
+          {"documents", manifest.documents},
+          {"tokens", manifest.tokens},
+          {"dtype", token_type_name(manifest.type)},
+          {"vocab_size", manifest.vocab_size},
+          {"bos", optional_id(manifest.bos)},
+          {"eos", optional_id(manifest.eos)},
+          {"tokenizer_sha256", manifest.tokenizer_sha256},
+          {"seed", manifest.seed},
+          {"holdout", manifest.holdout},
+          {"skipped", manifest.skipped},
+          {"empty", manifest.empty},
+          {"replaced", manifest.replaced},
+          {"outputs", files_json(manifest.outputs)},
+          {"inputs", files_json(manifest.inputs)},
+          {"languages", counts_json(manifest.languages)},
+          {"licenses", counts_json(manifest.licenses)},
+          {"sources", counts_json(manifest.sources)},
+          {"filters", manifest.filters},
+          {"token_counts", manifest.token_counts},
+          {"run", manifest.run}};
+}
+
+Result<ShardManifest> parse_manifest(std::string_view text, const std::string& where) {
+  const Json root = BALLAST_TRY(parse_json(text, where));
+  if (!root.is_object()) return corrupt_error("manifest is not an object", where);
+  const std::string format = BALLAST_TRY(string_member(root, "format", where));
+  const int64_t version = BALLAST_TRY(integer_member(root, "v", where));
+  if (format != kFormat || version != kVersion)
+    return corrupt_error(
+        fmt::format("manifest of '{}' version {} is not supported", format, version), where,
+        "supported: ballast-shard 1");
+  ShardManifest manifest;
+  manifest.tool = BALLAST_TRY(string_member(root, "tool", where));
+  manifest.part = BALLAST_TRY(string_member(root, "part", where));
+  manifest.documents = BALLAST_TRY(count_member(root, "documents", where));
+  manifest.tokens = BALLAST_TRY(count_member(root, "tokens", where));
+  const std::string type = BALLAST_TRY(string_member(root, "dtype", where));
+  manifest.type = type == token_type_name(TokenType::u16) ? TokenType::u16 : TokenType::i32;
+  if (type != token_type_name(manifest.type))
+    return corrupt_error("unknown dtype '" + type + "'", where, "known: uint16, int32");
+  manifest.vocab_size = BALLAST_TRY(count_member(root, "vocab_size", where));
+  manifest.bos = BALLAST_TRY(parse_id(root, "bos", where));
+  manifest.eos = BALLAST_TRY(parse_id(root, "eos", where));
+  manifest.tokenizer_sha256 = BALLAST_TRY(string_member(root, "tokenizer_sha256", where));
+  manifest.seed = BALLAST_TRY(integer_member(root, "seed", where));
+  manifest.holdout = BALLAST_TRY(number_member(root, "holdout", where));
+  manifest.skipped = BALLAST_TRY(count_member(root, "skipped", where));
+  manifest.empty = BALLAST_TRY(count_member(root, "empty", where));
+  manifest.replaced = BALLAST_TRY(count_member(root, "replaced", where));
+  manifest.outputs = BALLAST_TRY(parse_files(root, "outputs", where));
+  manifest.inputs = BALLAST_TRY(parse_files(root, "inputs", where));
+  manifest.languages = BALLAST_TRY(parse_counts(root, "languages", where));
+  manifest.licenses = BALLAST_TRY(parse_counts(root, "licenses", where));
+  manifest.sources = BALLAST_TRY(parse_counts(root, "sources", where));
+  BALLAST_TRY(parse_numbers(root, manifest, where));
+  manifest.run = *BALLAST_TRY(member(root, "run", where));
+  return manifest;
+}
+
+Result<ShardManifest> read_manifest(FileSystem& fs, const std::string& prefix) {
+  const std::string path = shard_manifest_path(prefix);
+  const std::string text = BALLAST_TRY(read_file(fs, path));
+  return parse_manifest(text, path);
+}
+
+Result<void> write_manifest(FileSystem& fs, const std::string& prefix,
+                            const ShardManifest& manifest, bool force) {
+  AtomicFile file(fs, shard_manifest_path(prefix), force);
+  // One key a line: token counts would fill a line each with to_json_text().
+  std::string text = "{\n";
+  const Json json = manifest_json(manifest);
+  for (auto item = json.begin(); item != json.end(); ++item) {
+    if (item != json.begin()) text += ",\n";
+    text += "  " + to_json_line(item.key()) + ": " + to_json_line(item.value());
+  }
+  BALLAST_TRY(file.write(text + "\n}\n"));
+  return file.commit();
+}
+
+Result<OutputFile> hash_file(FileSystem& fs, const std::string& path) {
+  const auto file = BALLAST_TRY(fs.open_read(path));
+  OutputFile output{path, 0, {}};
+  Xxh3Hasher hasher;
+  std::vector<std::byte> buffer(size_t{1} << 20);
+  while (true) {
+    const size_t got = BALLAST_TRY(file->read_at(output.bytes, buffer));
+    hasher.update(Bytes(buffer).first(got));
+    output.bytes += static_cast<int64_t>(got);
+    if (got < buffer.size()) break;
+  }
+  output.hash = hasher.digest();
+  return output;
+}
+
+}  // namespace ballast

@@ -1,0 +1,210 @@
+# tokshard vocab, encode, decode, inspect, verify: the round trip, what is independent of threads and
+# order, and what is refused.
+bats_require_minimum_version 1.5.0
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+}
+
+# COUNT documents with ids d0..; every third in German, one in five without URL.
+make_docs() {
+  awk -v n="$1" 'BEGIN {
+    for (i = 0; i < n; ++i) {
+      lang = i % 3 ? "en" : "de"
+      text = i % 3 ? "The ballast keeps the ship upright; run " : "Der Ballast h\303\244lt das Schiff im Lot; Fahrt "
+      url = i % 5 ? sprintf("\"url\":\"https://h%d.example/%d\",", i % 7, i) : ""
+      printf "{\"text\":\"%s%d of %d.\\nIt'\''s %s again &amp; again.\",\"id\":\"d%d\",%s\"language\":\"%s\"}\n", text, i, n, lang, i, url, lang
+    }
+  }'
+}
+
+prepare() {
+  make_docs "${1:-200}" > docs.jsonl
+  "$BIN/tokshard" vocab -q --size 300 docs.jsonl -o tok.json
+}
+
+@test "documents come back as they went in" {
+  prepare
+  run --separate-stderr "$BIN/tokshard" encode --tokenizer tok.json docs.jsonl -o web
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"web: 200 documents"* ]]
+  "$BIN/tokshard" decode web | sort > decoded
+  "$BIN/tokshard" encode -q --tokenizer tok.json --order input docs.jsonl -o plain
+  "$BIN/tokshard" decode plain > in_order
+  sort in_order | cmp - decoded
+  cut -d, -f1 in_order | cmp - <(cut -d, -f1 docs.jsonl)
+  run "$BIN/tokshard" decode plain --doc 4
+  [ "$output" = "The ballast keeps the ship upright; run 4 of 200.
+It's en again &amp; again." ]
+  run "$BIN/tokshard" verify --full web plain
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 2 ]
+}
+
+@test "the shard depends on neither threads nor the order of the documents" {
+  prepare
+  "$BIN/tokshard" encode -q -j 1 --seed 7 --holdout 10% --tokenizer tok.json docs.jsonl -o one
+  "$BIN/tokshard" encode -q -j 4 --seed 7 --holdout 0.1 --tokenizer tok.json docs.jsonl -o four
+  sort -r docs.jsonl | gzip | "$BIN/tokshard" encode -q --seed 7 --holdout 10% --tokenizer tok.json - -o back
+  "$BIN/tokshard" encode -q --seed 8 --holdout 10% --tokenizer tok.json docs.jsonl -o other
+  for part in "" -holdout; do
+    for ending in bin idx docs.jsonl.zst; do
+      cmp "one$part.$ending" "four$part.$ending"
+      cmp "one$part.$ending" "back$part.$ending"
+    done
+    run ! cmp -s "one$part.bin" "other$part.bin"
+  done
+}
+
+@test "a held-out shard and its rest hold every document once" {
+  prepare
+  "$BIN/tokshard" encode -q --holdout 20% --tokenizer tok.json docs.jsonl -o web
+  { "$BIN/tokshard" decode web; "$BIN/tokshard" decode web-holdout; } | grep -o '"id":"[^"]*"' | sort > found
+  grep -o '"id":"[^"]*"' docs.jsonl | sort | cmp - found
+  held=$("$BIN/tokshard" decode web-holdout | wc -l)
+  [ "$held" -gt 20 ] && [ "$held" -lt 60 ]
+}
+
+@test "vocab does not depend on threads, and markers are single tokens" {
+  prepare
+  "$BIN/tokshard" vocab -q -j 4 --size 300 docs.jsonl -o again.json
+  cmp tok.json again.json
+  echo '{"text":"<email-pii></s>","id":"x"}' > marked.jsonl
+  "$BIN/tokshard" encode -q --tokenizer tok.json marked.jsonl -o m
+  [ "$(od -An -tu2 -w2 -v m.bin | awk '$1 == 3' | wc -l)" -eq 1 ]
+  [ "$(od -An -tu2 -w2 -v m.bin | awk '$1 == 1' | wc -l)" -eq 1 ] # the end of the document only
+  "$BIN/tokshard" encode -q --special match --bos none --eos none --tokenizer tok.json marked.jsonl -o n
+  [ "$(od -An -tu2 -v n.bin | tr -s ' ')" = " 3 1" ]
+}
+
+@test "inspect counts documents, tokens and languages" {
+  prepare
+  "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o web
+  run --separate-stderr "$BIN/tokshard" inspect --json web
+  [ "$status" -eq 0 ]
+  [[ "$output" == *'"documents":200,'*'"dtype":"uint16"'*'"hosts":8,'* ]]
+  [[ "$output" == *'"languages":{"de":{"documents":67,'*'"en":{"documents":133,'* ]]
+  run --separate-stderr "$BIN/tokshard" inspect web
+  [[ "$output" == *"documents  200"*"language"*"de"* ]]
+}
+
+@test "verify finds an index that disagrees, a changed byte and a lost file" {
+  prepare
+  "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o web
+  cp web.bin good.bin
+  truncate -s -2 web.bin
+  run --separate-stderr "$BIN/tokshard" verify web
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"shard index disagrees with the size of the data: web.bin"* ]]
+  run --separate-stderr "$BIN/tokshard" decode web
+  [ "$status" -eq 3 ]
+  cp good.bin web.bin
+  printf '\377\377' | dd of=web.bin bs=1 seek=10 conv=notrunc status=none
+  run "$BIN/tokshard" verify web
+  [ "$status" -eq 0 ]
+  run --separate-stderr "$BIN/tokshard" verify --full --json web
+  [ "$status" -eq 1 ]
+  [[ "$output" == *'"ok":false'* && "$output" == *"outside the vocabulary"* ]]
+  rm web.docs.jsonl.zst
+  run "$BIN/tokshard" verify web
+  [ "$status" -eq 1 ]
+  rm web.idx
+  run --separate-stderr "$BIN/tokshard" verify web
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *web.idx* ]]
+}
+
+@test "malformed tokenizers are refused and nothing is written" {
+  prepare
+  head -c 1000 tok.json > cut.json
+  echo '{"version":"1.0","version":"1.0"}' > twice.json
+  sed 's/"type": "BPE"/"type": "WordPiece"/' tok.json > wordpiece.json
+  sed 's/"id": 1,/"id": 9,/' tok.json > ids.json
+  expect() {
+    run --separate-stderr "$BIN/tokshard" encode --tokenizer "$1" docs.jsonl -o x
+    [ "$status" -eq "$2" ]
+    [[ "$stderr" == "tokshard: error: "*"$1"* || "$stderr" == "tokshard: error: "*"$3"* ]]
+    [[ "$stderr" == *"$3"* ]]
+    run ls -d x*
+    [ "$status" -ne 0 ]
+  }
+  expect cut.json 3 ""
+  expect twice.json 3 duplicate
+  expect wordpiece.json 2 WordPiece
+  expect ids.json 3 "says id 9"
+  expect missing.json 3 missing.json
+}
+
+@test "bad documents are named by line, or skipped and counted" {
+  prepare
+  { head -3 docs.jsonl; echo '{"text": broken'; echo '{"text":"a","text":"b","id":"t"}'; tail -3 docs.jsonl; } > bad.jsonl
+  run --separate-stderr "$BIN/tokshard" encode --tokenizer tok.json bad.jsonl -o x
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"bad.jsonl:4"* ]]
+  run ls -d x*
+  [ "$status" -ne 0 ]
+  run --separate-stderr "$BIN/tokshard" encode --json --on-error skip --tokenizer tok.json bad.jsonl -o x
+  [ "$status" -eq 0 ]
+  [[ "$output" == *'"documents":6,'*'"skipped":2,'* ]]
+  printf '{"text":"caf\351","id":"latin"}\n' > latin.jsonl
+  run --separate-stderr "$BIN/tokshard" encode --json --tokenizer tok.json latin.jsonl -o latin
+  [ "$status" -eq 0 ]
+  [[ "$output" == *'"replaced":1}'* ]]
+}
+
+@test "truncated inputs are corrupt and leave nothing" {
+  prepare 2000
+  gzip -c docs.jsonl | head -c 3000 > cut.jsonl.gz
+  zstd -qc docs.jsonl | head -c 3000 > cut.jsonl.zst
+  for file in cut.jsonl.gz cut.jsonl.zst; do
+    run --separate-stderr "$BIN/tokshard" encode --tokenizer tok.json "$file" -o x
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"$file"* ]]
+    run --separate-stderr "$BIN/tokshard" vocab --size 300 "$file" -o y.json
+    [ "$status" -eq 3 ]
+    run ls -d x* y*
+    [ "$status" -ne 0 ]
+  done
+}
+
+@test "outputs that exist, cannot be written, or are inputs are refused" {
+  prepare
+  "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o web
+  run --separate-stderr "$BIN/tokshard" encode --tokenizer tok.json docs.jsonl -o web
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"output exists: web.bin"* ]]
+  "$BIN/tokshard" encode -q -f --tokenizer tok.json docs.jsonl -o web
+  run --separate-stderr "$BIN/tokshard" encode --tokenizer tok.json docs.jsonl -o no/such/folder
+  [ "$status" -eq 3 ]
+  cp docs.jsonl in.bin
+  run --separate-stderr "$BIN/tokshard" encode -f --tokenizer tok.json in.bin -o in
+  [ "$status" -eq 2 ]
+  cmp docs.jsonl in.bin
+  run --separate-stderr "$BIN/tokshard" vocab -f --size 300 docs.jsonl -o docs.jsonl
+  [ "$status" -eq 2 ]
+  run --separate-stderr "$BIN/tokshard" encode --tokenizer tok.json docs.jsonl
+  [ "$status" -eq 2 ]
+  run bash -c '"$BIN/tokshard" decode web > /dev/full'
+  [ "$status" -eq 3 ]
+}
+
+@test "a vocabulary that cannot be filled is not enough data" {
+  echo '{"text":"ab","id":"x"}' > small.jsonl
+  run --separate-stderr "$BIN/tokshard" vocab --size 5000 small.jsonl -o y.json
+  [ "$status" -eq 7 ]
+  [ ! -e y.json ]
+  run --separate-stderr "$BIN/tokshard" vocab --size 100 small.jsonl -o y.json
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"--size"* ]]
+}
+
+@test "decode wants the tokenizer that the shard was made with" {
+  prepare
+  "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o web
+  "$BIN/tokshard" vocab -q --size 290 docs.jsonl -o other.json
+  run --separate-stderr "$BIN/tokshard" decode --tokenizer other.json web
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"SHA-256"* ]]
+  run --separate-stderr "$BIN/tokshard" decode web --doc 200
+  [ "$status" -eq 2 ]
+}

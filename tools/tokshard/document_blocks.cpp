@@ -1,0 +1,127 @@
+#include "tools/tokshard/document_blocks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "libcore/cli/message.h"
+
+namespace ballast {
+namespace {
+
+constexpr size_t kBlockBytes = size_t{8} << 20;
+constexpr size_t kBlockLines = 8192;
+constexpr int64_t kGrain = 16;
+
+// Passes bytes on, hashing and counting them.
+class HashingSource final : public ByteSource {
+ public:
+  HashingSource(std::unique_ptr<ByteSource> inner, OutputFile& file)
+      : inner_(std::move(inner)), file_(file) {}
+  Result<size_t> read(MutableBytes into) override {
+    const size_t got = BALLAST_TRY(inner_->read(into));
+    hasher_.update(Bytes(into).first(got));
+    file_.bytes += static_cast<int64_t>(got);
+    file_.hash = hasher_.digest();
+    return got;
+  }
+  const std::string& name() const override { return inner_->name(); }
+
+ private:
+  std::unique_ptr<ByteSource> inner_;
+  OutputFile& file_;
+  Xxh3Hasher hasher_;
+};
+
+}  // namespace
+
+DocumentBlocks::DocumentBlocks(std::vector<std::string> paths, bool skip_errors)
+    : paths_(std::move(paths)), skip_errors_(skip_errors) {
+  inputs_.reserve(paths_.size());  // sources keep references to entries
+}
+DocumentBlocks::~DocumentBlocks() = default;
+
+Result<void> DocumentBlocks::open_next() {
+  inputs_.push_back({paths_[inputs_.size()], 0, {}});
+  auto raw = BALLAST_TRY(open_raw_source(posix_file_system(), inputs_.back().path));
+  source_ =
+      BALLAST_TRY(decoding_source(std::make_unique<HashingSource>(std::move(raw), inputs_.back())));
+  reader_ = std::make_unique<LineReader>(*source_);
+  return {};
+}
+
+// The next line that is not blank; false after the last input.
+Result<bool> DocumentBlocks::read_line(Line& line) {
+  while (true) {
+    if (!reader_) {
+      if (inputs_.size() == paths_.size()) return false;
+      BALLAST_TRY(open_next());
+    }
+    const auto text = BALLAST_TRY(reader_->next());
+    if (!text) {
+      reader_.reset();
+      source_.reset();
+      continue;
+    }
+    if (text->find_first_not_of(" \t\r") == text->npos) continue;
+    line.text.assign(*text);
+    line.where = fmt::format("{}:{}", source_->name(), reader_->line_number());
+    return true;
+  }
+}
+
+Result<std::vector<DocumentBlocks::Line>> DocumentBlocks::read_lines() {
+  std::vector<Line> lines;
+  size_t bytes = 0;
+  Line line;
+  while (bytes < kBlockBytes && lines.size() < kBlockLines && BALLAST_TRY(read_line(line))) {
+    bytes += line.text.size();
+    lines.push_back(std::move(line));
+    line = {};
+  }
+  return lines;
+}
+
+Result<std::vector<Document>> DocumentBlocks::next(ThreadPool& pool) {
+  std::vector<Document> kept;
+  while (kept.empty()) {
+    const auto lines = BALLAST_TRY(read_lines());
+    if (lines.empty()) break;
+    std::vector<std::optional<Result<Document>>> parsed(lines.size());
+    pool.parallel_for(static_cast<int64_t>(lines.size()), kGrain, [&](int64_t begin, int64_t end) {
+      DocumentParser parser;
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+        parsed[i] = parser.parse(lines[i].text, lines[i].where);
+    });
+    for (auto& one : parsed) {
+      if (!one->ok()) {
+        if (!skip_errors_) return one->take_error();
+        print_warning(one->error().message());
+        ++skipped_;
+        continue;
+      }
+      Document document = one->take_value();
+      if (document.ballast.is_object() && document.ballast.contains("dropped_by")) {
+        ++rejected_;
+      } else if (document.text.empty()) {
+        ++empty_;
+      } else {
+        replaced_ += document.replaced;
+        kept.push_back(std::move(document));
+      }
+    }
+  }
+  return kept;
+}
+
+Result<void> refuse_repeated_inputs(const std::vector<std::string>& paths) {
+  std::vector<std::string> sorted = paths;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice == sorted.end()) return {};
+  if (*twice == "-") return usage_error("standard input is named twice", "-");
+  return usage_error("input is named twice", *twice);
+}
+
+}  // namespace ballast

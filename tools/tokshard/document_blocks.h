@@ -1,0 +1,55 @@
+// Documents of many inputs in blocks: lines are read one after the other, parsed in parallel, and
+// given out in input order, whatever the number of threads. Hashes each input as it is read and
+// counts what is left out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libcore/base/result.h"
+#include "libcore/base/thread_pool.h"
+#include "libcore/io/stream.h"
+#include "libcore/shard/writer.h"
+#include "libcore/text/document.h"
+
+namespace ballast {
+
+class DocumentBlocks {
+ public:
+  // With `skip_errors` malformed lines are warned about and counted, else they end the reading.
+  DocumentBlocks(std::vector<std::string> paths, bool skip_errors);
+  ~DocumentBlocks();
+
+  // The next documents with text, none of them rejected by a filter; an empty block is the end.
+  Result<std::vector<Document>> next(ThreadPool& pool);
+
+  // Complete when next() has given an empty block.
+  const std::vector<OutputFile>& inputs() const { return inputs_; }
+  int64_t skipped() const { return skipped_; }    // malformed lines
+  int64_t empty() const { return empty_; }        // documents without text
+  int64_t rejected() const { return rejected_; }  // documents that a filter dropped
+  int64_t replaced() const { return replaced_; }  // ill-formed UTF-8 sequences
+
+ private:
+  struct Line {
+    std::string text;
+    std::string where;
+  };
+  Result<std::vector<Line>> read_lines();
+  Result<bool> read_line(Line& line);
+  Result<void> open_next();
+
+  std::vector<std::string> paths_;
+  bool skip_errors_;
+  std::vector<OutputFile> inputs_;
+  std::unique_ptr<ByteSource> source_;
+  std::unique_ptr<LineReader> reader_;
+  int64_t skipped_ = 0, empty_ = 0, rejected_ = 0, replaced_ = 0;
+};
+
+// Kind usage when a path stands twice among `paths`, standard input included.
+Result<void> refuse_repeated_inputs(const std::vector<std::string>& paths);
+
+}  // namespace ballast

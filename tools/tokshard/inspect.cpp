@@ -1,0 +1,146 @@
+// tokshard inspect: what is in a shard.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <memory>
+
+#include "libcore/shard/manifest.h"
+#include "libcore/shard/reader.h"
+#include "libcore/shard/sidecar.h"
+#include "tools/tokshard/verbs.h"
+
+namespace ballast {
+namespace {
+
+struct Lengths {
+  int64_t shortest = 0, median = 0, longest = 0;
+  double mean = 0;
+  // Bucket k holds documents of [2^(k-1), 2^k) tokens; bucket 0 the empty ones.
+  std::array<int64_t, 33> buckets{};
+};
+
+Lengths lengths_of(const ShardReader& reader) {
+  Lengths found;
+  std::vector<int64_t> all;
+  for (int64_t i = 0; i < reader.documents(); ++i) {
+    all.push_back(reader.document_length(i));
+    ++found.buckets[std::bit_width(static_cast<uint64_t>(all.back()))];
+  }
+  if (all.empty()) return found;
+  std::sort(all.begin(), all.end());
+  found.shortest = all.front();
+  found.median = all[all.size() / 2];
+  found.longest = all.back();
+  found.mean = static_cast<double>(reader.total_tokens()) / static_cast<double>(all.size());
+  return found;
+}
+
+Json counts_json(const ShardCounts& counts) {
+  Json object = Json::object();
+  for (const auto& [name, count] : counts)
+    object[name] = {{"documents", count.documents}, {"tokens", count.tokens}};
+  return object;
+}
+
+std::string counts_text(const char* title, const ShardCounts& counts) {
+  std::string text;
+  for (const auto& [name, count] : counts)
+    text += fmt::format("  {:<10} {:<24} {:>10} documents {:>14} tokens\n", title, name,
+                        count.documents, count.tokens);
+  return text;
+}
+
+struct Inspected {
+  std::string prefix;
+  ShardReader reader;
+  Lengths lengths;
+  std::optional<ShardManifest> manifest;
+  std::optional<int64_t> hosts;
+};
+
+Result<Inspected> look_at(const std::string& prefix) {
+  FileSystem& fs = posix_file_system();
+  ShardReader reader = BALLAST_TRY(ShardReader::open(fs, prefix));
+  const Lengths lengths = lengths_of(reader);
+  Inspected found{prefix, std::move(reader), lengths, {}, {}};
+  if (fs.exists(shard_manifest_path(prefix)))
+    found.manifest = BALLAST_TRY(read_manifest(fs, prefix));
+  if (fs.exists(shard_docs_path(prefix))) {
+    const SidecarReader sidecar = BALLAST_TRY(SidecarReader::open(fs, prefix));
+    found.hosts = static_cast<int64_t>(sidecar.hosts().size());
+  }
+  return found;
+}
+
+Json record_of(const Inspected& shard) {
+  Json histogram = Json::array();
+  for (size_t k = 0; k < shard.lengths.buckets.size(); ++k)
+    if (shard.lengths.buckets[k] > 0)
+      histogram.push_back({{"below", int64_t{1} << k}, {"documents", shard.lengths.buckets[k]}});
+  Json record = {{"v", 1},
+                 {"prefix", shard.prefix},
+                 {"documents", shard.reader.documents()},
+                 {"tokens", shard.reader.total_tokens()},
+                 {"dtype", token_type_name(shard.reader.type())},
+                 {"shortest", shard.lengths.shortest},
+                 {"median", shard.lengths.median},
+                 {"mean", json_number(shard.lengths.mean)},
+                 {"longest", shard.lengths.longest},
+                 {"lengths", std::move(histogram)}};
+  if (shard.hosts) record["hosts"] = *shard.hosts;
+  if (!shard.manifest) return record;
+  const ShardManifest& manifest = *shard.manifest;
+  record["vocab_size"] = manifest.vocab_size;
+  record["tokenizer_sha256"] = manifest.tokenizer_sha256;
+  record["part"] = manifest.part;
+  record["seed"] = manifest.seed;
+  record["languages"] = counts_json(manifest.languages);
+  record["licenses"] = counts_json(manifest.licenses);
+  record["sources"] = counts_json(manifest.sources);
+  record["filters"] = manifest.filters;
+  return record;
+}
+
+std::string text_of(const Inspected& shard) {
+  const Lengths& lengths = shard.lengths;
+  std::string text = fmt::format("{}\n  documents  {}\n  tokens     {}\n  dtype      {}\n",
+                                 shard.prefix, shard.reader.documents(),
+                                 shard.reader.total_tokens(), token_type_name(shard.reader.type()));
+  text += fmt::format("  lengths    {} shortest, {} median, {:.1f} mean, {} longest\n",
+                      lengths.shortest, lengths.median, lengths.mean, lengths.longest);
+  for (size_t k = 0; k < lengths.buckets.size(); ++k)
+    if (lengths.buckets[k] > 0)
+      text += fmt::format("  length     < {:<22} {:>10} documents\n", int64_t{1} << k,
+                          lengths.buckets[k]);
+  if (shard.hosts) text += fmt::format("  hosts      {}\n", *shard.hosts);
+  if (!shard.manifest) return text + "  manifest   none\n";
+  const ShardManifest& manifest = *shard.manifest;
+  text += fmt::format("  vocabulary {}\n  tokenizer  sha256 {}\n  part       {}, seed {}\n",
+                      manifest.vocab_size, manifest.tokenizer_sha256, manifest.part, manifest.seed);
+  text += counts_text("language", manifest.languages);
+  text += counts_text("license", manifest.licenses);
+  text += counts_text("source", manifest.sources);
+  for (const auto& [name, documents] : manifest.filters)
+    text += fmt::format("  {:<10} {:<24} {:>10} documents\n", "filter", name, documents);
+  return text;
+}
+
+Result<int> run_inspect(const std::vector<std::string>& prefixes, const CommonOptions& common) {
+  for (const std::string& prefix : prefixes) {
+    const Inspected shard = BALLAST_TRY(look_at(prefix));
+    print_out(common.json ? to_json_line(record_of(shard)) + "\n" : text_of(shard));
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+VerbRun add_inspect(CLI::App& app, const CommonOptions& common) {
+  auto prefixes = std::make_shared<std::vector<std::string>>();
+  path_option(app.add_option("prefix", *prefixes, "shards"))->required();
+  return [prefixes, &common] { return run_inspect(*prefixes, common); };
+}
+
+}  // namespace ballast

@@ -1,0 +1,57 @@
+// tokshard verify: is a shard what its index, sidecar and manifest say.
+#include "libcore/shard/verify.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "libcore/io/json.h"
+#include "tools/tokshard/verbs.h"
+
+namespace ballast {
+namespace {
+
+struct VerifyFlags {
+  std::vector<std::string> prefixes;
+  bool full = false;
+};
+
+std::string text_of(const std::string& prefix, const ShardVerdict& verdict) {
+  std::string text;
+  for (const std::string& line : verdict.damage) text += fmt::format("{}: {}\n", prefix, line);
+  for (const std::string& path : verdict.missing)
+    text += fmt::format("{}: not checked, not there: {}\n", prefix, path);
+  if (verdict.damage.empty())
+    text +=
+        fmt::format("{}: ok, {} documents, {} tokens\n", prefix, verdict.documents, verdict.tokens);
+  return text;
+}
+
+Result<int> run_verify(const VerifyFlags& flags, const CommonOptions& common) {
+  int code = kExitDone;
+  for (const std::string& prefix : flags.prefixes) {
+    const ShardVerdict verdict = BALLAST_TRY(verify_shard(posix_file_system(), prefix, flags.full));
+    if (!verdict.damage.empty()) code = kExitNo;
+    const Json record = {{"v", 1},
+                         {"prefix", prefix},
+                         {"ok", verdict.damage.empty()},
+                         {"full", flags.full},
+                         {"documents", verdict.documents},
+                         {"tokens", verdict.tokens},
+                         {"damage", verdict.damage},
+                         {"missing", verdict.missing}};
+    print_out(common.json ? to_json_line(record) + "\n" : text_of(prefix, verdict));
+  }
+  return code;
+}
+
+}  // namespace
+
+VerbRun add_verify(CLI::App& app, const CommonOptions& common) {
+  auto flags = std::make_shared<VerifyFlags>();
+  path_option(app.add_option("prefix", flags->prefixes, "shards"))->required();
+  app.add_flag("--full", flags->full, "also every hash, token id and sidecar line");
+  return [flags, &common] { return run_verify(*flags, common); };
+}
+
+}  // namespace ballast

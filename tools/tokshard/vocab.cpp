@@ -1,0 +1,123 @@
+// tokshard vocab: learns a byte-level BPE vocabulary and writes tokenizer.json.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "libcore/base/units.h"
+#include "libcore/cli/message.h"
+#include "libcore/cli/terminal.h"
+#include "libcore/io/json.h"
+#include "libcore/text/bpe_trainer.h"
+#include "tools/tokshard/document_blocks.h"
+#include "tools/tokshard/verbs.h"
+
+namespace ballast {
+namespace {
+
+struct VocabFlags {
+  std::vector<std::string> inputs;
+  int64_t size = 0;
+  std::string pattern = "llama3", on_error = "fail";
+  int64_t max_pieces = int64_t{1} << 23;
+};
+
+SplitPattern pattern_of(const std::string& word) {
+  if (word == "gpt2") return SplitPattern::gpt2;
+  if (word == "qwen2") return SplitPattern::qwen2;
+  if (word == "o200k") return SplitPattern::o200k;
+  if (word == "tekken") return SplitPattern::tekken;
+  return SplitPattern::llama3;
+}
+
+Result<void> check_flags(const VocabFlags& flags, const CommonOptions& common) {
+  const int64_t smallest = static_cast<int64_t>(leading_tokens().size()) + 256;
+  if (flags.size < smallest || flags.size > (int64_t{1} << 24))
+    return usage_error(fmt::format("vocabulary size {} is out of range", flags.size), "--size",
+                       fmt::format("{} to {}", smallest, int64_t{1} << 24));
+  if (flags.max_pieces < 1000)
+    return usage_error("too few pieces to learn from", "--max-pieces", "at least 1000");
+  if (common.output.empty()) return usage_error("where to write the tokenizer is missing", "-o");
+  BALLAST_TRY(refuse_repeated_inputs(flags.inputs));
+  if (common.output == "-") return {};
+  BALLAST_TRY(refuse_output_over_input(posix_file_system(), common.output, flags.inputs));
+  if (!common.force && posix_file_system().exists(common.output))
+    return usage_error("output exists", common.output, "-f replaces it");
+  return {};
+}
+
+Result<int> run_vocab(const VocabFlags& flags, const CommonOptions& common) {
+  BALLAST_TRY(check_flags(flags, common));
+  if (common.dry_run) {
+    print_note(fmt::format("would learn {} tokens from {} inputs and write {}", flags.size,
+                           flags.inputs.size(), common.output));
+    return kExitDone;
+  }
+  ThreadPool pool(common.threads);
+  DocumentBlocks blocks(flags.inputs, flags.on_error == "skip");
+  PieceCounter counter(pattern_of(flags.pattern), flags.max_pieces);
+  ProgressLine progress;
+  int64_t documents = 0, bytes = 0;
+  while (true) {
+    const auto block = BALLAST_TRY(blocks.next(pool));
+    if (block.empty()) break;
+    std::vector<std::string> texts;
+    for (const Document& document : block) {
+      bytes += static_cast<int64_t>(document.text.size());
+      texts.push_back(document.text);
+    }
+    documents += static_cast<int64_t>(block.size());
+    counter.add(texts, pool);
+    progress.update(fmt::format("counting: {} documents, {}", documents, format_bytes(bytes)));
+  }
+  progress.update("merging");
+  const TrainedBpe trained = BALLAST_TRY(train_bpe(counter, flags.size));
+  progress.clear();
+  auto sink = BALLAST_TRY(open_sink(posix_file_system(), common.output, common.force));
+  const std::string text = tokenizer_json_text(trained);
+  BALLAST_TRY(sink->write(std::string_view(text)));
+  BALLAST_TRY(sink->finish());
+  if (counter.dropped_pieces() > 0)
+    print_warning(fmt::format("{} rare pieces were dropped to stay within --max-pieces {}",
+                              counter.dropped_pieces(), flags.max_pieces));
+  print_note(fmt::format("{} tokens, {} merges from {} documents, {} ({} distinct pieces)",
+                         trained.tokens.size(), trained.merges.size(), documents,
+                         format_bytes(bytes), counter.counts().size()));
+  if (common.json && common.output != "-")
+    print_out(to_json_line({{"v", 1},
+                            {"vocab_size", trained.tokens.size()},
+                            {"merges", trained.merges.size()},
+                            {"documents", documents},
+                            {"bytes", bytes},
+                            {"pieces", counter.counts().size()},
+                            {"dropped_pieces", counter.dropped_pieces()},
+                            {"overlong_pieces", counter.overlong_pieces()},
+                            {"skipped", blocks.skipped()},
+                            {"tokenizer_sha256", sha256_hex(text)}}) +
+              "\n");
+  return kExitDone;
+}
+
+}  // namespace
+
+VerbRun add_vocab(CLI::App& app, const CommonOptions& common) {
+  auto flags = std::make_shared<VocabFlags>();
+  path_option(app.add_option("input", flags->inputs,
+                             "documents as filter writes them, plain or compressed; '-' is stdin"))
+      ->required();
+  count_option(app, "--size", flags->size, "tokens in all, special tokens and bytes included")
+      ->required();
+  choice_option(app.add_option("--pattern", flags->pattern,
+                               "how text is split before merging: llama3, gpt2, qwen2, o200k, "
+                               "tekken"),
+                {"llama3", "gpt2", "qwen2", "o200k", "tekken"})
+      ->capture_default_str();
+  count_option(app, "--max-pieces", flags->max_pieces,
+               "distinct pieces kept in memory, about 200 bytes each");
+  choice_option(app.add_option("--on-error", flags->on_error,
+                               "malformed lines: fail, or skip and count them"),
+                {"fail", "skip"})
+      ->capture_default_str();
+  return [flags, &common] { return run_vocab(*flags, common); };
+}
+
+}  // namespace ballast

@@ -105,6 +105,7 @@ std::string format_bytes(int64_t bytes) {
 std::string format_seconds(double seconds) {
   if (!std::isfinite(seconds)) return "?";
   if (seconds < 60) return fmt::format("{:.1f}s", seconds);
+  if (seconds >= 1e12) return fmt::format("{:.3g}d", seconds / 86400);
   const auto whole = static_cast<int64_t>(seconds + 0.5);
   if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
   if (whole < 86400) return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);

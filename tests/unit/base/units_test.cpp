@@ -70,6 +70,7 @@ TEST(Units, FormatsForPeople) {
   EXPECT_EQ(format_seconds(59.94), "59.9s");
   EXPECT_EQ(format_seconds(90), "1m30s");
   EXPECT_EQ(format_seconds(90000), "1d01h");
+  EXPECT_EQ(format_seconds(9.3e18), "1.08e+14d");
 }
 
 TEST(Units, DoublesSurviveTheRoundTrip) {

@@ -13,7 +13,7 @@ constexpr Verb kVerbs[] = {
      "  fp8probe scan --json llama/ | jq 'select(.level==\"fail\").name'\n"},
     {"gate", "pass or fail for a switch to FP8", ballast::add_gate,
      "  fp8probe gate --recipe 1x128,128x128 runs/a\n"
-     "  fp8probe gate --strict --limits limits.json model.safetensors || echo keep bf16\n"},
+     "  fp8probe gate --strict --limits limits.json model.safetensors || echo bf16\n"},
 };
 
 std::vector<std::pair<std::string, std::string>> features() {

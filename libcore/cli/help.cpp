@@ -68,13 +68,15 @@ std::string describe(const CLI::Option& option) {
   return text;
 }
 
-// Example lines as the verb gives them, each indented by two.
+// Example lines as the verb gives them, each indented by two whatever they had.
 std::string examples_text(std::string_view lines) {
   if (lines.empty()) return {};
   std::string out = "\nexamples:\n";
   while (!lines.empty()) {
     const size_t end = std::min(lines.find('\n'), lines.size());
-    out += fmt::format("  {}\n", lines.substr(0, end));
+    const std::string_view line = lines.substr(0, end);
+    const size_t begin = std::min(line.find_first_not_of(' '), line.size());
+    out += fmt::format("  {}\n", line.substr(begin));
     lines.remove_prefix(std::min(end + 1, lines.size()));
   }
   return out;

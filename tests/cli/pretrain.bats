@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# pretrain from the shell: requests to stop, bad input, what is written where.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() { source "$SRC/tests/support/training.bash"; make_lab; }
+setup() {
+  source "$SRC/tests/support/training.bash"
+  LAB=$BATS_FILE_TMPDIR/lab
+  cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# Exit code $1, and one line on stderr that contains $2.
+fails() {
+  [ "$status" -eq "$1" ] && [ "${#stderr_lines[@]}" -ge 1 ] && [[ "${stderr_lines[0]}" == *"$2"* ]] && return
+  echo "wanted exit $1 with: $2" && echo "got exit $status: $stderr" && return 1
+}
+
+# Ends the background run's wait with its exit code in $status.
+finish() { status=0; wait "$PID" || status=$?; }
+
+# Starts a long run in the background; returns once it has made a step.
+start_long_run() {
+  train_args --run run --steps 100000 --ckpt-every 1h "$@"
+  "$BIN/pretrain" "${TRAIN_ARGS[@]}" 2> stderr.txt &
+  PID=$!
+  until grep -qs '"type":"step"' run/trace.jsonl; do kill -0 "$PID"; done
+}
+
+@test "SIGTERM saves and exits 75; the next start goes on" {
+  start_long_run
+  kill -TERM "$PID"
+  finish
+  [ "$status" -eq 75 ]
+  "$BIN/ckpt" verify --full run
+  last=$(losses run | tail -1 | cut -d' ' -f1)
+  [ "$("$BIN/ckpt" journal run --last --field step)" -ge 0 ]
+  run train --run run --steps 100000 --max-wall 0.001
+  [ "$status" -eq 75 ]
+  [ "$(losses run | tail -1 | cut -d' ' -f1)" -ge "$last" ]
+}
+
+@test "SIGUSR2 and control/save save and go on; control/stop stops" {
+  start_long_run
+  kill -USR2 "$PID"
+  until [ "$(grep -c '"event":"checkpoint"' run/trace.jsonl)" -ge 2 ]; do kill -0 "$PID"; done
+  touch run/control/save
+  until [ "$(grep -c '"event":"checkpoint"' run/trace.jsonl)" -ge 3 ]; do kill -0 "$PID"; done
+  touch run/control/stop
+  finish
+  [ "$status" -eq 75 ]
+  [ ! -e run/control/stop ]
+  grep -q '"event":"signal","reason":"control/stop"' run/trace.jsonl
+}
+
+@test "a reader that goes away stops the run with a checkpoint" {
+  train_args --run run --steps 100000 --ckpt-every 1h --trace -
+  run bash -c '"$0" "$@" | head -3 > seen; exit ${PIPESTATUS[0]}' "$BIN/pretrain" "${TRAIN_ARGS[@]}"
+  [ "$status" -eq 75 ]
+  [ "$(wc -l < seen)" -eq 3 ]
+  "$BIN/ckpt" verify --full run
+}
+
+@test "a run directory has one holder" {
+  start_long_run
+  run --separate-stderr train --run run --steps 5
+  fails 2 "pid $PID"
+  kill -TERM "$PID"
+  finish
+}
+
+@test "config.toml repeats the run" {
+  train --run one --steps 8
+  "$BIN/pretrain" --config one/config.toml --run two -q
+  cmp <(losses one) <(losses two)
+}
+
+@test "bad input names what, where and what is accepted" {
+  run --separate-stderr train --run run --steps 5 --data missing
+  fails 3 "missing.idx"
+  run --separate-stderr train --run run --steps 5 --batch-tokens 1000
+  fails 2 "must be a multiple of --micro-batch x --seq-len = 512"
+  run --separate-stderr train --run run --steps 5 --guard hope
+  fails 2 "'hope' is not a rung"
+  run --separate-stderr train --run run --steps 5 --guard wait:5
+  fails 2 "'wait' is not built"
+  run --separate-stderr train --run run --steps 5 --inject flip@3
+  fails 2 "'flip' is not built"
+  run --separate-stderr train --run run --steps 5 --optimizer lion
+  fails 2 "'lion' is not built"
+  run --separate-stderr train --run run
+  fails 2 "--steps"
+  run --separate-stderr train --run run --steps 5 --device cuda
+  [ "$status" -eq 2 ] || [ "$status" -eq 4 ] || [ "$status" -eq 0 ]  # 0 where there is such a device
+}
+
+@test "a vocabulary larger than the model's is found before it is trained on" {
+  sed 's/"vocab_size": 512/"vocab_size": 300/' "$LAB/config.json" > small.json
+  run --separate-stderr train --run run --steps 5 --model small.json
+  fails 3 "the model's vocabulary has 300"
+}
+
+@test "a config with unknown keys is refused by name" {
+  sed 's/"vocab_size"/"num_experts": 8, "vocab_size"/' "$LAB/config.json" > moe.json
+  run --separate-stderr train --run run --steps 5 --model moe.json
+  fails 2 "unknown key 'num_experts'"
+  echo 'lerning_rate = 1' > run.toml
+  run --separate-stderr "$BIN/pretrain" --config run.toml
+  fails 2 "run.toml:1"
+}
+
+@test "an index that disagrees with its tokens is refused" {
+  cp "$LAB/train.idx" bad.idx
+  head -c 1000 "$LAB/train.bin" > bad.bin
+  run --separate-stderr train --run run --steps 5 --data bad
+  fails 3 "bad"
+}
+
+@test "plan says what is allocated and trains nothing" {
+  train_args --steps 100
+  run --separate-stderr "$BIN/pretrain" plan "${TRAIN_ARGS[@]}" --json
+  [ "$status" -eq 0 ]
+  [ "$(jq '.memory_bytes | .weights + .gradients + .moments + .activations + .other == .total' <<< "$output")" = true ]
+  [ "$(jq '.data[0].share' <<< "$output")" = 1 ]
+  [ ! -e run ]
+}

@@ -20,6 +20,15 @@ std::string sniff_type(std::string_view body) {
   return body.substr(begin).starts_with('<') ? "text/html" : "text/plain";
 }
 
+// Crawlers store notes on themselves under URIs of their own (wget: metadata://), and answers of
+// name servers (dns:): no pages.
+bool is_web(std::string_view scheme) {
+  for (std::string_view web : {"http", "https", "ftp", "file", ""}) {
+    if (ascii_equal(scheme, web)) return true;
+  }
+  return false;
+}
+
 void refuse(Page& page, const char* reason) {
   page.kind = PageKind::unusable;
   page.reason = reason;
@@ -45,8 +54,9 @@ Page identify_page(const WarcRecord& record) {
     return page;
   }
   page.document.url = record.target_uri();
-  if (split_url(page.document.url).target == "/robots.txt") {
-    page.reason = "robotstxt";
+  UrlParts url = split_url(page.document.url);
+  if (url.target == "/robots.txt" || !is_web(url.scheme)) {
+    page.reason = is_web(url.scheme) ? "robotstxt" : type + ":" + std::string(url.scheme);
     return page;
   }
   page.kind = PageKind::text;

@@ -3,7 +3,7 @@
 // published Apertus formatter, quirks included: IPv4 has no boundaries (version numbers and the
 // tails of longer digit runs match, private addresses too), IBANs match only as four groups of four
 // digits, and every literal occurrence of a found string is replaced, also inside longer ones.
-// Pure, linear in the text for each distinct hit.
+// Pure; near linear in the text, however many hits there are.
 #pragma once
 
 #include <cstdint>

@@ -17,6 +17,7 @@ page() { # page URI TYPE BODY
 }
 crawl() {
   record warcinfo "" "software: x"
+  record resource metadata://gnu.org/software/wget/warc/wget.log "notes"
   page http://h.example/robots.txt text/plain $'User-agent: GPTBot\nDisallow: /private\n'
   page http://h.example/a text/html '<html lang=en><title>A</title><p>Mail ann@example.org'
   page http://h.example/private/b text/html '<p>secret'
@@ -37,11 +38,11 @@ documents() {
   [ "$(wc -l <rejects.jsonl)" -eq 2 ]
   grep -q '"agents":\["GPTBot"\],"rule":"Disallow: /private","line":2' rejects.jsonl
   grep -q '"dropped_by":"extract","reason":"media_type"' rejects.jsonl
-  grep -q '"records":5,"kept":1,"rejected":2,' stats.json
+  grep -q '"records":6,"kept":1,"rejected":2,' stats.json
   grep -q '"reasons":{"extract:media_type":1,"robots:disallowed":1}' stats.json
-  grep -q '"other_records":{"robotstxt":1,"warcinfo":1}' stats.json
+  grep -q '"other_records":{"resource:metadata":1,"robotstxt":1,"warcinfo":1}' stats.json
   grep -q '"agents":{"GPTBot":1}' stats.json
-  [[ "$stderr" == *"5 records: 1 kept, 2 rejected, 2 without document"* ]]
+  [[ "$stderr" == *"6 records: 1 kept, 2 rejected, 3 without document"* ]]
 }
 
 @test "every compression, and stdin, give the same documents" {
@@ -153,6 +154,9 @@ documents() {
   [ "$status" -eq 3 ]
   filter in.jsonl -o /dev/full
   [ "$status" -eq 3 ]
+  filter in.jsonl -o absent/out.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *absent* ]]
 }
 
 @test "a dry run decides everything and writes nothing" {

@@ -14,6 +14,9 @@
 namespace ballast {
 
 class GemmCache;
+class GemmPrimitive;
+struct GemmTiling;
+struct PackedWeight;
 
 class CpuBackend final : public Backend {
  public:
@@ -80,6 +83,8 @@ class CpuBackend final : public Backend {
   // `count` floats that stay valid until the next call; contents unspecified.
   float* scratch(int64_t count);
 
+  void pack_weight(PackedWeight& packed, const Tensor& b, bool transpose_b, const GemmTiling& t,
+                   const GemmPrimitive* const packers[2]);
   std::vector<char> finite_sequences(std::span<const Tensor> tensors, const AttentionShape& shape);
 
   // Runs body(begin, end, partial) over fixed chunks of [0, rows), each with its own zeroed row of

@@ -13,24 +13,17 @@ namespace ballast {
 
 namespace {
 
-// Measured best of 128..1024 in both directions for the products of a training step: larger tiles
-// leave threads idle, smaller ones repack A and B too often.
-constexpr int64_t kTileRows = 256, kTileCols = 512;
 constexpr size_t kPackAlignment = 64;
 
-struct Tiling {
-  int64_t m, n, k, row_tiles, col_tiles;
-  int64_t rows(int64_t i) const { return std::min(kTileRows, m - i * kTileRows); }
-  int64_t cols(int64_t j) const { return std::min(kTileCols, n - j * kTileCols); }
-};
-
-Tiling tiling_of(const Tensor& d, const Tensor& a, const Tensor& b, const GemmOptions& options) {
+GemmTiling tiling_of(const Tensor& d, const Tensor& a, const Tensor& b,
+                     const GemmOptions& options) {
   const int64_t m = d.rows, n = d.cols, k = options.transpose_a ? a.rows : a.cols;
   BALLAST_CHECK(m > 0 && n > 0 && k > 0);
   BALLAST_CHECK((options.transpose_a ? a.cols : a.rows) == m);
   BALLAST_CHECK((options.transpose_b ? b.cols : b.rows) == k);
   BALLAST_CHECK((options.transpose_b ? b.rows : b.cols) == n);
-  return {m, n, k, (m + kTileRows - 1) / kTileRows, (n + kTileCols - 1) / kTileCols};
+  return {m, n, k, (m + GemmTiling::kRows - 1) / GemmTiling::kRows,
+          (n + GemmTiling::kCols - 1) / GemmTiling::kCols};
 }
 
 const float* at_column(const Tensor& b, bool transpose_b, int64_t column) {
@@ -54,42 +47,60 @@ void copy_tile(const Tensor& d, const Tensor& c, int64_t i, int64_t j, int64_t r
 
 void CpuBackend::prepare(const Tensor& weight) { gemm_cache_->invalidate(weight); }
 
+// Brings the packed column tiles up to date; packers: of inner tiles and of the last.
+void CpuBackend::pack_weight(PackedWeight& packed, const Tensor& b, bool transpose_b,
+                             const GemmTiling& t, const GemmPrimitive* const packers[2]) {
+  if (packed.current) return;
+  packed.tiles.resize(static_cast<size_t>(t.col_tiles));
+  pool_.parallel_for(t.col_tiles, 1, [&](int64_t j, int64_t) {
+    const GemmPrimitive& packer = *packers[j == t.col_tiles - 1 ? 1 : 0];
+    std::shared_ptr<void>& tile = packed.tiles[static_cast<size_t>(j)];
+    if (tile == nullptr) tile = allocate_pack(packer.packed_bytes());
+    packer.pack(tile.get(), at_column(b, transpose_b, j * GemmTiling::kCols));
+  });
+  packed.current = true;
+}
+
 void CpuBackend::gemm(const Tensor& d, const Tensor& a, const Tensor& b,
                       const GemmOptions& options) {
-  const Tiling t = tiling_of(d, a, b, options);
-  const auto primitive = [&](int64_t i, int64_t j) -> const GemmPrimitive& {
-    return gemm_cache_->primitive({t.rows(i), t.cols(j), t.k, a.stride, b.stride, d.stride,
-                                   options.transpose_a, options.transpose_b, options.b_is_weight,
-                                   options.alpha, options.beta});
+  const GemmTiling t = tiling_of(d, a, b, options);
+  const auto primitive = [&](int64_t rows, int64_t cols, bool packed) -> const GemmPrimitive& {
+    return gemm_cache_->primitive({rows, cols, t.k, a.stride, b.stride, d.stride,
+                                   options.transpose_a, options.transpose_b, packed, options.alpha,
+                                   options.beta});
+  };
+  // A weight is packed as full-height tiles like it. A lower tile that would like another layout
+  // reads the weight as it is.
+  const auto of_size = [&](int64_t rows, int64_t cols) -> const GemmPrimitive& {
+    const GemmPrimitive& wanted = primitive(rows, cols, options.b_is_weight);
+    if (!options.b_is_weight || wanted.same_packing(primitive(GemmTiling::kRows, cols, true))) {
+      return wanted;
+    }
+    return primitive(rows, cols, false);
   };
   // At most four shapes: inner tiles, the last row, the last column and the corner.
+  const int64_t last_row = t.row_tiles - 1, last_col = t.col_tiles - 1;
   const GemmPrimitive* const shapes[2][2] = {
-      {&primitive(0, 0), &primitive(0, t.col_tiles - 1)},
-      {&primitive(t.row_tiles - 1, 0), &primitive(t.row_tiles - 1, t.col_tiles - 1)}};
-  const auto shape_of = [&](int64_t i, int64_t j) -> const GemmPrimitive& {
-    return *shapes[i == t.row_tiles - 1 ? 1 : 0][j == t.col_tiles - 1 ? 1 : 0];
-  };
-  PackedWeight* packed =
-      options.b_is_weight ? &gemm_cache_->packed(b, options.transpose_b) : nullptr;
-  if (packed != nullptr && !packed->current) {
-    packed->tiles.resize(static_cast<size_t>(t.col_tiles));
-    pool_.parallel_for(t.col_tiles, 1, [&](int64_t j, int64_t) {
-      std::shared_ptr<void>& tile = packed->tiles[static_cast<size_t>(j)];
-      if (tile == nullptr) tile = allocate_pack(shape_of(0, j).packed_bytes());
-      shape_of(0, j).pack(tile.get(), at_column(b, options.transpose_b, j * kTileCols));
-    });
-    packed->current = true;
+      {&of_size(t.rows(0), t.cols(0)), &of_size(t.rows(0), t.cols(last_col))},
+      {&of_size(t.rows(last_row), t.cols(0)), &of_size(t.rows(last_row), t.cols(last_col))}};
+  PackedWeight* packed = nullptr;
+  if (options.b_is_weight) {
+    packed = &gemm_cache_->packed(b, options.transpose_b);
+    const GemmPrimitive* const packers[2] = {&primitive(GemmTiling::kRows, t.cols(0), true),
+                                             &primitive(GemmTiling::kRows, t.cols(last_col), true)};
+    pack_weight(*packed, b, options.transpose_b, t, packers);
   }
   const bool copy_c = options.c != nullptr && options.beta != 0 && options.c->data != d.data;
   pool_.parallel_for(t.row_tiles * t.col_tiles, 1, [&](int64_t tile, int64_t) {
     const int64_t i = tile / t.col_tiles, j = tile % t.col_tiles;
-    const int64_t row = i * kTileRows, col = j * kTileCols;
+    const int64_t row = i * GemmTiling::kRows, col = j * GemmTiling::kCols;
     if (copy_c) copy_tile(d, *options.c, row, col, t.rows(i), t.cols(j));
+    const GemmPrimitive& shape = *shapes[i == last_row ? 1 : 0][j == last_col ? 1 : 0];
     const float* b_tile =
-        packed != nullptr ? static_cast<const float*>(packed->tiles[static_cast<size_t>(j)].get())
-                          : at_column(b, options.transpose_b, col);
-    shape_of(i, j).run(d.row<float>(row) + col,
-                       a.as<float>() + (options.transpose_a ? row : row * a.stride), b_tile);
+        shape.packed() ? static_cast<const float*>(packed->tiles[static_cast<size_t>(j)].get())
+                       : at_column(b, options.transpose_b, col);
+    shape.run(d.row<float>(row) + col, a.as<float>() + (options.transpose_a ? row : row * a.stride),
+              b_tile);
   });
 }
 

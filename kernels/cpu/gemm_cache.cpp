@@ -37,17 +37,6 @@ dnnl::memory::desc matrix_desc(int64_t rows, int64_t cols, int64_t stride, bool 
   return {{rows, cols}, dnnl::memory::data_type::f32, strides};
 }
 
-// The layout oneDNN likes best for B, asked for with one fixed row count: a weight is packed once
-// for products of any number of rows.
-dnnl::memory::desc packed_desc(const GemmTile& t) {
-  constexpr int64_t kRows = 256;
-  const dnnl::memory::desc any({t.k, t.n}, dnnl::memory::data_type::f32,
-                               dnnl::memory::format_tag::any);
-  const dnnl::matmul::desc matmul(matrix_desc(kRows, t.k, t.k, false), any,
-                                  matrix_desc(kRows, t.n, t.n, false));
-  return dnnl::matmul::primitive_desc(matmul, cpu_engine()).weights_desc();
-}
-
 dnnl::memory wrap(const dnnl::memory::desc& desc, const float* data) {
   return {desc, cpu_engine(), const_cast<float*>(data)};  // inputs are only read
 }
@@ -79,8 +68,10 @@ GemmPrimitive::GemmPrimitive(const GemmTile& t) : state_(std::make_unique<State>
   guarded("cannot make the primitive", t, [&] {
     state_->tile = t;
     state_->plain_b = matrix_desc(t.k, t.n, t.b_stride, t.transpose_b);
+    const dnnl::memory::desc any({t.k, t.n}, dnnl::memory::data_type::f32,
+                                 dnnl::memory::format_tag::any);
     const dnnl::matmul::desc matmul(matrix_desc(t.m, t.k, t.a_stride, t.transpose_a),
-                                    t.packed_b ? packed_desc(t) : state_->plain_b,
+                                    t.packed_b ? any : state_->plain_b,
                                     matrix_desc(t.m, t.n, t.d_stride, false));
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -107,6 +98,12 @@ void GemmPrimitive::run(float* d, const float* a, const float* b) const {
                          {DNNL_ARG_DST, wrap(s.desc.dst_desc(), d)},
                          {DNNL_ARG_SCRATCHPAD, thread_scratchpad(s.desc.scratchpad_desc())}});
   });
+}
+
+bool GemmPrimitive::packed() const { return state_->tile.packed_b; }
+
+bool GemmPrimitive::same_packing(const GemmPrimitive& other) const {
+  return state_->desc.weights_desc() == other.state_->desc.weights_desc();
 }
 
 int64_t GemmPrimitive::packed_bytes() const {

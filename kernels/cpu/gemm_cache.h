@@ -3,6 +3,7 @@
 // the pool; `run` is called from the pool's threads.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,7 +16,7 @@
 namespace ballast {
 
 // One tile of D (m, n) = alpha * op(A) * op(B) + beta * D. With packed_b, B is in the layout that
-// the primitive asked for.
+// the primitive chose: a layout given to oneDNN from outside may run its slow reference.
 struct GemmTile {
   int64_t m, n, k;
   int64_t a_stride, b_stride, d_stride;
@@ -29,6 +30,8 @@ class GemmPrimitive {
   explicit GemmPrimitive(const GemmTile& tile);
   ~GemmPrimitive();
   void run(float* d, const float* a, const float* b) const;
+  bool packed() const;  // whether `b` of run() is a packed copy
+  bool same_packing(const GemmPrimitive& other) const;
   int64_t packed_bytes() const;  // of B
   void pack(void* to, const float* b) const;
 
@@ -41,6 +44,15 @@ class GemmPrimitive {
 struct PackedWeight {
   bool current = false;
   std::vector<std::shared_ptr<void>> tiles;
+};
+
+// How D is cut. Fixed, so that bits do not depend on threads: larger tiles leave threads idle,
+// smaller ones repack A and B too often.
+struct GemmTiling {
+  static constexpr int64_t kRows = 256, kCols = 512;
+  int64_t m, n, k, row_tiles, col_tiles;
+  int64_t rows(int64_t i) const { return std::min(kRows, m - i * kRows); }
+  int64_t cols(int64_t j) const { return std::min(kCols, n - j * kCols); }
 };
 
 class GemmCache {

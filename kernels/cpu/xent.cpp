@@ -69,8 +69,9 @@ void xent_row(float* loss, float* lse, float* x, int64_t label, float weight, in
               int64_t padded, float z_loss, bool gradient) {
   const float top = row_top(x, vocab), of_label = x[label];
   const float sum = gradient ? row_exp<true>(x, vocab, top) : row_exp<false>(x, vocab, top);
-  *lse = top + std::log(sum);
-  *loss = *lse - of_label;
+  const float log_sum = std::log(sum);
+  *lse = top + log_sum;
+  *loss = (top - of_label) + log_sum;  // exact also where lse has no digits left for log_sum
   if (!gradient) return;
   // softmax = exp(x - top) / sum
   const Vector factor = hn::Set(Floats(), weight * (1 + 2 * z_loss * *lse) / sum);

@@ -29,7 +29,7 @@ void xent_chunk(Matrix<T> loss_rows, Matrix<T> lse_rows, Matrix<T> logits, Matri
     T sum{0};
     for (int64_t v = 0; v < vocab; ++v) sum += std::exp(x[v] - T{top});
     lse = T{top} + std::log(sum);
-    loss_rows(0, n) = lse - x[labels(0, n)];
+    loss_rows(0, n) = (T{top} - x[labels(0, n)]) + std::log(sum);
     if (!gradient) continue;
     const T slope = T{1} + T{2} * z_loss * lse;
     for (int64_t v = 0; v < vocab; ++v) {

@@ -142,6 +142,16 @@ make_weights() { perl "$SRC/tests/support/make_weights.pl" "$@"; }
   [ "$status" -eq 3 ]
   [[ "$stderr" == *"no weights in folder: empty"* ]]
 
+  mkdir -p run/ckpt
+  for address in run run@latest run@7 absent@7; do
+    run --separate-stderr "$BIN/fp8probe" scan "$address"
+    [ "$status" -eq 3 ]
+    [ -z "$output" ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+  done
+  run --separate-stderr "$BIN/fp8probe" scan run@seven
+  [ "$status" -eq 2 ]
+
   make_weights w.safetensors gauss
   for bad in "--recipe nvfp4" "--recipe row,row" "--include norms" "--sort size" "--top -1"; do
     # shellcheck disable=SC2086

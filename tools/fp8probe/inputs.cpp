@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "libcore/checkpoint/address.h"
 #include "libcore/cli/message.h"
 #include "libcore/io/json.h"
 #include "libcore/io/utf8.h"
@@ -107,28 +108,54 @@ Result<void> add_moments(FileSystem& fs, const std::string& path,
   return {};
 }
 
+// Whether `folder` itself holds weights; otherwise it may be a run with checkpoints below.
+Result<bool> has_weights(FileSystem& fs, const std::string& folder) {
+  if (fs.exists(join_path(folder, kIndexName))) return true;
+  for (const std::string& name : BALLAST_TRY(fs.list(folder))) {
+    if (name == "model.safetensors" || is_shard(name, "model-")) return true;
+  }
+  return false;
+}
+
 Result<void> add_folder(FileSystem& fs, const std::string& folder, bool moments,
                         std::vector<InputTensor>& tensors) {
   if (fs.exists(join_path(folder, kIndexName))) return add_indexed_folder(fs, folder, tensors);
   const size_t before = tensors.size();
-  bool found = false;
   for (const std::string& name : BALLAST_TRY(fs.list(folder))) {
     if (name == "model.safetensors" || is_shard(name, "model-")) {
-      found = true;
       BALLAST_TRY(add_file(fs, join_path(folder, name), tensors));
     } else if (moments && is_shard(name, "optim-")) {
       BALLAST_TRY(add_moments(fs, join_path(folder, name), tensors));
     }
-  }
-  if (!found) {
-    return io_error("no weights in folder", folder,
-                    "model.safetensors, its index or model-*.safetensors");
   }
   if (moments && std::none_of(tensors.begin() + static_cast<std::ptrdiff_t>(before), tensors.end(),
                               [](const InputTensor& tensor) { return tensor.moment; })) {
     print_warning(folder + ": has no moments");
   }
   return {};
+}
+
+Result<void> add_checkpoints(FileSystem& fs, const std::string& address, bool moments,
+                             std::vector<InputTensor>& tensors) {
+  for (const CheckpointRef& checkpoint : BALLAST_TRY(resolve_checkpoints(fs, address))) {
+    BALLAST_TRY(add_folder(fs, checkpoint.path, moments, tensors));
+  }
+  return {};
+}
+
+Result<void> add_operand(FileSystem& fs, const std::string& operand, bool moments,
+                         std::vector<InputTensor>& tensors) {
+  if (!fs.exists(operand) && operand.find('@') != std::string::npos) {
+    return add_checkpoints(fs, operand, moments, tensors);
+  }
+  const FileInfo info = BALLAST_TRY(fs.info(operand));
+  if (!info.is_directory) return add_file(fs, operand, tensors);
+  if (BALLAST_TRY(has_weights(fs, operand))) return add_folder(fs, operand, moments, tensors);
+  if (fs.exists(join_path(operand, "ckpt"))) {
+    return add_checkpoints(fs, operand, moments, tensors);
+  }
+  return io_error("no weights in folder", operand,
+                  "model.safetensors, its index, model-*.safetensors or a run's ckpt");
 }
 
 }  // namespace
@@ -138,12 +165,7 @@ Result<std::vector<InputTensor>> open_inputs(FileSystem& fs,
                                              bool moments) {
   std::vector<InputTensor> tensors;
   for (const std::string& operand : operands) {
-    const FileInfo info = BALLAST_TRY(fs.info(operand));
-    if (info.is_directory) {
-      BALLAST_TRY(add_folder(fs, operand, moments, tensors));
-    } else {
-      BALLAST_TRY(add_file(fs, operand, tensors));
-    }
+    BALLAST_TRY(add_operand(fs, operand, moments, tensors));
   }
   return tensors;
 }

@@ -1,6 +1,7 @@
 #include "libcore/text/robots.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "libcore/base/ascii.h"
@@ -10,6 +11,15 @@ namespace ballast {
 namespace {
 
 constexpr char kHexDigits[] = "0123456789ABCDEF";
+
+// Octets that stand for themselves in the normal form: unreserved ones and the delimiters.
+constexpr std::array<bool, 256> make_plain_table() {
+  std::array<bool, 256> table{};
+  for (int c = 0; c < 128; ++c) table[c] = is_ascii_alnum(static_cast<char>(c));
+  for (char c : std::string_view("-._~/?=&")) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}
+constexpr std::array<bool, 256> kPlain = make_plain_table();
 
 bool is_unreserved(char c) {
   return is_ascii_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
@@ -37,8 +47,7 @@ void append_normal(std::string& out, std::string_view text, size_t& i, bool in_q
     return;
   }
   ++i;
-  bool delimiter = c == '/' || c == '?' || c == '=' || c == '&';
-  if (is_unreserved(c) || delimiter) {
+  if (kPlain[static_cast<unsigned char>(c)]) {
     out += c;
   } else {
     append_escape(out, static_cast<unsigned char>(c));
@@ -91,9 +100,12 @@ RobotsTarget::RobotsTarget(std::string_view url) {
   if (text.empty() || text[0] != '/') path_ += '/';
   bool in_query = false;
   for (size_t i = 0; i < text.size();) {
-    bool question = text[i] == '?';
-    append_normal(path_, text, i, in_query);
-    in_query |= question;
+    size_t begin = i;
+    while (i < text.size() && kPlain[static_cast<unsigned char>(text[i])]) ++i;
+    std::string_view plain = text.substr(begin, i - begin);
+    path_.append(plain);
+    in_query = in_query || plain.find('?') != std::string_view::npos;
+    if (i < text.size()) append_normal(path_, text, i, in_query);
   }
 }
 

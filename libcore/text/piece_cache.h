@@ -3,6 +3,7 @@
 // with at most 6 ids fit. One thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -40,16 +41,16 @@ class PieceCache {
       return key;
     }
     std::memcpy(key.data(), piece, length <= 16 ? 16 : kMaxBytes);
-    if (length < 8) {
-      key[0] &= (uint64_t{1} << (8 * length)) - 1;
-      key[1] = 0;
-    } else if (length < 16) {
-      key[1] &= (uint64_t{1} << (8 * (length - 8))) - 1;
-    } else if (length < 24) {
-      key[2] = length == 16 ? 0 : key[2] & ((uint64_t{1} << (8 * (length - 16))) - 1);
-      key[3] = 0;
-    } else if (length < 32) {
-      key[3] &= (uint64_t{1} << (8 * (length - 24))) - 1;
+    // Words beyond the piece are masked by its length, without branches on it.
+    const auto keep = [length](size_t word) {
+      const size_t bytes = length > 8 * word ? std::min<size_t>(length - 8 * word, 8) : 0;
+      return bytes == 0 ? 0 : ~uint64_t{0} >> (64 - 8 * bytes);
+    };
+    key[0] &= keep(0);
+    key[1] &= keep(1);
+    if (length > 16) {
+      key[2] &= keep(2);
+      key[3] &= keep(3);
     }
     return key;
   }

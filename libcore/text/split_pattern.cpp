@@ -1,5 +1,8 @@
 #include "libcore/text/split_pattern.h"
 
+#include <bit>
+
+#include "libcore/base/bytes.h"
 #include "libcore/text/unicode_class.h"
 
 namespace ballast {
@@ -49,12 +52,12 @@ class Scanner {
       }
       if (c.mask & kNumber) return digits(after, P == SplitPattern::o200k ? 2 : 0);
     } else {
-      if (c.mask & kLetter) return run(after, kLetter);
+      if (c.mask & kLetter) return letters(after);
       if (c.mask & kNumber) return digits(after, P == SplitPattern::llama3 ? 2 : 0);
       if (const int bytes = contraction<true>(p)) return p + bytes;
       if (!is_newline(*p) && after < end_) {
         const Char next = char_at(after, end_, masks_);
-        if (next.mask & kLetter) return run(after + next.bytes, kLetter);
+        if (next.mask & kLetter) return letters(after + next.bytes);
       }
     }
     if (!(c.mask & kSpace) || (*p == ' ' && starts_symbol(after))) {
@@ -67,6 +70,26 @@ class Scanner {
   }
 
  private:
+  // The end of a run of letters. Eight ASCII bytes are judged at once: most words end there, and
+  // the length of a word is what a branch predictor cannot know.
+  const char* letters(const char* p) const {
+    constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+    while (end_ - p >= 8) {
+      const auto word = load_le<uint64_t>(p);
+      const uint64_t lower = (word | 0x20 * kOnes) & ~kHigh;
+      const uint64_t from_a = lower + (0x80 - 'a') * kOnes, past_z = lower + (0x7F - 'z') * kOnes;
+      const uint64_t others = ~(from_a & ~past_z & ~word) & kHigh;
+      if (others == 0) {
+        p += 8;
+        continue;
+      }
+      p += std::countr_zero(others) / 8;
+      if (static_cast<uint8_t>(*p) < 0x80) return p;
+      break;
+    }
+    return run(p, kLetter);
+  }
+
   const char* run(const char* p, uint8_t mask) const {
     while (p < end_) {
       const Char c = char_at(p, end_, masks_);
@@ -168,7 +191,7 @@ class Scanner {
     if (start < end_) {
       const Char c = char_at(start, end_, masks_);
       const char* after = start + c.bytes;
-      if (c.mask & kLetter) return run(after, kLetter);
+      if (c.mask & kLetter) return letters(after);
       if (c.mask & kNumber) return run(after, kNumber);
       if (!(c.mask & kSpace)) return run_without(after, kVisible);
     }

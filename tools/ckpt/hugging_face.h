@@ -1,0 +1,32 @@
+// A folder that Hugging Face transformers loads: LlamaForCausalLM and PreTrainedTokenizerFast.
+// Pure but for write_hugging_face(), which creates the files in an existing empty directory and
+// syncs them. Errors: kind io, kind corrupt for a tokenizer.json that does not read.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libcore/io/file_system.h"
+#include "libcore/io/json.h"
+#include "libcore/model/config.h"
+#include "libcore/model/params.h"
+
+namespace ballast {
+
+struct HuggingFaceOptions {
+  std::string dtype = "F32";  // or BF16
+  int64_t shard_bytes = int64_t{5} << 30;
+};
+
+// File names and texts beside the weights; `tokenizer` is the text of tokenizer.json or empty.
+Result<std::vector<std::pair<std::string, std::string>>> hugging_face_texts(
+    const ModelConfig& config, const std::string& tokenizer, const std::string& dtype);
+
+// `master` is the flat index of `table`.
+Result<void> write_hugging_face(FileSystem& fs, const std::string& directory,
+                                const ModelConfig& config, const ParamTable& table,
+                                const float* master, const std::string& tokenizer,
+                                const HuggingFaceOptions& options);
+
+}  // namespace ballast

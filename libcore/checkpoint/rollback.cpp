@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "libcore/checkpoint/retention.h"
 #include "libcore/checkpoint/store.h"
 
 namespace ballast {
@@ -21,7 +22,13 @@ Result<void> abandon(FileSystem& fs, const std::string& run, const std::string& 
   for (const Pin& pin : BALLAST_TRY(read_pins(fs, run))) {
     if (pin.directory == "ckpt/" + name) BALLAST_TRY(write_pin(fs, run, {pin.name, moved}));
   }
-  return fs.rename_exclusive(join_path(checkpoint_directory(run), name), join_path(run, moved));
+  const std::string from = join_path(checkpoint_directory(run), name), to = join_path(run, moved);
+  // After a power cut a rename between two directories may be there in one of them only, so that
+  // both hold the checkpoint.
+  const auto ours = read_file(fs, join_path(from, kManifestName));
+  const auto theirs = read_file(fs, join_path(to, kManifestName));
+  if (ours.ok() && theirs.ok() && *ours == *theirs) return discard_directory(fs, from);
+  return fs.rename_exclusive(from, to);
 }
 
 // Steps after the parent, complete or not.

@@ -138,7 +138,7 @@ Result<Manifest> check_complete(FileSystem& fs, const std::string& path) {
   const std::string manifest_path = join_path(path, kManifestName);
   if (!fs.exists(manifest_path)) return corrupt_error("checkpoint has no manifest", path);
   const std::string text = BALLAST_TRY(read_file(fs, manifest_path, kManifestLimit));
-  Manifest manifest = BALLAST_TRY(parse_manifest(text, manifest_path));
+  Manifest manifest = BALLAST_TRY(parse_checkpoint_manifest(text, manifest_path));
   const int64_t named = step_of_directory(file_name(path));
   if (named >= 0 && named != manifest.step) {
     return corrupt_error(fmt::format("manifest is of step {}", manifest.step), path);

@@ -300,7 +300,7 @@ std::string manifest_text(const Manifest& manifest) {
   return to_json_text(json);
 }
 
-Result<Manifest> parse_manifest(std::string_view text, const std::string& where) {
+Result<Manifest> parse_checkpoint_manifest(std::string_view text, const std::string& where) {
   Json json = BALLAST_TRY(parse_json(text, where));
   BALLAST_TRY(
       refuse_unknown_fields(json,

@@ -66,7 +66,7 @@ struct Manifest {
 };
 
 std::string manifest_text(const Manifest& manifest);
-Result<Manifest> parse_manifest(std::string_view text, const std::string& where);
+Result<Manifest> parse_checkpoint_manifest(std::string_view text, const std::string& where);
 
 // Does what is listed hold every element of every parameter once, for the weights and each kind of
 // optimizer state? Two pieces with the same range are replicas, and must have the same hash.

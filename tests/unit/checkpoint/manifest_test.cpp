@@ -32,12 +32,12 @@ Manifest small_manifest() {
 }
 
 std::string error_of(std::string_view text) {
-  const auto parsed = parse_manifest(text, "m");
+  const auto parsed = parse_checkpoint_manifest(text, "m");
   return parsed.ok() ? "" : parsed.error().message();
 }
 
 TEST(Manifest, ReadsBackWhatItWrote) {
-  const auto parsed = parse_manifest(manifest_text(small_manifest()), "m");
+  const auto parsed = parse_checkpoint_manifest(manifest_text(small_manifest()), "m");
   ASSERT_TRUE(parsed.ok()) << parsed.error().message();
   EXPECT_EQ(*parsed, small_manifest());
 }
@@ -49,7 +49,7 @@ TEST(Manifest, NoticesEverySingleChangedDigit) {
     if (text[i] < '0' || text[i] > '8') continue;
     std::string damaged = text;
     damaged[i] = static_cast<char>(text[i] + 1);
-    EXPECT_FALSE(parse_manifest(damaged, "m").ok()) << "byte " << i;
+    EXPECT_FALSE(parse_checkpoint_manifest(damaged, "m").ok()) << "byte " << i;
     ++changed;
   }
   EXPECT_GT(changed, 100);

@@ -15,8 +15,8 @@ constexpr ballast::Verb kVerbs[] = {
      "ckpt diff runs/a@4000 runs/b@4000\n"},
     {"rollback", "make an earlier checkpoint the one to resume from", ballast::add_rollback,
      "ckpt rollback runs/a --to 4000 --reason 'loss spike at 4512' -n\n"
-     "gradstat spikes --json runs/a | ckpt rollback runs/a - --before-incident last \\\n"
-     "    --skip onset:+200b --reason 'data spike'\n"},
+     "gradstat spikes --json runs/a |\n"
+     "  ckpt rollback runs/a - --before-incident last --reason 'data spike'\n"},
     {"prune", "remove checkpoints that a policy does not keep", ballast::add_prune,
      "ckpt prune runs/a --keep last=3,every=1000 -n\n"},
     {"pin", "name a checkpoint, so that it stays", ballast::add_pin,

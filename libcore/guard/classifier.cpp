@@ -19,7 +19,8 @@ class Pass {
       : c_(curve),
         s_(settings),
         n_(static_cast<int64_t>(curve.steps.size())),
-        window_(settings.window) {
+        window_(settings.window),
+        recent_(settings.recent) {
     BALLAST_CHECK(curve.loss.size() == curve.steps.size());
     flagged_.resize(curve.steps.size());
   }
@@ -43,13 +44,14 @@ class Pass {
   int64_t find_recovery(int64_t i, double limit) const;
   void settle(int64_t i, Incident& incident) const;
   void find_lead(int64_t i, Incident& incident) const;
-  RobustLevel floored(RobustLevel level) const;
+  RobustLevel level() const;
   void reseed(int64_t begin);
 
   const Curve& c_;
   const ClassifierSettings& s_;
   int64_t n_;
   SortedWindow window_;            // the baseline
+  SortedWindow recent_;            // its newest values, for falling curves
   int64_t pending_ = 0;            // next index to enter it
   int64_t level_begin_ = 0;        // no value before it may be used: an event lies between
   size_t event_ = 0;               // next of c_.level_events
@@ -58,13 +60,18 @@ class Pass {
   std::vector<uint8_t> flagged_;
 };
 
-RobustLevel Pass::floored(RobustLevel level) const {
+// Median and scale of the window, or of its newest values where the curve falls so fast that the
+// window lies above them.
+RobustLevel Pass::level() const {
+  RobustLevel level = window_.level();
+  if (recent_.median() < level.center - s_.falling_sigmas * level.scale) level = recent_.level();
   level.scale = std::max(level.scale, s_.mad_floor * std::abs(level.center));
   return level;
 }
 
 void Pass::reseed(int64_t begin) {
   window_.clear();
+  recent_.clear();
   level_begin_ = pending_ = begin;
 }
 
@@ -81,8 +88,10 @@ void Pass::cross_events(int64_t i) {
 
 void Pass::fill_window(int64_t i) {
   for (; pending_ < i - s_.gap; ++pending_)
-    if (!absent(pending_) && !flagged_[at(pending_)] && std::isfinite(loss(pending_)))
+    if (!absent(pending_) && !flagged_[at(pending_)] && std::isfinite(loss(pending_))) {
       window_.push(loss(pending_));
+      recent_.push(loss(pending_));
+    }
 }
 
 bool Pass::is_onset(int64_t i) const {
@@ -90,11 +99,12 @@ bool Pass::is_onset(int64_t i) const {
   if (!std::isfinite(value)) return true;
   if (step(i) < suppressed_until_) return value > s_.suppress_ratio * old_baseline_;
   if (window_.size() < s_.minimum) return false;
-  const double center = window_.median();
-  if (value > s_.onset_ratio * center && center > 0) return true;
   // Most steps end here: the scale cannot be below its floor, and it costs a sweep.
-  if (!(value > center + s_.onset_sigmas * s_.mad_floor * std::abs(center))) return false;
-  const double limit = center + s_.onset_sigmas * floored(window_.level()).scale;
+  const double lowest = std::min(window_.median(), recent_.median());
+  if (!(value > lowest + s_.onset_sigmas * s_.mad_floor * std::abs(lowest))) return false;
+  const RobustLevel now = level();
+  if (value > s_.onset_ratio * now.center && now.center > 0) return true;
+  const double limit = now.center + s_.onset_sigmas * now.scale;
   if (!(value > limit)) return false;
   int64_t votes = 0;
   for (int64_t j = i; j < std::min(n_, i + s_.onset_span); ++j)
@@ -156,15 +166,20 @@ void Pass::find_lead(int64_t i, Incident& incident) const {
   if (static_cast<int64_t>(before.size()) < s_.minimum) return;
   const RobustLevel level = robust_level(std::move(before));
   const double scale = std::max(level.scale, s_.log_norm_floor);
+  // The first of the abnormal norms that lead up to the onset; a calm stretch longer than the gap
+  // ends what came before it.
+  int64_t first = -1;
+  int64_t latest = -1;
   for (int64_t j = span_begin; j <= i; ++j) {
     const double norm = c_.grad_norm[at(j)];
     const bool high = log_norm(j) > level.center + s_.lead_sigmas * scale;
-    if (flagged_[at(j)] || !(high || std::isnan(norm) || norm == INFINITY)) continue;
-    if (absent(j)) continue;
-    incident.norm_onset = step(j);
-    incident.lead = incident.onset - incident.norm_onset;
-    return;
+    if (flagged_[at(j)] || absent(j) || !(high || std::isnan(norm) || norm == INFINITY)) continue;
+    if (first < 0 || j - latest > s_.gap) first = j;
+    latest = j;
   }
+  if (first < 0 || i - latest > s_.gap) return;
+  incident.norm_onset = step(first);
+  incident.lead = incident.onset - incident.norm_onset;
 }
 
 Incident Pass::follow(int64_t i) {
@@ -172,9 +187,9 @@ Incident Pass::follow(int64_t i) {
   incident.onset = incident.peak_step = step(i);
   incident.settled = incident.norm_peak = kNone;
   const bool has_level = window_.size() >= s_.minimum;
-  const RobustLevel level = has_level ? floored(window_.level()) : RobustLevel{kNone, kNone};
-  incident.baseline = has_level ? level.center : old_baseline_;
-  incident.scale = has_level ? level.scale : s_.mad_floor * std::abs(old_baseline_);
+  const RobustLevel now = has_level ? level() : RobustLevel{kNone, kNone};
+  incident.baseline = has_level ? now.center : old_baseline_;
+  incident.scale = has_level ? now.scale : s_.mad_floor * std::abs(old_baseline_);
   find_lead(i, incident);
 
   double limit = incident.baseline + s_.recovery_sigmas * incident.scale;
@@ -200,7 +215,9 @@ Incident Pass::follow(int64_t i) {
       incident.norm_peak = c_.grad_norm[at(j)];
   if (!recovered) settle(i, incident);
   incident.last = step(std::max(i, end - 1));
-  std::fill(flagged_.begin() + i, flagged_.begin() + std::max(end, i + 1), uint8_t{1});
+  // The abnormal norms before it belong to it too, so that they do not lead the next one.
+  std::fill(flagged_.begin() + std::min(norm_begin, i), flagged_.begin() + std::max(end, i + 1),
+            uint8_t{1});
   return incident;
 }
 

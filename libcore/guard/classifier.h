@@ -13,7 +13,9 @@
 namespace ballast {
 
 struct ClassifierSettings {
-  int64_t window = 500;          // values of the baseline
+  int64_t window = 500;  // values of the baseline
+  int64_t recent = 50;   // its newest values, which are the baseline by themselves where their
+  double falling_sigmas = 0.5;   // median lies so many scales under that of the window
   int64_t gap = 10;              // steps between the baseline and the candidate
   int64_t minimum = 32;          // values without which there is no baseline
   double mad_floor = 1e-3;       // s >= mad_floor * |b|
@@ -54,7 +56,7 @@ struct Incident {
   int64_t peak_step = 0;
   int64_t last = 0;         // last step that belongs to it
   int64_t recovery = -1;    // -1: not recovered
-  int64_t norm_onset = -1;  // first anomalous norm in the steps before; -1: none
+  int64_t norm_onset = -1;  // first of the abnormal norms leading up to it; -1: none
   int64_t lead = 0;         // onset - norm_onset
   double baseline = 0;      // b
   double scale = 0;         // s

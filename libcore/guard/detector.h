@@ -61,7 +61,8 @@ class Detector {
   // Lets the step into the window. Called after observe(), unless the step was skipped; values that
   // are not finite stay out.
   void accept(double loss, double grad_norm);
-  // Levels move for good (restarts_statistics()): forgets both windows and any open incident.
+  // Levels move for good (restarts_statistics() in libcore/trace/record.h): forgets both windows
+  // and any open incident.
   void on_event();
 
   Json state() const;

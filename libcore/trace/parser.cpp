@@ -9,89 +9,15 @@
 #include <limits>
 
 #include "libcore/trace/record_from_json.h"
+#include "libcore/trace/step_fields.h"
+#include "libcore/trace/step_line.h"
 
 namespace ballast {
 namespace {
 
 using simdjson::ondemand::value;
-
-enum class Kind { time, whole, maybe_whole, number, text, flag, sources };
-
-struct Field {
-  std::string_view name;
-  uint64_t mask;
-  Kind kind;
-  int64_t StepRecord::*whole = nullptr;
-  std::optional<int64_t> StepRecord::*maybe_whole = nullptr;
-  std::optional<double> StepRecord::*number = nullptr;
-  std::string StepRecord::*text = nullptr;
-};
-
-constexpr Field whole(std::string_view name, uint64_t mask, int64_t StepRecord::*member) {
-  Field field{name, mask, Kind::whole};
-  field.whole = member;
-  return field;
-}
-constexpr Field maybe(std::string_view name, uint64_t mask,
-                      std::optional<int64_t> StepRecord::*member) {
-  Field field{name, mask, Kind::maybe_whole};
-  field.maybe_whole = member;
-  return field;
-}
-constexpr Field number(std::string_view name, uint64_t mask,
-                       std::optional<double> StepRecord::*member) {
-  Field field{name, mask, Kind::number};
-  field.number = member;
-  return field;
-}
-constexpr Field text(std::string_view name, uint64_t mask, std::string StepRecord::*member) {
-  Field field{name, mask, Kind::text};
-  field.text = member;
-  return field;
-}
-
-// In the order in which the writer puts them, so that the guess "the next key" is nearly always
-// right.
-constexpr std::array kFields = {
-    Field{"time", kFieldTime, Kind::time},
-    whole("segment", kAllFields, &StepRecord::segment),
-    whole("step", kAllFields, &StepRecord::step),
-    whole("tokens", kFieldTokens, &StepRecord::tokens),
-    whole("samples", kFieldTokens, &StepRecord::samples),
-    maybe("tokens_trained", kFieldTokens, &StepRecord::tokens_trained),
-    number("loss", kFieldLoss, &StepRecord::loss),
-    number("lr", kFieldLr, &StepRecord::lr),
-    number("grad_norm", kFieldNorm, &StepRecord::grad_norm),
-    number("grad_norm_clipped", kFieldClip, &StepRecord::grad_norm_clipped),
-    number("clip_threshold", kFieldClip, &StepRecord::clip_threshold),
-    number("clip_z", kFieldClip, &StepRecord::clip_z),
-    number("z_loss", kFieldRest, &StepRecord::z_loss),
-    number("param_norm", kFieldRest, &StepRecord::param_norm),
-    number("update_norm", kFieldRest, &StepRecord::update_norm),
-    number("v_norm", kFieldRest, &StepRecord::v_norm),
-    number("tokens_per_s", kFieldSpeed, &StepRecord::tokens_per_s),
-    number("mfu", kFieldSpeed, &StepRecord::mfu),
-    number("step_ms", kFieldSpeed, &StepRecord::step_ms),
-    text("phase", kFieldRest, &StepRecord::phase),
-    text("precision", kFieldRest, &StepRecord::precision),
-    Field{"skipped", kFieldSkipped, Kind::flag},
-    text("skip_reason", kFieldSkipped, &StepRecord::skip_reason),
-    maybe("n_valid", kFieldRest, &StepRecord::n_valid),
-    number("loss_max_rank", kFieldRest, &StepRecord::loss_max_rank),
-    maybe("batch_start", kFieldRest, &StepRecord::batch_start),
-    Field{"source_loss", kFieldRest, Kind::sources},
-};
-
-void clear(StepRecord& r) {
-  r.segment = r.time_us = r.step = r.tokens = r.samples = 0;
-  for (const Field& field : kFields) {
-    if (field.number != nullptr) (r.*field.number).reset();
-    if (field.maybe_whole != nullptr) (r.*field.maybe_whole).reset();
-    if (field.text != nullptr) (r.*field.text).clear();
-  }
-  r.skipped = false;
-  r.source_loss.clear();
-}
+using Field = StepField;
+using Kind = StepField::Kind;
 
 // A double, or one of the three words for what JSON has no number for.
 bool get_number(value v, double& out) {
@@ -178,17 +104,18 @@ struct TraceParser::State {
   uint64_t fields = kAllFields;
   std::string padded;
 
-  // The field named by `key`, looked for from the one after the last hit; kFields.size(): unknown.
+  // The field named by `key`, looked for from the one after the last hit; kStepFields.size():
+  // unknown.
   static size_t find(const simdjson::ondemand::raw_json_string& key, size_t guess) {
-    for (size_t i = 0; i < kFields.size(); ++i) {
-      const size_t at = guess + i < kFields.size() ? guess + i : guess + i - kFields.size();
-      if (key_is(key, kFields[at].name)) return at;
+    for (size_t i = 0; i < kStepFields.size(); ++i) {
+      const size_t at = guess + i < kStepFields.size() ? guess + i : guess + i - kStepFields.size();
+      if (key_is(key, kStepFields[at].name)) return at;
     }
-    return kFields.size();
+    return kStepFields.size();
   }
 
   Result<void> parse_step(simdjson::ondemand::object& object, StepRecord& record) {
-    clear(record);
+    clear_step(record);
     bool has_step = false;
     size_t guess = 0;
     for (auto result : object) {
@@ -196,9 +123,9 @@ struct TraceParser::State {
       if (std::move(result).get(item) != simdjson::SUCCESS)
         return corrupt_error("a step record is not JSON");
       const size_t at = find(item.key(), guess);
-      if (at == kFields.size()) continue;
+      if (at == kStepFields.size()) continue;
       guess = at + 1;
-      const Field& field = kFields[at];
+      const Field& field = kStepFields[at];
       if ((field.mask & fields) == 0) continue;
       if (!convert(field, item.value(), record))
         return corrupt_error(fmt::format("'{}' of a step record has no usable value", field.name));
@@ -222,6 +149,11 @@ Result<void> TraceParser::parse(std::string_view line, TraceRecord& record) {
 }
 
 Result<void> TraceParser::parse_padded(std::string_view line, TraceRecord& record) {
+  if (parse_step_line(line, state_->fields, record.step)) {
+    record.type = RecordType::step;
+    record.segment = record.step.segment;
+    return {};
+  }
   simdjson::ondemand::document document;
   simdjson::ondemand::object object;
   if (state_->parser.iterate(line.data(), line.size(), line.size() + kPadding).get(document) !=

@@ -84,6 +84,10 @@ bool is_event_name(std::string_view name) {
   return std::find(std::begin(kEventNames), std::end(kEventNames), name) != std::end(kEventNames);
 }
 
+bool restarts_statistics(std::string_view event) {
+  return event == "phase" || event == "batch_size" || event == "lr" || event == "precision";
+}
+
 void append_record(std::string& into, const RunRecord& r) {
   Line line(into, "run", r.time_us, r.segment);
   line.add("parent", r.parent);

@@ -88,6 +88,10 @@ constexpr std::string_view kEventNames[] = {
     "lr",     "clip",   "data",  "precision", "checkpoint", "inject", "resume",
     "branch", "signal", "nan",   "hardware",  "note"};
 bool is_event_name(std::string_view name);
+// Events that move the level of norms and losses for good. When one takes effect,
+// Clipper::on_event and Detector::on_event are called, live and in replay: phase, batch_size, lr,
+// precision.
+bool restarts_statistics(std::string_view event);
 
 struct EvalRecord {
   int64_t segment = 0;

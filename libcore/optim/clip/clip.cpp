@@ -102,8 +102,4 @@ Result<std::unique_ptr<Clipper>> make_clipper(std::string_view text, const std::
                      "none, fixed, zclip");
 }
 
-bool restarts_statistics(std::string_view event) {
-  return event == "phase" || event == "batch_size" || event == "lr" || event == "precision";
-}
-
 }  // namespace ballast

@@ -37,7 +37,8 @@ class Clipper {
   // Decides on this step's norm (L2, of all gradients, before clipping), then learns from it.
   // Except under compat=reference a non-finite norm changes nothing.
   virtual ClipDecision decide(double grad_norm) = 0;
-  // The run changed in a way that moves norms for good: see restarts_statistics().
+  // The run changed in a way that moves norms for good: see restarts_statistics() in
+  // libcore/trace/record.h.
   virtual void on_event() {}
   // Everything decide() depends on; doubles survive JSON exactly. load() refuses the state of
   // another kind (kind corrupt).
@@ -52,9 +53,5 @@ class Clipper {
 // rewarm=50`. Kind usage, naming `flag`, for anything else.
 Result<std::unique_ptr<Clipper>> make_clipper(std::string_view spec,
                                               const std::string& flag = "--clip");
-
-// Trace events (ballast-trace(5)) before which Clipper::on_event and Detector::on_event are called,
-// live and in replay: phase, batch_size, lr, precision.
-bool restarts_statistics(std::string_view event);
 
 }  // namespace ballast

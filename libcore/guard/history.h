@@ -1,0 +1,55 @@
+// A whole trace in memory, one row per step of every branch, for analyses that look back:
+// incidents, plots, reports. Rows are in file order, which is the order in which the run lived
+// them. About 100 bytes per step. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libcore/base/result.h"
+#include "libcore/io/file_system.h"
+#include "libcore/trace/reader.h"
+
+namespace ballast {
+
+// Absent numbers are NaN; has_loss and has_norm tell an absent value from a recorded NaN.
+struct StepRow {
+  int64_t segment = 0;
+  int64_t step = 0;
+  int64_t time_us = 0;
+  int64_t tokens = 0;   // consumed after the step
+  int64_t samples = 0;  // likewise
+  double loss = 0;
+  double norm = 0;          // before clipping
+  double norm_clipped = 0;  // after
+  double threshold = 0;
+  double lr = 0;
+  double tokens_per_s = 0;
+  bool has_loss = false;
+  bool has_norm = false;
+  bool skipped = false;
+  bool surviving = false;
+};
+
+struct RunHistory {
+  std::string path;
+  std::vector<Segment> segments;
+  std::vector<RunRecord> runs;  // of the same index
+  std::vector<StepRow> rows;
+  std::vector<EventRecord> events;
+  std::vector<EvalRecord> evals;
+  std::vector<std::pair<int64_t, int64_t>> layer_records;  // segment and step of "layers" records
+  TraceHealth health;
+
+  // Indices of the surviving rows in order.
+  std::vector<size_t> surviving_line() const;
+  // Indices of the rows that lead to the end of segment number `index`: its ancestors' rows up to
+  // the fork, then all of its own.
+  std::vector<size_t> line_of(size_t index) const;
+};
+
+Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool skip_bad_lines);
+
+}  // namespace ballast

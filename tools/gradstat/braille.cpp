@@ -1,0 +1,166 @@
+#include "tools/gradstat/braille.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "libcore/io/utf8.h"
+
+namespace ballast {
+namespace {
+
+constexpr int kGutter = 10;  // columns of the scale on the left
+constexpr unsigned kDots[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+  void add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool empty() const { return low > high; }
+};
+
+class Canvas {
+ public:
+  Canvas(int columns, int rows)
+      : columns_(columns), rows_(rows), cells_(static_cast<size_t>(columns * rows)) {}
+  int width() const { return columns_ * 2; }
+  int height() const { return rows_ * 4; }
+
+  // Dots from y0 to y1 (0 is the bottom) in dot column x.
+  void stroke(int x, int y0, int y1, size_t series) {
+    for (int y = std::min(y0, y1); y <= std::max(y0, y1); ++y) {
+      const int from_top = height() - 1 - y;
+      Cell& cell = cells_[static_cast<size_t>(from_top / 4 * columns_ + x / 2)];
+      cell.dots |= kDots[from_top % 4][x % 2];
+      cell.series = series;
+    }
+  }
+
+  std::string row(int r, const std::vector<BrailleSeries>& series, std::string_view reset) const {
+    std::string text;
+    std::string_view color;
+    for (int c = 0; c < columns_; ++c) {
+      const Cell& cell = cells_[static_cast<size_t>(r * columns_ + c)];
+      const std::string_view wanted = cell.dots == 0 ? color : series[cell.series].color;
+      if (wanted != color) {
+        if (!color.empty()) text += reset;
+        text += wanted;
+        color = wanted;
+      }
+      append_utf8(text, cell.dots == 0 ? U' ' : static_cast<char32_t>(0x2800 + cell.dots));
+    }
+    if (!color.empty()) text += reset;
+    return text;
+  }
+
+ private:
+  struct Cell {
+    unsigned dots = 0;
+    size_t series = 0;
+  };
+  int columns_, rows_;
+  std::vector<Cell> cells_;
+};
+
+class Drawing {
+ public:
+  Drawing(const BrailleChart& chart, int columns) : chart_(chart), canvas_(columns, chart.rows) {
+    for (const BrailleSeries& series : chart.series)
+      for (const double value : *series.values)
+        if (drawable(value)) range_.add(scaled(value));
+    if (!range_.empty() && range_.high - range_.low < 1e-12 * std::abs(range_.high) + 1e-12) {
+      range_.low -= 0.5;
+      range_.high += 0.5;
+    }
+  }
+  bool empty() const { return range_.empty(); }
+
+  std::string draw(std::string_view reset) {
+    for (size_t s = 0; s < chart_.series.size(); ++s) trace(s);
+    std::string text;
+    for (int r = 0; r < chart_.rows; ++r) {
+      const bool labelled = r == 0 || r == chart_.rows - 1 || r == chart_.rows / 2;
+      const double share = 1 - (r + 0.5) / chart_.rows;
+      const double value = range_.low + share * (range_.high - range_.low);
+      text += labelled ? fmt::format("{:>{}.4g} ", chart_.logarithmic ? std::exp(value) : value,
+                                     kGutter - 2)
+                       : std::string(kGutter - 1, ' ');
+      text += "\u2502" + trimmed(canvas_.row(r, chart_.series, reset)) + "\n";
+    }
+    return text;
+  }
+
+  int column_of(int64_t step) const {
+    const int64_t first = chart_.steps->front();
+    const int64_t last = std::max(chart_.steps->back(), first + 1);
+    const double share = static_cast<double>(step - first) / static_cast<double>(last - first);
+    return std::clamp(static_cast<int>(std::lround(share * (canvas_.width() - 1))), 0,
+                      canvas_.width() - 1);
+  }
+
+ private:
+  bool drawable(double value) const {
+    return std::isfinite(value) && (!chart_.logarithmic || value > 0);
+  }
+  double scaled(double value) const { return chart_.logarithmic ? std::log(value) : value; }
+  static std::string trimmed(std::string text) {
+    while (!text.empty() && text.back() == ' ') text.pop_back();
+    return text;
+  }
+  int y_of(double value) const {
+    const double share = (scaled(value) - range_.low) / (range_.high - range_.low);
+    return static_cast<int>(std::lround(share * (canvas_.height() - 1)));
+  }
+  void trace(size_t s) {
+    const std::vector<double>& values = *chart_.series[s].values;
+    int last_x = -2, last_y = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (!drawable(values[i])) {
+        last_x = -2;
+        continue;
+      }
+      const int x = column_of((*chart_.steps)[i]);
+      const int y = y_of(values[i]);
+      const bool joins = x == last_x || x == last_x + 1;
+      canvas_.stroke(x, joins ? last_y + (x == last_x ? 0 : (y > last_y) - (y < last_y)) : y, y, s);
+      last_x = x;
+      last_y = y;
+    }
+  }
+
+  const BrailleChart& chart_;
+  Canvas canvas_;
+  Range range_;
+};
+
+std::string axis(const BrailleChart& chart, const Drawing& drawing, int columns) {
+  std::vector<bool> ticks(static_cast<size_t>(columns));
+  for (const int64_t step : chart.marks)
+    if (step >= chart.steps->front() && step <= chart.steps->back())
+      ticks[static_cast<size_t>(drawing.column_of(step) / 2)] = true;
+  std::string text = std::string(kGutter - 1, ' ') + "\u2514";
+  for (int c = 0; c < columns; ++c) text += ticks[static_cast<size_t>(c)] ? "\u25b2" : "\u2500";
+  const std::string first = fmt::format("{}", chart.steps->front());
+  const std::string last = fmt::format("{}", chart.steps->back());
+  const int gap = std::max(1, columns - static_cast<int>(first.size() + last.size()));
+  return text + "\n" + std::string(kGutter, ' ') + first +
+         std::string(static_cast<size_t>(gap), ' ') + last + "\n";
+}
+
+}  // namespace
+
+std::string draw(const BrailleChart& chart, std::string_view reset) {
+  std::string text = chart.title + "\n";
+  const int columns = std::max(10, chart.columns - kGutter - 1);
+  if (chart.steps->empty()) return text + "  nothing to draw\n";
+  Drawing drawing(chart, columns);
+  if (drawing.empty()) return text + "  nothing to draw\n";
+  return text + drawing.draw(reset) + axis(chart, drawing, columns);
+}
+
+}  // namespace ballast

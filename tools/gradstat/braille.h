@@ -1,0 +1,31 @@
+// A chart drawn with braille characters: every cell is 2 x 4 dots. Values of one dot column are
+// joined into a vertical stroke, so a single high step stays visible at any width.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ballast {
+
+struct BrailleSeries {
+  const std::vector<double>* values = nullptr;  // parallel to the steps; NaN: nothing
+  std::string_view color;                       // ANSI, may be empty
+};
+
+struct BrailleChart {
+  std::string title;
+  const std::vector<int64_t>* steps = nullptr;
+  std::vector<BrailleSeries> series;  // later ones are drawn over earlier ones
+  std::vector<int64_t> marks;         // steps marked by a tick under the chart
+  bool logarithmic = false;
+  int columns = 80;
+  int rows = 12;  // of dots cells
+};
+
+// Title, chart with a scale on the left, tick line and step range; every line ends with LF.
+// `reset` ends a colour ("" without colours).
+std::string draw(const BrailleChart& chart, std::string_view reset);
+
+}  // namespace ballast

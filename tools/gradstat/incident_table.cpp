@@ -1,0 +1,71 @@
+#include "tools/gradstat/incident_table.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "libcore/base/units.h"
+
+namespace ballast {
+namespace {
+
+std::string class_cell(const RunIncident& incident) {
+  if (!incident.classified) return "-";
+  return fmt::format("{} {}{}", static_cast<int>(incident.verdict.type), class_name(incident),
+                     incident.verdict.provisional ? "?" : "");
+}
+
+std::string seen_cell(const RunIncident& incident) {
+  std::string text;
+  const auto add = [&](bool when, const char* word) {
+    if (when) text += (text.empty() ? "" : "+") + std::string(word);
+  };
+  add(incident.nonfinite, "nonfinite");
+  add(incident.detected_loss && !incident.nonfinite, "loss");
+  add(incident.detected_norm && !incident.nonfinite, "norm");
+  add(incident.persistent, "persistent");
+  return text.empty() ? "hindsight" : text;
+}
+
+std::string step_cell(int64_t step) { return step >= 0 ? fmt::format("{}", step) : "-"; }
+
+}  // namespace
+
+std::string short_number(double value) {
+  if (std::isnan(value)) return "-";
+  return fmt::format("{:.4g}", value);
+}
+
+std::string recorded(const std::string& text) { return text.empty() ? "not recorded" : text; }
+
+std::string incident_sentence(const RunIncident& incident) {
+  std::string text = fmt::format("#{} at step {}", incident.id, incident.onset);
+  if (incident.segment > 0) text += fmt::format(" of segment {}", incident.segment);
+  text += fmt::format(": {}, {}", class_name(incident), seen_cell(incident));
+  if (!std::isnan(incident.peak_loss))
+    text += fmt::format(", loss to {}", short_number(incident.peak_loss));
+  if (!std::isnan(incident.peak_norm))
+    text += fmt::format(", norm to {}", short_number(incident.peak_norm));
+  if (incident.classified && incident.verdict.recovery >= 0)
+    text += fmt::format(", recovered at {}", incident.verdict.recovery);
+  if (incident.abandoned) text += " (on an abandoned branch)";
+  return text;
+}
+
+std::string incident_table(const std::vector<RunIncident>& incidents) {
+  std::string text =
+      fmt::format("{:>3}  {:>9}  {:<15} {:<15} {:>10} {:>10} {:>9} {:>5} {:>8}\n", "id", "onset",
+                  "class", "seen in", "peak loss", "peak norm", "recovered", "lead", "tokens");
+  for (const RunIncident& i : incidents) {
+    const bool lead = i.classified && i.verdict.norm_onset >= 0;
+    text +=
+        fmt::format("{:>3}  {:>9}  {:<15} {:<15} {:>10} {:>10} {:>9} {:>5} {:>8}{}\n", i.id,
+                    i.onset, class_cell(i), seen_cell(i), short_number(i.peak_loss),
+                    short_number(i.peak_norm), step_cell(i.classified ? i.verdict.recovery : -1),
+                    lead ? fmt::format("{}", i.verdict.lead) : "-", format_count(i.tokens_lost),
+                    i.abandoned ? fmt::format("  (abandoned, segment {})", i.segment) : "");
+  }
+  return text;
+}
+
+}  // namespace ballast

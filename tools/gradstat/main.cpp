@@ -1,0 +1,30 @@
+#include "libcore/cli/tool.h"
+#include "tools/gradstat/verbs.h"
+
+namespace {
+
+constexpr ballast::Verb kVerbs[] = {
+    {"summary", "what a run did: tokens, time, loss, norms, clips, events, health of the log",
+     ballast::add_summary, "gradstat summary RUN\n"},
+    {"spikes", "find and classify incidents", ballast::add_spikes,
+     "gradstat spikes RUN\ngradstat spikes --json RUN | ckpt rollback RUN --before-incident "
+     "last\n"},
+    {"clip", "replay a clipping strategy over the logged gradient norms", ballast::add_clip,
+     "gradstat clip --check RUN\ngradstat clip --clip zclip:z=2 RUN\n"},
+    {"plot", "draw loss and gradient norm in the terminal, or as SVG or PNG", ballast::add_plot,
+     "gradstat plot RUN\ngradstat plot --smooth 500 -o norms.svg RUN\n"},
+    {"report", "one HTML file with charts to zoom, and a post-mortem in Markdown",
+     ballast::add_report, "gradstat report RUN -o report.html --post-mortem incident.md\n"},
+    {"follow", "watch a growing trace, and stop the run when something is wrong",
+     ballast::add_follow,
+     "gradstat follow RUN\npretrain --config run.toml --trace - | gradstat follow --fail-on "
+     "nonfinite -\n"},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const ballast::Tool tool{"gradstat", "reads training traces: statistics, spikes, clipping, plots",
+                           kVerbs};
+  return ballast::run_tool(tool, argc, argv);
+}

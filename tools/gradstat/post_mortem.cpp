@@ -1,0 +1,220 @@
+#include "tools/gradstat/post_mortem.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "libcore/base/units.h"
+#include "libcore/io/utf8.h"
+#include "libcore/stats/robust.h"
+#include "tools/gradstat/incident_table.h"
+
+namespace ballast {
+namespace {
+
+constexpr const char* kNotRecorded = "not recorded";
+constexpr int64_t kOutcomeSteps = 500;  // "recovery loss" is read so many steps later
+constexpr size_t kOutcomeLosses = 20;   // as the median of so many
+constexpr int64_t kEventReach = 50;     // events so many steps around belong to the incident
+
+class Account {
+ public:
+  Account(const RunHistory& history, const RunIncident& incident)
+      : h_(history), i_(incident), run_(find_run()) {
+    for (size_t r = 0; r < h_.rows.size(); ++r)
+      if (h_.rows[r].segment == i_.segment) own_.push_back(r);
+  }
+
+  std::string text() {
+    std::string t = fmt::format("# Spike #{} - {}\n\n", i_.id, onset_time());
+    t += symptoms() + evidence() + classification() + recovery() + outcome();
+    return t + "## Lessons and follow-ups\n\n- not recorded\n";
+  }
+
+ private:
+  const RunRecord* find_run() const {
+    for (size_t r = h_.runs.size(); r > 0; --r)
+      if (h_.runs[r - 1].segment == i_.segment) return &h_.runs[r - 1];
+    return nullptr;
+  }
+  static std::string item(const char* name, const std::string& value) {
+    return fmt::format("- {}: {}\n", name, value.empty() ? kNotRecorded : value);
+  }
+  static std::string number(double value) {
+    return std::isnan(value) ? kNotRecorded : short_number(value);
+  }
+  const StepRow* row_at(int64_t step) const {
+    for (const size_t r : own_)
+      if (h_.rows[r].step >= step) return &h_.rows[r];
+    return nullptr;
+  }
+  std::string onset_time() const {
+    const StepRow* row = row_at(i_.onset);
+    if (row == nullptr || row->time_us == 0) return "time not recorded";
+    const std::string time = format_time_us(row->time_us);
+    return time.substr(0, 10) + " " + time.substr(11, 5) + " UTC";
+  }
+
+  std::string later_loss() const;
+  std::string symptoms() const;
+  std::string evidence() const;
+  std::string classification() const;
+  std::string recovery() const;
+  std::string outcome() const;
+  std::string cost() const;
+  std::vector<const EventRecord*> events() const;
+
+  const RunHistory& h_;
+  const RunIncident& i_;
+  const RunRecord* run_;
+  std::vector<size_t> own_;  // rows of the incident's segment
+};
+
+// What became of the loss: the line goes on in later segments when this one survived.
+std::string Account::later_loss() const {
+  std::vector<double> losses;
+  int64_t first = 0;
+  for (const StepRow& row : h_.rows) {
+    const bool follows = i_.abandoned ? row.segment == i_.segment : row.surviving;
+    if (!follows || row.step < i_.onset + kOutcomeSteps || !std::isfinite(row.loss)) continue;
+    if (losses.empty()) first = row.step;
+    losses.push_back(row.loss);
+    if (losses.size() == kOutcomeLosses) break;
+  }
+  if (losses.empty()) return fmt::format("{} (the line ends before)", kNotRecorded);
+  return fmt::format("{} (median of {} steps from {})", short_number(median(losses)), losses.size(),
+                     first);
+}
+
+std::string Account::symptoms() const {
+  std::string t = "## Symptoms\n\n";
+  const double before =
+      i_.classified ? i_.verdict.baseline : std::numeric_limits<double>::quiet_NaN();
+  t += item("Pre-spike loss", number(before));
+  t += item("Peak loss",
+            i_.nonfinite && std::isnan(i_.peak_loss) ? "not finite"
+            : i_.classified && !std::isnan(i_.peak_loss)
+                ? fmt::format("{} at step {}", number(i_.peak_loss), i_.verdict.peak_step)
+                : number(i_.peak_loss));
+  t += item("Non-finite loss or norm", i_.nonfinite ? "yes" : "no");
+  t += item("Recovery loss (500 steps later)", later_loss());
+  t += item("Gradient norm peak (before clipping)", number(i_.peak_norm));
+  t += item("Lead of the norm over the loss",
+            i_.classified && i_.verdict.norm_onset >= 0
+                ? fmt::format("{} steps (norm abnormal from step {})", i_.verdict.lead,
+                              i_.verdict.norm_onset)
+                : "none seen");
+  return t + "\n";
+}
+
+std::string Account::evidence() const {
+  std::string t = "## Evidence\n\n";
+  t += item("Run", run_ == nullptr ? "" : run_->run);
+  t += item("Trace", fmt::format("{}, segment {}, steps {} to {}", printable(h_.path), i_.segment,
+                                 i_.first, i_.last));
+  t += item("Configuration", run_ == nullptr ? "" : run_->config_hash);
+  t += item("Batch index range",
+            i_.samples_end > i_.samples_begin
+                ? fmt::format("samples {} to {} (steps {} to {})", i_.samples_begin,
+                              i_.samples_end - 1, i_.first, i_.last)
+                : "");
+  std::string worst;
+  for (const EventRecord* event : events())
+    if (event->details.is_object() && event->details.contains("samples"))
+      worst += (worst.empty() ? "" : ", ") + to_json_line(event->details["samples"]);
+  t += item("Sequences with the highest loss", worst);
+  t += item("Token histogram of these batches", kNotRecorded);
+  int64_t layers = 0;
+  for (const auto& [segment, step] : h_.layer_records)
+    if (segment == i_.segment && step >= i_.first - kEventReach && step <= i_.last) ++layers;
+  t += item("Activation norms by layer at the spike",
+            layers > 0
+                ? fmt::format("{} `layers` records from step {} on", layers, i_.first - kEventReach)
+                : "");
+  return t + "\n";
+}
+
+std::string Account::classification() const {
+  std::string t = "## Classification\n\n";
+  t += item("Type",
+            i_.classified
+                ? fmt::format("{} ({}){}", static_cast<int>(i_.verdict.type), class_name(i_),
+                              i_.verdict.provisional ? ", provisional: too few steps since" : "")
+                : "none: the loss stayed within its range");
+  t += item("Root cause", kNotRecorded);
+  return t + "\n";
+}
+
+std::vector<const EventRecord*> Account::events() const {
+  std::vector<const EventRecord*> found;
+  for (const EventRecord& event : h_.events)
+    if (event.segment == i_.segment && event.step >= i_.first - kEventReach &&
+        event.step <= i_.last + kEventReach && event.event != "checkpoint")
+      found.push_back(&event);
+  return found;
+}
+
+std::string Account::recovery() const {
+  std::string t = "## Recovery action\n\n";
+  bool any = false;
+  for (const EventRecord* event : events()) {
+    any = true;
+    t += fmt::format("- step {}: {}{}\n", event->step, event->event,
+                     event->reason.empty() ? "" : ", " + printable(event->reason));
+  }
+  if (i_.skipped_steps > 0)
+    t += fmt::format("- {} of the steps {} to {} were skipped\n", i_.skipped_steps, i_.first,
+                     i_.last);
+  for (const RunRecord& run : h_.runs)
+    if (i_.abandoned && run.parent == i_.segment && run.parent_step && *run.parent_step < i_.onset)
+      t += fmt::format("- segment {} went on from step {}: this branch was left\n", run.segment,
+                       *run.parent_step);
+  if (!any && i_.skipped_steps == 0 && !i_.abandoned) t += "- none recorded\n";
+  return t + "\n";
+}
+
+std::string Account::cost() const {
+  const StepRow* begin = row_at(i_.first);
+  const StepRow* end = row_at(i_.last);
+  std::string t =
+      fmt::format("{} steps, {} tokens", i_.last - i_.first + 1, format_count(i_.tokens_lost));
+  if (begin == nullptr || end == nullptr || end->time_us <= begin->time_us) return t;
+  const double seconds = static_cast<double>(end->time_us - begin->time_us) * 1e-6;
+  t += ", " + format_seconds(seconds);
+  if (run_ == nullptr || !run_->cost_per_hour) return t + ", money not recorded";
+  return t + fmt::format(", {:.2f} at {} per hour", seconds / 3600 * *run_->cost_per_hour,
+                         format_double(*run_->cost_per_hour));
+}
+
+std::string Account::outcome() const {
+  std::string t = "## Outcome\n\n";
+  const bool recovered = i_.classified && i_.verdict.recovery >= 0;
+  t += item("Loss back on its course", recovered ? fmt::format("at step {}", i_.verdict.recovery)
+                                       : i_.abandoned  ? "no: the branch was abandoned"
+                                       : i_.classified ? "no"
+                                                       : "it never left it");
+  t += item("Cost of the incident", cost());
+  return t + "\n";
+}
+
+}  // namespace
+
+std::string post_mortem(const RunHistory& history, const RunIncident& incident) {
+  return Account(history, incident).text();
+}
+
+std::string post_mortems(const RunHistory& history, const std::vector<RunIncident>& incidents) {
+  if (incidents.empty())
+    return fmt::format("No incident was found in the {} steps of {}.\n", history.rows.size(),
+                       printable(history.path));
+  std::string text;
+  for (const RunIncident& incident : incidents) {
+    if (!text.empty()) text += "\n";
+    text += post_mortem(history, incident);
+  }
+  return text;
+}
+
+}  // namespace ballast

@@ -1,0 +1,15 @@
+// The verbs of gradstat, one per file of the same name.
+#pragma once
+
+#include "libcore/cli/tool.h"
+
+namespace ballast {
+
+VerbRun add_summary(CLI::App& app, const CommonOptions& common);
+VerbRun add_spikes(CLI::App& app, const CommonOptions& common);
+VerbRun add_clip(CLI::App& app, const CommonOptions& common);
+VerbRun add_plot(CLI::App& app, const CommonOptions& common);
+VerbRun add_report(CLI::App& app, const CommonOptions& common);
+VerbRun add_follow(CLI::App& app, const CommonOptions& common);
+
+}  // namespace ballast

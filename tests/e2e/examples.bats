@@ -5,9 +5,13 @@ setup_file() {
   made=$BATS_FILE_TMPDIR/made
   "$SRC/tests/support/make_run" "$made"
   cd "$made"
-  # The names that the examples use for a crawl, a run, a model, a job, and lists of documents.
+  # The names that the examples use: a crawl, documents, a run with an incident that nobody has answered, a model, a job.
   gzip -k crawl.warc
-  ln -s run RUN
+  zstd -q docs.jsonl
+  sed -e 's/^guard.*/guard = "off"/' -e 's/,nan@90//' run.toml >open.toml
+  mkdir runs
+  "$BIN/pretrain" -q --config open.toml --run runs/a
+  ln -s runs/a RUN
   "$BIN/ckpt" convert -q --to hf run -o llama
   cp llama/model.safetensors model.safetensors
   mkdir -p "$BATS_FILE_TMPDIR/stubs"

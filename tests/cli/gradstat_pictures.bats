@@ -48,7 +48,7 @@ setup() {
 
 @test "without gnuplot the error names the package and nothing is written" {
   mkdir empty
-  PATH=$PWD/empty run --separate-stderr "$BIN/gradstat" plot -o p.svg "$traces/clean.jsonl"
+  run --separate-stderr env PATH="$PWD/empty" "$BIN/gradstat" plot -o p.svg "$traces/clean.jsonl"
   [ "$status" -eq 3 ]
   [[ "$stderr" == *"gnuplot-nox"* ]]
   [ ! -e p.svg ]
@@ -61,9 +61,11 @@ setup() {
 }
 
 @test "the report is one file that asks the network for nothing" {
-  run --separate-stderr "$BIN/gradstat" report "$traces/branches.jsonl" -o r.html --post-mortem pm.md
+  mkdir out
+  run --separate-stderr "$BIN/gradstat" report "$traces/branches.jsonl" -o out/r.html --post-mortem out/pm.md
   [ "$status" -eq 0 ]
-  [ "$(ls | sort | tr '\n' ' ')" = "pm.md r.html " ]
+  [ "$(ls -A out | tr '\n' ' ')" = "pm.md r.html " ]
+  cd out
   run grep -cE '(src|href)=["'"'"']?(https?:)?//' r.html
   [ "$output" = 0 ]
   grep -q 'new Dygraph' r.html

@@ -37,7 +37,7 @@ write_trace() {
 }
 
 @test "rollback -n only says the plan" {
-  run --separate-stderr "$BIN/ckpt" rollback run --to 200 --reason x -n
+  run --separate-stderr "$BIN/ckpt" rollback run --to 200 -n
   [ "$status" -eq 0 ]
   [[ "$output" == *"move     step-000000400 to abandoned/seg-0"* ]]
   [ -d run/ckpt/step-000000400 ]
@@ -52,10 +52,10 @@ write_trace() {
   [[ "$output" == *'"skip":[[2752,2792]],"skip_ranges":[[16,24],[2752,2792]],"done":true}' ]]
 }
 
-@test "rollback --before-incident: from JSON Lines, by id; abandoned ones do not count" {
+@test "rollback --before-incident: from JSON Lines, by id; those on the line go first" {
   write_trace 345
   printf '%s\n' '{"id":3,"onset":150,"first":148}' '{"id":7,"onset":350,"norm_onset":290}' \
-    '{"id":9,"onset":449,"abandoned":true}' > incidents.jsonl
+    '{"id":9,"onset":449,"segment":0,"abandoned":true}' > incidents.jsonl
   run --separate-stderr "$BIN/ckpt" rollback run incidents.jsonl --before-incident 3 --margin 40 --reason r -n
   [ "$status" -eq 0 ]
   [[ "${lines[0]}" == "onset    step 148" ]]
@@ -65,7 +65,28 @@ write_trace() {
   [[ "${lines[1]}" == "parent   step 200 "* ]]
   run --separate-stderr "$BIN/ckpt" rollback run incidents.jsonl --before-incident 4 --reason r
   [ "$status" -eq 2 ]
-  [[ "$stderr" == *"there are 3 (step 148), 7 (step 290)"* ]]
+  [[ "$stderr" == *"there are 3 (step 148), 7 (step 290), 9 (step 449, on a branch that was left)"* ]]
+}
+
+@test "rollback --before-incident: one on a branch that was left skips the samples of that branch" {
+  write_trace 1000
+  time='"time":"2026-01-01T00:00:00.000000Z"'
+  {
+    echo "{\"v\":1,\"type\":\"run\",$time,\"segment\":1,\"parent\":0,\"parent_step\":300}"
+    for ((i = 301; i <= 350; i++)); do
+      echo "{\"v\":1,\"type\":\"step\",$time,\"segment\":1,\"step\":$i,\"tokens\":$((i * 256)),\"samples\":$((i * 8)),\"loss\":3,\"lr\":0.001,\"grad_norm\":1,\"batch_start\":$((i * 8 + 992))}"
+    done
+  } >> run/trace.jsonl
+  for incident in '"segment":0,"abandoned":true' '"abandoned":false'; do
+    echo "{\"id\":1,\"onset\":345,$incident}" > incidents.jsonl
+    run --separate-stderr "$BIN/ckpt" rollback run incidents.jsonl --before-incident last --margin 40 --skip onset:+5b -n --json
+    [ "$status" -eq 0 ]
+    [[ "$output" == *'"step":300,'*'"onset":345,'* ]]
+    case $incident in
+      *true) [[ "$output" == *'"skip":[[2752,2792]]'* && "$stderr" == *"branch that the run has left"* ]] ;;
+      *) [[ "$output" == *'"skip":[[3752,3792]]'* && -z "$stderr" ]] ;;
+    esac
+  done
 }
 
 @test "rollback: nothing far enough back, no incident" {

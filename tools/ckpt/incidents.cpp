@@ -26,6 +26,8 @@ Result<RunTrouble> parse_incident(const Json& json, const std::string& where) {
     if (json.contains(key) && json.at(key).is_number_integer() && json.at(key).get<int64_t>() >= 0)
       trouble.onset = std::min(trouble.onset, json.at(key).get<int64_t>());
   }
+  trouble.abandoned = json.contains("abandoned") && json.at("abandoned") == true;
+  if (trouble.abandoned) trouble.segment = BALLAST_TRY(count_field(json, "segment", where));
   if (json.contains("id"))
     trouble.id =
         json.at("id").is_string() ? json.at("id").get<std::string>() : to_json_line(json.at("id"));
@@ -37,26 +39,32 @@ struct StepPosition {
   int64_t samples = 0;      // of the batch
 };
 
-Result<std::unique_ptr<TraceReader>> open_trace(FileSystem& fs, const std::string& run) {
+Result<std::unique_ptr<TraceReader>> open_trace(FileSystem& fs, const std::string& run,
+                                                TraceView view = TraceView::surviving) {
   TraceReadOptions options;
+  options.view = view;
   options.steps_only = true;
   options.skip_bad_lines = true;
   return TraceReader::open(fs, run, options);
 }
 
-Result<StepPosition> position_of(FileSystem& fs, const std::string& run, int64_t onset) {
-  auto reader = BALLAST_TRY(open_trace(fs, run));
+// A branch that was left may have fed other samples at this step than the surviving line. How many
+// were consumed before a step is the same on all branches.
+Result<StepPosition> position_of(FileSystem& fs, const std::string& run,
+                                 const RunTrouble& incident) {
+  const bool surviving = incident.segment < 0;
+  auto reader = BALLAST_TRY(open_trace(fs, run, surviving ? TraceView::surviving : TraceView::all));
   TraceRecord record;
   int64_t before = 0;
+  const int64_t onset = incident.onset;
   while (BALLAST_TRY(reader->next(record))) {
     if (record.type != RecordType::step) continue;
     const StepRecord& step = record.step;
-    if (step.step == onset) {
-      if (!step.batch_start || step.samples <= before)
-        return insufficient_error(fmt::format("trace has no data position of step {}", onset), run);
-      return StepPosition{*step.batch_start, step.samples - before};
-    }
-    before = step.samples;
+    if (step.step == onset - 1) before = step.samples;
+    if (step.step != onset || (!surviving && step.segment != incident.segment)) continue;
+    if (!step.batch_start || step.samples <= before)
+      return insufficient_error(fmt::format("trace has no data position of step {}", onset), run);
+    return StepPosition{*step.batch_start, step.samples - before};
   }
   return insufficient_error(fmt::format("trace has no step {}", onset), run);
 }
@@ -80,7 +88,6 @@ Result<std::vector<RunTrouble>> read_incidents(FileSystem& fs, const std::string
     const std::string where = fmt::format("{}:{}", source, lines.line_number());
     const Json json = BALLAST_TRY(parse_json(*line, where));
     if (!json.is_object()) return corrupt_error("incident is not a JSON object", where);
-    if (json.contains("abandoned") && json.at("abandoned") == true) continue;
     incidents.push_back(BALLAST_TRY(parse_incident(json, where)));
     if (incidents.back().id.empty()) incidents.back().id = std::to_string(incidents.size());
   }
@@ -93,13 +100,15 @@ Result<std::vector<RunTrouble>> detect_incidents(FileSystem& fs, const std::stri
   int64_t last_bad = -kQuietSteps - 1;
   TraceRecord record;
   while (BALLAST_TRY(reader->next(record))) {
+    if (record.type == RecordType::event && restarts_statistics(record.event.event))
+      detector.on_event();
     if (record.type != RecordType::step || !record.step.loss || !record.step.grad_norm) continue;
     const StepRecord& step = record.step;
     const Verdict verdict = detector.observe(*step.loss, *step.grad_norm);
     if (!step.skipped) detector.accept(*step.loss, *step.grad_norm);
     if (!verdict.onset() && !verdict.nonfinite()) continue;
     if (step.step > last_bad + kQuietSteps)
-      incidents.push_back({std::to_string(incidents.size() + 1), step.step});
+      incidents.push_back({std::to_string(incidents.size() + 1), step.step, -1, false});
     last_bad = step.step;
   }
   return incidents;
@@ -108,19 +117,23 @@ Result<std::vector<RunTrouble>> detect_incidents(FileSystem& fs, const std::stri
 Result<RunTrouble> choose_incident(const std::vector<RunTrouble>& incidents,
                                    const std::string& wanted) {
   if (incidents.empty()) return insufficient_error("no incident", "--before-incident");
-  if (wanted == "last") return *std::ranges::max_element(incidents, {}, &RunTrouble::onset);
+  if (wanted == "last") {
+    return *std::ranges::max_element(incidents, {}, [](const RunTrouble& incident) {
+      return std::pair(!incident.abandoned, incident.onset);
+    });
+  }
   const auto it = std::ranges::find(incidents, wanted, &RunTrouble::id);
   if (it != incidents.end()) return *it;
   std::string ids;
   for (const RunTrouble& incident : incidents)
-    ids += fmt::format("{}{} (step {})", ids.empty() ? "" : ", ", printable(incident.id),
-                       incident.onset);
+    ids += fmt::format("{}{} (step {}{})", ids.empty() ? "" : ", ", printable(incident.id),
+                       incident.onset, incident.abandoned ? ", on a branch that was left" : "");
   return usage_error("no incident '" + printable(wanted) + "'", "--before-incident",
                      "there are " + ids);
 }
 
 Result<SkipRange> parse_skip(FileSystem& fs, const std::string& run, const std::string& text,
-                             int64_t onset, const std::vector<SkipRange>& skipped) {
+                             const RunTrouble* incident, const std::vector<SkipRange>& skipped) {
   const size_t colon = text.find(':');
   const std::string_view first = std::string_view(text).substr(0, colon);
   const std::string_view rest =
@@ -134,9 +147,9 @@ Result<SkipRange> parse_skip(FileSystem& fs, const std::string& run, const std::
                         batches > 0 && batches < (int64_t{1} << 30);
   if (!relative)
     return usage_error("malformed range '" + printable(text) + "'", "--skip", kSkipForms);
-  if (onset < 0)
+  if (incident == nullptr)
     return usage_error("'onset' needs an incident", "--skip", "give --before-incident");
-  const StepPosition at = BALLAST_TRY(position_of(fs, run, onset));
+  const StepPosition at = BALLAST_TRY(position_of(fs, run, *incident));
   range = {at.batch_start, at.batch_start + batches * at.samples};
   for (const SkipRange& other : skipped) {
     if (other.begin >= range.begin && other.begin < range.end) range.end += other.end - other.begin;

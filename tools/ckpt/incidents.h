@@ -16,21 +16,24 @@ namespace ballast {
 
 struct RunTrouble {
   std::string id;
-  int64_t onset = 0;  // first step that looks wrong
+  int64_t onset = 0;       // first step that looks wrong
+  int64_t segment = -1;    // of the onset; -1: on the surviving line
+  bool abandoned = false;  // on a branch that the run has left
 };
 
-// `source` is a path or "-". Records with "abandoned": true are passed over.
+// `source` is a path or "-".
 Result<std::vector<RunTrouble>> read_incidents(FileSystem& fs, const std::string& source);
 // Of the surviving line of RUN/trace.jsonl.
 Result<std::vector<RunTrouble>> detect_incidents(FileSystem& fs, const std::string& run);
 
-// "last", or the id of one.
+// The id of one, or "last": the one with the latest onset on the surviving line, and where there
+// is none (the guard has gone back before each), on a branch that was left.
 Result<RunTrouble> choose_incident(const std::vector<RunTrouble>& incidents,
                                    const std::string& wanted);
 
 // `text` is "A:B" (data index, half open) or "onset:+Nb": N batches from the first sample of step
-// `onset` (-1: not known), passing over samples that `skipped` leaves out anyway.
+// the onset of `incident` (null: not known), passing over samples that `skipped` leaves out anyway.
 Result<SkipRange> parse_skip(FileSystem& fs, const std::string& run, const std::string& text,
-                             int64_t onset, const std::vector<SkipRange>& skipped);
+                             const RunTrouble* incident, const std::vector<SkipRange>& skipped);
 
 }  // namespace ballast

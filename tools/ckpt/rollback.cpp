@@ -23,14 +23,14 @@ struct RollbackOptions {
   std::string reason;
 };
 
-Result<void> check_options(const RollbackOptions& options, FileSystem& fs) {
+Result<void> check_options(const RollbackOptions& options, bool dry_run, FileSystem& fs) {
   if ((options.to < 0) == options.before_incident.empty()) {
     return usage_error("where to go back to is not said", "rollback",
                        "give either --to STEP or --before-incident last|ID");
   }
   if (!options.incidents.empty() && options.before_incident.empty())
     return usage_error("incidents are read only with --before-incident", options.incidents);
-  if (options.reason.empty()) return usage_error("a reason is missing", "--reason");
+  if (options.reason.empty() && !dry_run) return usage_error("a reason is missing", "--reason");
   if (!fs.exists(options.run)) return io_error("no such run", options.run);
   return {};
 }
@@ -80,7 +80,9 @@ void print_plan(const RollbackPlan& plan, int64_t onset, const CommonOptions& co
 }
 
 // --to names an exact step; an incident asks for the newest one that is far enough before it.
-Result<RollbackPlan> make_plan(FileSystem& fs, const RollbackOptions& options, int64_t onset) {
+Result<RollbackPlan> make_plan(FileSystem& fs, const RollbackOptions& options,
+                               const std::optional<RunTrouble>& incident) {
+  const int64_t onset = incident ? incident->onset : -1;
   const int64_t at_most = onset < 0 ? options.to : onset - options.margin;
   auto plan = plan_rollback(fs, options.run, at_most, {});
   if (onset < 0 && (!plan.ok() || plan->parent.step != options.to)) {
@@ -89,26 +91,31 @@ Result<RollbackPlan> make_plan(FileSystem& fs, const RollbackOptions& options, i
   const RollbackPlan bare = BALLAST_TRY(std::move(plan));
   std::vector<SkipRange> skip;
   for (const std::string& text : options.skip)
-    skip.push_back(BALLAST_TRY(parse_skip(fs, options.run, text, onset, bare.skip_all)));
+    skip.push_back(BALLAST_TRY(
+        parse_skip(fs, options.run, text, incident ? &*incident : nullptr, bare.skip_all)));
   return plan_rollback(fs, options.run, bare.parent.step, skip);
 }
 
 Result<int> rollback(const RollbackOptions& options, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
-  BALLAST_TRY(check_options(options, fs));
+  BALLAST_TRY(check_options(options, common.dry_run, fs));
   std::optional<Lease> lease;
   if (!common.dry_run) lease.emplace(BALLAST_TRY(Lease::acquire(fs, options.run, "ckpt rollback")));
   Json details{{"by", operator_name()}};
-  int64_t onset = -1;
-  if (!options.before_incident.empty()) {
-    const RunTrouble incident = BALLAST_TRY(find_incident(fs, options));
-    onset = incident.onset;
-    details["incident"] = incident.id;
+  std::optional<RunTrouble> incident;
+  if (!options.before_incident.empty()) incident = BALLAST_TRY(find_incident(fs, options));
+  const int64_t onset = incident ? incident->onset : -1;
+  if (incident) {
+    if (incident->abandoned)
+      print_note(
+          fmt::format("the incident at step {} is on a branch that the run has left", onset));
+    details["incident"] = incident->id;
     details["onset"] = onset;
     details["margin"] = options.margin;
   }
-  auto plan = make_plan(fs, options, onset);
-  if (!plan.ok() && plan.error().kind == ErrorKind::insufficient && onset >= 0)
+  auto plan = make_plan(fs, options, incident);
+  if (!plan.ok() && plan.error().kind == ErrorKind::insufficient && onset >= 0 &&
+      options.margin > 0)
     print_hint(fmt::format("the onset is step {}; --margin below {} reaches further", onset,
                            options.margin));
   const RollbackPlan made = BALLAST_TRY(std::move(plan));
@@ -140,7 +147,7 @@ VerbRun add_rollback(CLI::App& app, const CommonOptions& common) {
   app.add_option(
       "--skip", options->skip,
       "never feed these samples: onset:+Nb (N batches from the onset) or A:B; repeatable");
-  app.add_option("--reason", options->reason, "why, for the journal");
+  app.add_option("--reason", options->reason, "why, for the journal; required except with -n");
   return [options, &common] { return rollback(*options, common); };
 }
 

@@ -15,6 +15,28 @@ setup() {
   done
 }
 
+@test "--line all replays the abandoned branches too" {
+  run --separate-stderr "$BIN/gradstat" clip --check --line all "$traces/branches.jsonl"
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"all 199 logged decisions are reproduced bit for bit"* ]]
+  sed '/"segment":1,"step":125,/s/"clip_z":/"clip_z":9/' "$traces/branches.jsonl" > changed.jsonl
+  run --separate-stderr "$BIN/gradstat" clip --check --line all changed.jsonl
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"first at step 125 of segment 1 (clip_z)"* ]]
+  run --separate-stderr "$BIN/gradstat" clip --check changed.jsonl
+  [ "$status" -eq 0 ]
+}
+
+@test "--line all is refused where the state at a fork is not known" {
+  sed 's/,"clip_state":.*}$/}/' "$traces/branches.jsonl" > bare.jsonl
+  ! cmp -s "$traces/branches.jsonl" bare.jsonl
+  run --separate-stderr "$BIN/gradstat" clip --line all bare.jsonl
+  [ "$status" -eq 7 ]
+  [[ "$stderr" == *"segment 1"* ]]
+  run "$BIN/gradstat" clip --line all --clip none "$traces/branches.jsonl"
+  [ "$status" -eq 2 ]
+}
+
 @test "one changed digit in the log is a difference" {
   sed 's/"step":100,\(.*\)"clip_z":\(-\{0,1\}\)0\./"step":100,\1"clip_z":\29./' \
     "$traces/clean.jsonl" > changed.jsonl

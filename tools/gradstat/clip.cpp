@@ -17,6 +17,7 @@ namespace {
 struct ClipOptions {
   TraceInput input;
   std::string strategy;  // empty: the run's own
+  std::string line = "surviving";
   bool check = false;
   bool steps = false;
 };
@@ -69,7 +70,11 @@ Result<void> Replay::take_run(const RunRecord& run) {
     return usage_error("the trace does not say how it was clipped", "", "name one with --clip");
   if (!clipper_ || run.clip != logged_spec_) clipper_ = BALLAST_TRY(make_clipper(run.clip));
   logged_spec_ = run.clip;
-  if (!run.clip_state.is_null()) BALLAST_TRY(clipper_->load(run.clip_state));
+  if (!run.clip_state.is_null()) return clipper_->load(run.clip_state);
+  // The line before a segment leads to its state; another branch does not.
+  if (options_.line == "all" && run.parent)
+    return insufficient_error(
+        fmt::format("segment {} does not say in which state its clipper began", run.segment));
   return {};
 }
 
@@ -187,11 +192,15 @@ Result<int> Replay::finish(const std::string& path) {
 }
 
 Result<int> clip(const ClipOptions& options, const CommonOptions& common) {
+  if (!options.strategy.empty() && options.line == "all")
+    return usage_error("another strategy has no state at the forks of the branches", "--line",
+                       "surviving with --clip");
   Replay replay(options, common);
   BALLAST_TRY(replay.start());
   TraceReadOptions read;
   read.fields = kFieldNorm | kFieldClip | kFieldSkipped;
   read.steps_only = true;
+  if (options.line == "all") read.view = TraceView::all;
   read.skip_bad_lines = options.input.on_error == "skip";
   const std::unique_ptr<TraceReader> reader =
       BALLAST_TRY(TraceReader::open(posix_file_system(), options.input.path, read));
@@ -215,6 +224,10 @@ VerbRun add_clip(CLI::App& app, const CommonOptions& common) {
   add_trace_input(app, options->input);
   app.add_option("--clip", options->strategy,
                  "strategy to replay (none, fixed:C, zclip:...); default: the run's own");
+  choice_option(app.add_option("--line", options->line,
+                               "which steps are replayed: those that survived, or all branches")
+                    ->capture_default_str(),
+                {"surviving", "all"});
   app.add_flag("--check", options->check,
                "exit 1 unless every logged decision is reproduced bit for bit");
   app.add_flag("--steps", options->steps,

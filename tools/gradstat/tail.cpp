@@ -106,6 +106,10 @@ Result<void> Tail::look_at_file() {
   if (path_ == "-") return {};
   struct stat named {};
   if (::stat(path_.c_str(), &named) != 0) return {};  // moved away; its successor is waited for
+  if (S_ISDIR(named.st_mode)) {                       // a run that began only now
+    path_ += "/trace.jsonl";
+    return {};
+  }
   struct stat open {};
   const bool same = fd_ >= 0 && ::fstat(fd_, &open) == 0 && open.st_ino == named.st_ino &&
                     open.st_dev == named.st_dev;

@@ -14,7 +14,8 @@ namespace ballast {
 
 class Tail {
  public:
-  // PATH or "-". A file that does not exist yet is waited for.
+  // PATH or "-". A file that does not exist yet is waited for; when a directory appears in its
+  // place, that is a run, and its trace is read.
   static Result<Tail> open(const std::string& path);
   Tail(Tail&& other) noexcept;
   Tail& operator=(Tail&&) = delete;

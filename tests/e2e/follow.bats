@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# gradstat follow stops a training that goes wrong, through the pipe and from outside.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  source "$SRC/tests/support/training.bash"
+  make_lab
+}
+setup() { source "$SRC/tests/support/training.bash"; cd "$BATS_TEST_TMPDIR" || return 1; }
+
+# Far more steps than anybody waits for: only a stop ends it. Without a guard the NaN is nobody else's business.
+endless() {
+  train_args --schedule constant --lr 2e-3 --batch-tokens 512 --steps 100000 --keep all --guard off "$@"
+  exec "$BIN/pretrain" "${TRAIN_ARGS[@]}"
+}
+
+# The newest checkpoint is complete, holds the step that was looked for, and training goes on from it.
+stopped_well() {
+  "$BIN/ckpt" verify --full run
+  [ "$(losses run | tail -1 | cut -d' ' -f1)" -ge "$1" ]
+  local last
+  last=$("$BIN/ckpt" list run --json | sed -n 's/.*"step":\([0-9]*\).*/\1/p' | tail -1)
+  [ "$(losses run | tail -1 | cut -d' ' -f1)" -eq "$last" ]
+}
+
+@test "through the pipe: the reader finds a NaN, the writer saves and leaves with 75" {
+  (endless --run run --inject nan@33 --trace -) 2> err | "$BIN/gradstat" follow - --fail-on nonfinite > out 2> words && status=("${PIPESTATUS[@]}") || status=("${PIPESTATUS[@]}")
+  echo "${status[*]}"
+  [ "${status[*]}" = "75 1" ]
+  [[ "$(tail -1 out)" == "step 33: nonfinite of the gradient norm: NaN"* ]]
+  stopped_well 33
+}
+
+@test "through the pipe: an onset is found live where the guard would have found it" {
+  (endless --run run --inject spike@150:x=100 --trace -) 2> err | "$BIN/gradstat" follow - --fail-on onset --json > out && status=("${PIPESTATUS[@]}") || status=("${PIPESTATUS[@]}")
+  echo "${status[*]}"
+  [ "${status[*]}" = "75 1" ]
+  [ "$(wc -l < out)" -ge 1 ]
+  [[ "$(head -1 out)" =~ '"step":15'[01], ]]
+  stopped_well 150
+}
+
+@test "a pipe that nothing stops: both ends leave with 0" {
+  train_args --run run --schedule constant --lr 2e-3 --batch-tokens 512 --steps 50 --trace -
+  "$BIN/pretrain" "${TRAIN_ARGS[@]}" 2> err | "$BIN/gradstat" follow - --fail-on nonfinite,onset > out && status=("${PIPESTATUS[@]}") || status=("${PIPESTATUS[@]}")
+  [ "${status[*]}" = "0 0" ]
+  [ ! -s out ]
+}
+
+@test "from outside: follow --stop ends a run that it does not feed on" {
+  (endless --run run --inject nan@33) 2> err &
+  trainer=$!
+  run --separate-stderr "$BIN/gradstat" follow run --fail-on nonfinite --stop run
+  [ "$status" -eq 1 ]
+  [[ "${lines[-1]}" == "step 33: nonfinite of the gradient norm: NaN"* ]]
+  wait "$trainer" && status=0 || status=$?
+  [ "$status" -eq 75 ]
+  stopped_well 33
+  [ ! -e run/control/stop ]
+}

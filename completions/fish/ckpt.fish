@@ -34,7 +34,7 @@ complete -c ckpt -n '__fish_seen_subcommand_from rollback' -l to -x -d 'step of 
 complete -c ckpt -n '__fish_seen_subcommand_from rollback' -l before-incident -x -d 'last, or the id of an incident: go back to before its onset'
 complete -c ckpt -n '__fish_seen_subcommand_from rollback' -l margin -x -d 'at least so many steps before the onset'
 complete -c ckpt -n '__fish_seen_subcommand_from rollback' -l skip -x -d 'never feed these samples: onset:+Nb (N batches from the onset) or A:B; repeatable'
-complete -c ckpt -n '__fish_seen_subcommand_from rollback' -l reason -x -d 'why, for the journal'
+complete -c ckpt -n '__fish_seen_subcommand_from rollback' -l reason -x -d 'why, for the journal; required except with -n'
 complete -c ckpt -n '__fish_seen_subcommand_from prune' -F
 complete -c ckpt -n '__fish_seen_subcommand_from prune' -l keep -x -d 'all, or a list of last=K, every=M, pinned'
 complete -c ckpt -n '__fish_seen_subcommand_from prune' -l incomplete -d 'remove what killed processes left, and checkpoints without a usable manifest'

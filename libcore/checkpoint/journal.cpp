@@ -148,6 +148,18 @@ Result<std::optional<PendingRollback>> pending_rollback(FileSystem& fs,
   return pending_rollback(BALLAST_TRY(read_journal(fs, run_directory)));
 }
 
+Result<std::vector<SkipRange>> skips_of_parent(const JournalContents& journal, int64_t step,
+                                               int64_t segment) {
+  std::vector<SkipRange> skips;
+  for (const JournalRecord& record : journal.records) {
+    if (record.event != "rollback") continue;
+    const PendingRollback rollback = BALLAST_TRY(parse_rollback(record));
+    if (rollback.step != step || rollback.parent_segment != segment) continue;
+    for (const SkipRange& range : rollback.skip) add_skip_range(skips, range);
+  }
+  return skips;
+}
+
 std::vector<int64_t> rollback_parents(const JournalContents& journal) {
   std::vector<int64_t> steps;
   for (const JournalRecord& record : journal.records) {

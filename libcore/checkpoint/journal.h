@@ -62,6 +62,12 @@ Result<std::optional<PendingRollback>> pending_rollback(const JournalContents& j
 Result<std::optional<PendingRollback>> pending_rollback(FileSystem& fs,
                                                         const std::string& run_directory);
 
+// The ranges that rollbacks to this checkpoint (of `step`, written in `segment`) asked for. Its
+// state.json was written before them, so whoever goes on from it adds them, also when an earlier
+// start took the rollback up and died before its next checkpoint.
+Result<std::vector<SkipRange>> skips_of_parent(const JournalContents& journal, int64_t step,
+                                               int64_t segment);
+
 // Steps that rollback records name as parents; retention never removes them.
 std::vector<int64_t> rollback_parents(const JournalContents& journal);
 

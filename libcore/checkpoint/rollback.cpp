@@ -88,7 +88,10 @@ Result<RollbackPlan> plan_rollback(FileSystem& fs, const std::string& run, int64
   plan.moves = BALLAST_TRY(later_directories(fs, run, parent->step));
   for (const SkipRange& range : skip) add_skip_range(plan.skip, range);
   plan.skip_all = BALLAST_TRY(load_checkpoint_state(fs, parent->path)).state.skip_ranges;
-  for (const SkipRange& range : plan.skip) add_skip_range(plan.skip_all, range);
+  const auto earlier = BALLAST_TRY(skips_of_parent(journal, parent->step, plan.parent_segment));
+  for (const auto& ranges : {earlier, plan.skip}) {
+    for (const SkipRange& range : ranges) add_skip_range(plan.skip_all, range);
+  }
   return plan;
 }
 
@@ -140,13 +143,15 @@ Result<ResumePlan> plan_resume(FileSystem& fs, const std::string& run) {
     BALLAST_TRY(check_complete(fs, path));
     plan.checkpoint = CheckpointRef{run, path, plan.rollback->step};
     plan.segment = plan.rollback->segment;
-    plan.add_skip = plan.rollback->skip;
+    plan.add_skip =
+        BALLAST_TRY(skips_of_parent(journal, plan.rollback->step, plan.rollback->parent_segment));
     return plan;
   }
   plan.checkpoint = BALLAST_TRY(newest_checkpoint(fs, run));
   if (plan.checkpoint) {
     const Manifest manifest = BALLAST_TRY(check_complete(fs, plan.checkpoint->path));
     plan.segment = std::max(plan.segment, manifest.segment + 1);
+    plan.add_skip = BALLAST_TRY(skips_of_parent(journal, manifest.step, manifest.segment));
   }
   return plan;
 }

@@ -68,29 +68,6 @@ void collect_differences(const Json& a, const Json& b, const std::string& path,
 
 }  // namespace
 
-void add_skip_range(std::vector<SkipRange>& ranges, SkipRange range) {
-  if (range.begin >= range.end) return;
-  std::vector<SkipRange> joined;
-  for (const SkipRange& other : ranges) {
-    if (other.end < range.begin || other.begin > range.end) {
-      joined.push_back(other);
-    } else {
-      range = {std::min(range.begin, other.begin), std::max(range.end, other.end)};
-    }
-  }
-  joined.insert(std::ranges::upper_bound(joined, range.begin, {}, &SkipRange::begin), range);
-  ranges = std::move(joined);
-}
-
-bool are_skip_ranges_sorted(const std::vector<SkipRange>& ranges) {
-  int64_t reached = -1;
-  for (const SkipRange& range : ranges) {
-    if (range.begin <= reached || range.begin < 0 || range.end <= range.begin) return false;
-    reached = range.end;
-  }
-  return true;
-}
-
 std::string state_text(const TrainState& state) { return to_json_text(state_json(state)); }
 
 Result<TrainState> parse_state(std::string_view text, const std::string& where) {

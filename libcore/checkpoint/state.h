@@ -10,20 +10,10 @@
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/data/skip_ranges.h"
 #include "libcore/io/json.h"
 
 namespace ballast {
-
-// Half open, in samples of the data index: these are never fed.
-struct SkipRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-  bool operator==(const SkipRange&) const = default;
-};
-
-// Sorted and disjoint: adds `range`, joining what overlaps or touches.
-void add_skip_range(std::vector<SkipRange>& ranges, SkipRange range);
-bool are_skip_ranges_sorted(const std::vector<SkipRange>& ranges);
 
 struct TrainState {
   int64_t step = 0;             // steps consumed, skipped ones included

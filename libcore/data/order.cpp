@@ -204,29 +204,4 @@ int64_t DataOrder::find(const SampleAddress& address, int64_t samples) const {
   return -1;
 }
 
-void SkipRanges::add(SampleRange range) {
-  if (range.begin >= range.end) return;
-  std::vector<SampleRange> merged;
-  for (const SampleRange& other : ranges_) {
-    if (other.end < range.begin || other.begin > range.end) {
-      merged.push_back(other);
-    } else {
-      range = {std::min(range.begin, other.begin), std::max(range.end, other.end)};
-    }
-  }
-  merged.push_back(range);
-  std::sort(merged.begin(), merged.end(),
-            [](const auto& a, const auto& b) { return a.begin < b.begin; });
-  ranges_ = std::move(merged);
-}
-
-int64_t SkipRanges::sample_of(int64_t consumed) const {
-  int64_t sample = consumed;
-  for (const SampleRange& range : ranges_) {
-    if (sample < range.begin) break;
-    sample += range.end - range.begin;
-  }
-  return sample;
-}
-
 }  // namespace ballast

@@ -69,23 +69,4 @@ class DataOrder {
 int64_t permute(int64_t index, int64_t n, uint64_t seed, uint64_t stream, int64_t epoch);
 int64_t unpermute(int64_t index, int64_t n, uint64_t seed, uint64_t stream, int64_t epoch);
 
-// Half-open range of samples that the run passes over.
-struct SampleRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-  bool operator==(const SampleRange&) const = default;
-};
-
-// Sorted, disjoint, non-empty ranges. add() merges.
-class SkipRanges {
- public:
-  void add(SampleRange range);
-  const std::vector<SampleRange>& ranges() const { return ranges_; }
-  // The sample of the `consumed`-th one (from 0) that is not skipped.
-  int64_t sample_of(int64_t consumed) const;
-
- private:
-  std::vector<SampleRange> ranges_;
-};
-
 }  // namespace ballast

@@ -78,23 +78,32 @@ Types types_of(const Backend& backend) {
   return {compute, compute == Dtype::f64 ? Dtype::f64 : Dtype::f32};
 }
 
+namespace {
+
+// What Recompute::norms makes again, and what only Recompute::block does.
+void take_norms(Saved& s, Arena& arena, const ModelConfig& c, const Types& types, int64_t rows) {
+  s.y1 = arena.take(types.activation, rows, c.hidden_size);
+  s.y2 = arena.take(types.activation, rows, c.hidden_size);
+  s.act = arena.take(types.activation, rows, c.intermediate_size);
+}
+
+void take_rest(Saved& s, Arena& arena, const ModelConfig& c, const Types& types, int64_t rows) {
+  s.rstd1 = arena.take(types.statistic, 1, rows);
+  s.rstd2 = arena.take(types.statistic, 1, rows);
+  s.qkv = arena.take(types.activation, rows, c.q_rows() + 2 * c.kv_rows());
+  s.o = arena.take(types.activation, rows, c.q_rows());
+  s.lse = arena.take(types.statistic, rows, c.num_attention_heads);
+  s.mid = arena.take(types.activation, rows, c.hidden_size);
+  s.gate_up = arena.take(types.activation, rows, 2 * c.intermediate_size);
+}
+
+}  // namespace
+
 Saved take_shared(Arena& arena, const ModelConfig& c, const Types& types, int64_t rows,
                   Recompute level) {
   Saved s;
-  if (level >= Recompute::norms) {
-    s.y1 = arena.take(types.activation, rows, c.hidden_size);
-    s.y2 = arena.take(types.activation, rows, c.hidden_size);
-    s.act = arena.take(types.activation, rows, c.intermediate_size);
-  }
-  if (level >= Recompute::block) {
-    s.rstd1 = arena.take(types.statistic, 1, rows);
-    s.rstd2 = arena.take(types.statistic, 1, rows);
-    s.qkv = arena.take(types.activation, rows, c.q_rows() + 2 * c.kv_rows());
-    s.o = arena.take(types.activation, rows, c.q_rows());
-    s.lse = arena.take(types.statistic, rows, c.num_attention_heads);
-    s.mid = arena.take(types.activation, rows, c.hidden_size);
-    s.gate_up = arena.take(types.activation, rows, 2 * c.intermediate_size);
-  }
+  if (level >= Recompute::norms) take_norms(s, arena, c, types, rows);
+  if (level >= Recompute::block) take_rest(s, arena, c, types, rows);
   return s;
 }
 
@@ -102,20 +111,8 @@ Saved take_saved(Arena& arena, const Saved& shared, const ModelConfig& c, const 
                  int64_t rows, Recompute level) {
   Saved s = shared;
   s.x = arena.take(types.activation, rows, c.hidden_size);
-  if (level < Recompute::norms) {
-    s.y1 = arena.take(types.activation, rows, c.hidden_size);
-    s.y2 = arena.take(types.activation, rows, c.hidden_size);
-    s.act = arena.take(types.activation, rows, c.intermediate_size);
-  }
-  if (level < Recompute::block) {
-    s.rstd1 = arena.take(types.statistic, 1, rows);
-    s.rstd2 = arena.take(types.statistic, 1, rows);
-    s.qkv = arena.take(types.activation, rows, c.q_rows() + 2 * c.kv_rows());
-    s.o = arena.take(types.activation, rows, c.q_rows());
-    s.lse = arena.take(types.statistic, rows, c.num_attention_heads);
-    s.mid = arena.take(types.activation, rows, c.hidden_size);
-    s.gate_up = arena.take(types.activation, rows, 2 * c.intermediate_size);
-  }
+  if (level < Recompute::norms) take_norms(s, arena, c, types, rows);
+  if (level < Recompute::block) take_rest(s, arena, c, types, rows);
   return s;
 }
 

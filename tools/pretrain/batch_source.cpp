@@ -15,11 +15,6 @@ Result<BatchSource> BatchSource::make(const RunConfig& config) {
   return BatchSource(std::move(order), std::move(readers), config.seq_len);
 }
 
-void BatchSource::set_skip_ranges(const std::vector<SkipRange>& ranges) {
-  skips_ = {};
-  for (const SkipRange& range : ranges) skips_.add({range.begin, range.end});
-}
-
 Result<void> BatchSource::read(int64_t consumed, int64_t count, HostBatch& batch) const {
   batch.resize(count, seq_len_);
   for (int64_t i = 0; i < count; ++i) {

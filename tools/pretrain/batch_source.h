@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "libcore/checkpoint/state.h"
 #include "libcore/data/batch.h"
 #include "libcore/data/order.h"
+#include "libcore/data/skip_ranges.h"
 #include "tools/pretrain/run_config.h"
 
 namespace ballast {
@@ -16,9 +16,9 @@ class BatchSource {
  public:
   static Result<BatchSource> make(const RunConfig& config);
 
-  void set_skip_ranges(const std::vector<SkipRange>& ranges);
+  void set_skip_ranges(const std::vector<SkipRange>& ranges) { skips_ = ranges; }
   // The sample of the `consumed`-th one of this line (the data index, skips passed over).
-  int64_t sample_of(int64_t consumed) const { return skips_.sample_of(consumed); }
+  int64_t sample_of(int64_t consumed) const { return ballast::sample_of(consumed, skips_); }
   // `count` sequences from the `consumed`-th on. Kind io or corrupt.
   Result<void> read(int64_t consumed, int64_t count, HostBatch& batch) const;
   const DataOrder& order() const { return order_; }
@@ -28,7 +28,7 @@ class BatchSource {
       : order_(std::move(order)), readers_(std::move(readers)), seq_len_(seq_len) {}
   DataOrder order_;
   std::vector<WindowReader> readers_;
-  SkipRanges skips_;
+  std::vector<SkipRange> skips_;
   int64_t seq_len_;
 };
 

@@ -106,6 +106,19 @@ TEST_F(Rollback, IsFinishedByTheNextResume) {
   EXPECT_EQ(made.parent.step, 200);
 }
 
+// The resumed run took the rollback up and died before its next checkpoint: the parent's state.json
+// still knows nothing of the ranges.
+TEST_F(Rollback, SkipsOutliveARunThatDiedBeforeItsNextCheckpoint) {
+  ASSERT_TRUE(execute_rollback(fs, "run", plan(250, {{1600, 1700}}), "first").ok());
+  ASSERT_TRUE(append_journal(fs, "run", "resume", {{"segment", 1}}).ok());
+  EXPECT_EQ(plan_resume(fs, "run")->add_skip, (std::vector<SkipRange>{{1600, 1700}}));
+  // A second rollback to the same parent adds to the first.
+  const RollbackPlan second = plan(250, {{1800, 1900}});
+  EXPECT_EQ(second.skip_all, (std::vector<SkipRange>{{1600, 1700}, {1800, 1900}}));
+  ASSERT_TRUE(execute_rollback(fs, "run", second, "second").ok());
+  EXPECT_EQ(plan_resume(fs, "run")->add_skip, second.skip_all);
+}
+
 TEST(Resume, StartsAnewInAnEmptyRun) {
   MemoryFileSystem fs;
   ASSERT_TRUE(fs.make_directories("run").ok());

@@ -15,7 +15,7 @@ only_path() {
   for program in "$@"; do ln -sf "$(command -v "$program")" "path/$program"; done
 }
 
-stub() { # stub NAME BODY
+fake() { # fake NAME BODY
   printf '#!/bin/bash\n%s\n' "$2" >"path/$1"
   chmod +x "path/$1"
 }
@@ -34,10 +34,10 @@ stub() { # stub NAME BODY
 
 @test "install-packages does nothing when everything is installed" {
   only_path bash dirname sed sort comm env
-  stub apt-get 'echo called >&2; exit 9'
-  stub id 'echo 1000'
+  fake apt-get 'echo called >&2; exit 9'
+  fake id 'echo 1000'
   packages | sed 's/^/installed /' >installed
-  stub dpkg-query "printf '%s\n' \"\$(<$PWD/installed)\""
+  fake dpkg-query "printf '%s\n' \"\$(<$PWD/installed)\""
   run --separate-stderr env PATH="$PWD/path" "$SRC/scripts/install-packages"
   [ "$status" -eq 0 ]
   [ -z "$output$stderr" ]
@@ -45,10 +45,10 @@ stub() { # stub NAME BODY
 
 @test "install-packages without root and sudo prints one apt line and exits 2" {
   only_path bash dirname sed sort comm env
-  stub apt-get 'echo called >&2; exit 9'
-  stub id 'echo 1000'
+  fake apt-get 'echo called >&2; exit 9'
+  fake id 'echo 1000'
   packages | grep -v '^cmake$' | sed 's/^/installed /' >installed
-  stub dpkg-query "printf '%s\n' \"\$(<$PWD/installed)\""
+  fake dpkg-query "printf '%s\n' \"\$(<$PWD/installed)\""
   run --separate-stderr env PATH="$PWD/path" "$SRC/scripts/install-packages"
   [ "$status" -eq 2 ]
   [ "$output" = "apt-get update && apt-get install -y --no-install-recommends cmake" ]
@@ -57,11 +57,11 @@ stub() { # stub NAME BODY
 
 @test "install-packages as root installs only what is missing" {
   only_path bash dirname sed sort comm env
-  stub id 'echo 0'
+  fake id 'echo 0'
   packages | grep -v '^cmake$' | sed 's/^/installed /' >installed
-  stub dpkg-query "printf '%s\n' \"\$(<$PWD/installed)\""
-  # The script works in its own folder, so the stub writes where it is told.
-  stub apt-get "echo \"\$*\" >>$PWD/apt.log"
+  fake dpkg-query "printf '%s\n' \"\$(<$PWD/installed)\""
+  # The script works in its own folder, so the fake writes where it is told.
+  fake apt-get "echo \"\$*\" >>$PWD/apt.log"
   run --separate-stderr env PATH="$PWD/path" "$SRC/scripts/install-packages"
   [ "$status" -eq 0 ]
   grep -q ' update$' apt.log

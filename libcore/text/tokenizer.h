@@ -50,7 +50,6 @@ class Tokenizer {
   // special tokens out. The bytes need not be valid UTF-8 when ids were cut out of a longer text.
   Result<std::string> decode(std::span<const int32_t> ids, bool skip_special) const;
 
-
  private:
   friend class Encoder;
   friend class TokenizerParser;

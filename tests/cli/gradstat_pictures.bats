@@ -39,6 +39,7 @@ setup() {
   run --separate-stderr "$BIN/gradstat" plot -o p.svg "$traces/branches.jsonl"
   [ "$status" -eq 0 ]
   grep -q '<svg' p.svg
+  [ "$(grep -c 'abandoned branches' p.svg)" -ge 2 ]
   "$BIN/gradstat" plot --smooth 20 -o p.png "$traces/incidents.jsonl"
   [ "$(head -c 4 p.png | tail -c 3)" = PNG ]
   run --separate-stderr "$BIN/gradstat" plot -o p.png "$traces/incidents.jsonl"
@@ -70,6 +71,15 @@ setup() {
   [ "$output" = 0 ]
   grep -q 'new Dygraph' r.html
   grep -q 'incident #1 divergent' r.html
+  # The norm of step 120 was high on the branch that was left, 20 times what the line has there.
+  number='[0-9.e-]*'
+  row=$(grep -o "\[120,$number,$number,$number,$number\]" r.html)
+  awk -F, '{ exit !($5 + 0 > 5 * $2) }' <<< "${row//]/}"
+}
+
+@test "the post-mortem counts what going back gave up" {
+  "$BIN/gradstat" report "$traces/branches.jsonl" -o r.html --post-mortem pm.md
+  grep -qF 'going back to step 100 gave up 29 steps, 119K tokens' pm.md
 }
 
 @test "the post-mortem has every field, unknown ones as not recorded" {

@@ -70,15 +70,23 @@ class Canvas {
 class Drawing {
  public:
   Drawing(const BrailleChart& chart, int columns) : chart_(chart), canvas_(columns, chart.rows) {
-    for (const BrailleSeries& series : chart.series)
+    first_ = chart.steps->front();
+    last_ = chart.steps->back();
+    for (const BrailleSeries& series : chart.series) {
       for (const double value : *series.values)
         if (drawable(value)) range_.add(scaled(value));
+      if (series.points_at == nullptr || series.points_at->empty()) continue;
+      first_ = std::min(first_, series.points_at->front());
+      last_ = std::max(last_, series.points_at->back());
+    }
     if (!range_.empty() && range_.high - range_.low < 1e-12 * std::abs(range_.high) + 1e-12) {
       range_.low -= 0.5;
       range_.high += 0.5;
     }
   }
   bool empty() const { return range_.empty(); }
+  int64_t first() const { return first_; }
+  int64_t last() const { return last_; }
 
   std::string draw(std::string_view reset) {
     for (size_t s = 0; s < chart_.series.size(); ++s) trace(s);
@@ -96,9 +104,8 @@ class Drawing {
   }
 
   int column_of(int64_t step) const {
-    const int64_t first = chart_.steps->front();
-    const int64_t last = std::max(chart_.steps->back(), first + 1);
-    const double share = static_cast<double>(step - first) / static_cast<double>(last - first);
+    const double share = static_cast<double>(step - first_) /
+                         static_cast<double>(std::max<int64_t>(last_ - first_, 1));
     return std::clamp(static_cast<int>(std::lround(share * (canvas_.width() - 1))), 0,
                       canvas_.width() - 1);
   }
@@ -118,15 +125,16 @@ class Drawing {
   }
   void trace(size_t s) {
     const std::vector<double>& values = *chart_.series[s].values;
+    const std::vector<int64_t>* own = chart_.series[s].points_at;
     int last_x = -2, last_y = 0;
     for (size_t i = 0; i < values.size(); ++i) {
       if (!drawable(values[i])) {
         last_x = -2;
         continue;
       }
-      const int x = column_of((*chart_.steps)[i]);
+      const int x = column_of(own != nullptr ? (*own)[i] : (*chart_.steps)[i]);
       const int y = y_of(values[i]);
-      const bool joins = x == last_x || x == last_x + 1;
+      const bool joins = own == nullptr && (x == last_x || x == last_x + 1);
       canvas_.stroke(x, joins ? last_y + (x == last_x ? 0 : (y > last_y) - (y < last_y)) : y, y, s);
       last_x = x;
       last_y = y;
@@ -136,17 +144,18 @@ class Drawing {
   const BrailleChart& chart_;
   Canvas canvas_;
   Range range_;
+  int64_t first_ = 0, last_ = 0;  // steps
 };
 
 std::string axis(const BrailleChart& chart, const Drawing& drawing, int columns) {
   std::vector<bool> ticks(static_cast<size_t>(columns));
   for (const int64_t step : chart.marks)
-    if (step >= chart.steps->front() && step <= chart.steps->back())
+    if (step >= drawing.first() && step <= drawing.last())
       ticks[static_cast<size_t>(drawing.column_of(step) / 2)] = true;
   std::string text = std::string(kGutter - 1, ' ') + "\u2514";
   for (int c = 0; c < columns; ++c) text += ticks[static_cast<size_t>(c)] ? "\u25b2" : "\u2500";
-  const std::string first = fmt::format("{}", chart.steps->front());
-  const std::string last = fmt::format("{}", chart.steps->back());
+  const std::string first = fmt::format("{}", drawing.first());
+  const std::string last = fmt::format("{}", drawing.last());
   const int gap = std::max(1, columns - static_cast<int>(first.size() + last.size()));
   return text + "\n" + std::string(kGutter, ' ') + first +
          std::string(static_cast<size_t>(gap), ' ') + last + "\n";

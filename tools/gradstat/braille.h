@@ -10,8 +10,9 @@
 namespace ballast {
 
 struct BrailleSeries {
-  const std::vector<double>* values = nullptr;  // parallel to the steps; NaN: nothing
-  std::string_view color;                       // ANSI, may be empty
+  const std::vector<double>* values = nullptr;      // parallel to the steps; NaN: nothing
+  std::string_view color;                           // ANSI, may be empty
+  const std::vector<int64_t>* points_at = nullptr;  // single dots at these steps instead
 };
 
 struct BrailleChart {

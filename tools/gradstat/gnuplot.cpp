@@ -42,13 +42,15 @@ std::string data_blocks(const Curves& c) {
                         cell(c.norm_clipped[i]), cell(c.threshold[i]));
   text += "EOD\n$left << EOD\n";
   for (size_t i = 0; i < c.abandoned_steps.size(); ++i)
-    text += fmt::format("{} {}\n", c.abandoned_steps[i], cell(c.abandoned_loss[i]));
+    text += fmt::format("{} {} {}\n", c.abandoned_steps[i], cell(c.abandoned_loss[i]),
+                        cell(c.abandoned_norm[i]));
   return text + "EOD\n";
 }
 
 // Vertical lines over the whole height; labels only on the upper chart, and only when they fit.
 std::string mark_lines(const Curves& c, bool labels) {
   constexpr size_t kMostLabels = 12;
+  constexpr double kLabelsTurn = 0.7;  // of the width; beyond it they stand left of their line
   std::string text = "unset arrow\nunset label\n";
   for (size_t i = 0; i < c.marks.size(); ++i) {
     const Mark& mark = c.marks[i];
@@ -56,11 +58,15 @@ std::string mark_lines(const Curves& c, bool labels) {
     text += fmt::format(
         "set arrow from {0}, graph 0 to {0}, graph 1 nohead back lw 1 dt 2 lc rgb '{1}'\n",
         mark.step, color);
+    const double share =
+        static_cast<double>(mark.step - c.steps.front()) /
+        static_cast<double>(std::max<int64_t>(c.steps.back() - c.steps.front(), 1));
     if (labels && c.marks.size() <= kMostLabels)
-      text += fmt::format(
-          "set label '{}' at {}, graph {:.2f} offset 0.4,0 noenhanced tc rgb '{}' font ',9'\n",
-          escaped(mark.label.substr(0, mark.label.find(':'))), mark.step,
-          0.95 - 0.06 * static_cast<double>(i % 6), color);
+      text +=
+          fmt::format("set label '{}' at {}, graph {:.2f} {} noenhanced tc rgb '{}' font ',9'\n",
+                      escaped(mark.label.substr(0, mark.label.find(':'))), mark.step,
+                      0.95 - 0.06 * static_cast<double>(i % 6),
+                      share > kLabelsTurn ? "right offset -1,0" : "left offset 0.4,0", color);
   }
   return text;
 }
@@ -75,18 +81,40 @@ bool any_finite(const std::vector<double>& values) {
   return false;
 }
 
+std::string abandoned_points(int column) {
+  return fmt::format(
+      "$left using 1:{} with points pt 7 ps 0.6 lc rgb '#9467bd' title 'abandoned branches', ",
+      column);
+}
+
+// A logarithmic scale shows less than a decade badly.
+std::string norm_scale(const Curves& c) {
+  double low = INFINITY, high = 0;
+  for (const std::vector<double>* values :
+       {&c.norm, &c.norm_clipped, &c.threshold, &c.abandoned_norm}) {
+    for (const double value : *values) {
+      if (!std::isfinite(value) || value <= 0) continue;
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+  }
+  if (!(high >= 10 * low)) return "unset logscale y\n";
+  return fmt::format("set logscale y\nset format y '%g'\nset yrange [{}:{}]\n", low / 1.2,
+                     high * 1.2);
+}
+
 std::string loss_chart(const Curves& c) {
   std::string text = mark_lines(c, true);
-  text += "set ylabel 'loss'\nunset logscale y\nplot ";
-  if (!c.abandoned_steps.empty())
-    text += "$left using 1:2 with points pt 7 ps 0.4 lc rgb '#9a9a9a' title 'abandoned', ";
+  text += "set ylabel 'loss'\nset xlabel 'step'\nplot ";
+  if (!c.abandoned_steps.empty()) text += abandoned_points(2);
   return text + "$line using 1:2 with lines lw 1.2 lc rgb '#1f77b4' title 'loss'\n";
 }
 
 std::string norm_chart(const Curves& c, const PictureOptions& options) {
   std::string text = mark_lines(c, false);
-  text += fmt::format("set ylabel '{}'\nset xlabel 'step'\nset logscale y\nplot ",
-                      norm_label(options.smooth));
+  text += fmt::format("set ylabel '{}'\nset xlabel 'step'\n{}plot ", norm_label(options.smooth),
+                      norm_scale(c));
+  if (any_finite(c.abandoned_norm)) text += abandoned_points(3);
   text += "$line using 1:3 with lines lw 2.5 lc rgb '#ffb366' title 'before clipping'";
   if (any_finite(c.norm_clipped))
     text += ", $line using 1:4 with lines lw 1 lc rgb '#1a7f37' title 'after clipping'";
@@ -126,9 +154,11 @@ std::string gnuplot_script(const Curves& curves, const PictureOptions& options) 
       "set key outside top right horizontal\nset lmargin 10\nset rmargin 3\nset datafile missing "
       "'NaN'\n",
       escaped(options.title));
-  if (!curves.steps.empty())
+  if (!curves.steps.empty()) {
+    const int64_t left = curves.abandoned_steps.empty() ? 0 : curves.abandoned_steps.back();
     text += fmt::format("set xrange [{}:{}]\n", curves.steps.front(),
-                        std::max(curves.steps.back(), curves.steps.front() + 1));
+                        std::max({left, curves.steps.back(), curves.steps.front() + 1}));
+  }
   text += loss_chart(curves);
   if (any_finite(curves.norm)) text += norm_chart(curves, options);
   return text + "unset multiplot\n";

@@ -16,7 +16,7 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 1200px;
   color: #222; background: #fff; }
 h1 { font-size: 1.5em; margin: .4em 0; } h2 { font-size: 1.15em; margin: 1.6em 0 .4em; }
 pre { background: #f6f6f4; padding: .8em 1em; overflow-x: auto; font-size: 13px; }
-.chart { width: 100%; height: 300px; } .chart.low { height: 160px; }
+.chart { width: 100%; height: 300px; } .chart.low { height: 180px; }
 .legend { min-height: 1.4em; font-size: 13px; color: #444; }
 .hint { color: #777; font-size: 13px; } button { font: inherit; font-size: 13px; }
 table { border-collapse: collapse; font-size: 13px; } td, th { padding: .2em .8em .2em 0;
@@ -28,6 +28,7 @@ tr[data-step]:hover { background: #f3f3f0; }
 // Charts share their range of steps; a click on an event zooms to it.
 constexpr const char* kScript = R"js(
 const charts = [];
+const points = { drawPoints: true, pointSize: 2.5, strokeWidth: 0 };
 let moving = false;
 function marks(canvas, area, g) {
   for (const m of data.marks) {
@@ -59,21 +60,21 @@ function chart(id, rows, options) {
   const holder = document.getElementById(id);
   if (!holder) return null;
   const g = new Dygraph(holder, rows, Object.assign({
-    labelsDiv: holder.previousElementSibling, legend: 'always', xlabel: '', connectSeparatedPoints: true,
+    labelsDiv: holder.previousElementSibling, legend: 'always', xlabel: 'step', xLabelHeight: 16, connectSeparatedPoints: true,
     underlayCallback: marks, drawCallback: follow, animatedZooms: false, strokeWidth: 1.2,
     axes: { y: { axisLabelWidth: 60 }, x: { axisLabelFormatter: v => Math.round(v) } },
-    xRangePad: 5 }, options));
+    xRangePad: 5, yRangePad: 8 }, options));
   charts.push(g);
   return g;
 }
-chart('loss', data.loss, { labels: ['step', 'loss', 'abandoned branches'], colors: ['#1f77b4', '#b5b5b5'],
-  series: { 'abandoned branches': { drawPoints: true, pointSize: 1.5, strokeWidth: 0 } } });
+chart('loss', data.loss, { labels: ['step', 'loss', 'abandoned branches'], colors: ['#1f77b4', '#9467bd'],
+  series: { 'abandoned branches': points } });
 const norms = chart('norms', data.norms, { logscale: true,
-  labels: ['step', 'before clipping', 'after clipping', 'threshold'],
-  colors: ['#ffb366', '#1a7f37', '#333333'],
-  series: { 'before clipping': { strokeWidth: 2.5 }, threshold: { strokePattern: [2, 3], strokeWidth: 1 } } });
+  labels: ['step', 'before clipping', 'after clipping', 'threshold', 'abandoned branches'],
+  colors: ['#ffb366', '#1a7f37', '#333333', '#9467bd'],
+  series: { 'abandoned branches': points, 'before clipping': { strokeWidth: 2.5 }, threshold: { strokePattern: [2, 3], strokeWidth: 1 } } });
 chart('lr', data.lr, { labels: ['step', 'learning rate'], colors: ['#6a51a3'],
-  axes: { y: { axisLabelWidth: 60, axisLabelFormatter: v => v.toExponential(1) } } });
+  includeZero: true, axes: { y: { axisLabelWidth: 60, axisLabelFormatter: v => v.toExponential(1) } } });
 const log = document.getElementById('log');
 if (log && norms) log.onclick = () => {
   const now = !norms.getOption('logscale');
@@ -95,29 +96,26 @@ bool any(const std::vector<double>& values) {
   return false;
 }
 
-// [step, value, ...] rows; merged with the abandoned points in step order for the loss.
-std::string loss_rows(const Curves& c) {
+// [step, value, ..., abandoned] rows in step order: those of the line, merged with the points of
+// the branches that were left.
+std::string rows_of(const Curves& c, const std::vector<const std::vector<double>*>& columns,
+                    const std::vector<double>& abandoned) {
+  std::string nulls;
+  for (size_t k = 0; k < columns.size(); ++k) nulls += "null,";
   std::string text = "[";
   size_t a = 0;
   const auto left_until = [&](int64_t step) {
     for (; a < c.abandoned_steps.size() && c.abandoned_steps[a] < step; ++a)
-      text += fmt::format("[{},null,{}],", c.abandoned_steps[a], cell(c.abandoned_loss[a]));
+      text += fmt::format("[{},{}{}],", c.abandoned_steps[a], nulls, cell(abandoned[a]));
   };
   for (size_t i = 0; i < c.steps.size(); ++i) {
     left_until(c.steps[i]);
     const bool both = a < c.abandoned_steps.size() && c.abandoned_steps[a] == c.steps[i];
-    text += fmt::format("[{},{},{}],", c.steps[i], cell(c.loss[i]),
-                        both ? cell(c.abandoned_loss[a++]) : "null");
+    text += fmt::format("[{},", c.steps[i]);
+    for (const std::vector<double>* column : columns) text += cell((*column)[i]) + ",";
+    text += (both ? cell(abandoned[a++]) : "null") + "],";
   }
   left_until(INT64_MAX);
-  return text + "]";
-}
-
-std::string norm_rows(const Curves& c) {
-  std::string text = "[";
-  for (size_t i = 0; i < c.steps.size(); ++i)
-    text += fmt::format("[{},{},{},{}],", c.steps[i], cell(c.norm[i]), cell(c.norm_clipped[i]),
-                        cell(c.threshold[i]));
   return text + "]";
 }
 
@@ -142,8 +140,9 @@ std::string data_script(const Curves& c) {
     marks.push_back(Json{{"step", mark.step}, {"incident", mark.incident}});
   return fmt::format(
       "const data = {{\nloss: {},\nnorms: {},\nlr: {},\nmarks: {},\nnonfinite: {}}};\n",
-      loss_rows(c), norm_rows(c), lr_rows(c), script_text(marks),
-      script_text(Json(c.nonfinite_steps)));
+      rows_of(c, {&c.loss}, c.abandoned_loss),
+      rows_of(c, {&c.norm, &c.norm_clipped, &c.threshold}, c.abandoned_norm), lr_rows(c),
+      script_text(marks), script_text(Json(c.nonfinite_steps)));
 }
 
 std::string chart_section(const char* id, const char* title, const char* extra, bool low) {

@@ -17,7 +17,8 @@ namespace {
 constexpr const char* kNotRecorded = "not recorded";
 constexpr int64_t kOutcomeSteps = 500;  // "recovery loss" is read so many steps later
 constexpr size_t kOutcomeLosses = 20;   // as the median of so many
-constexpr int64_t kEventReach = 50;     // events so many steps around belong to the incident
+constexpr int64_t kBeforeSteps = 20;
+constexpr int64_t kEventReach = 50;  // events so many steps around belong to the incident
 
 class Account {
  public:
@@ -57,6 +58,8 @@ class Account {
     return time.substr(0, 10) + " " + time.substr(11, 5) + " UTC";
   }
 
+  double loss_before() const;
+  std::string given_up() const;
   std::string later_loss() const;
   std::string symptoms() const;
   std::string evidence() const;
@@ -88,11 +91,20 @@ std::string Account::later_loss() const {
                      first);
 }
 
+// Without a baseline of the classifier: the median of the last losses.
+double Account::loss_before() const {
+  std::vector<double> losses;
+  for (const StepRow& row : h_.rows) {
+    const bool leads = row.segment == i_.segment || row.surviving;
+    const bool near = row.step < i_.first && row.step >= i_.first - kBeforeSteps;
+    if (leads && near && std::isfinite(row.loss)) losses.push_back(row.loss);
+  }
+  return losses.empty() ? std::numeric_limits<double>::quiet_NaN() : median(losses);
+}
+
 std::string Account::symptoms() const {
   std::string t = "## Symptoms\n\n";
-  const double before =
-      i_.classified ? i_.verdict.baseline : std::numeric_limits<double>::quiet_NaN();
-  t += item("Pre-spike loss", number(before));
+  t += item("Pre-spike loss", number(i_.classified ? i_.verdict.baseline : loss_before()));
   t += item("Peak loss",
             i_.nonfinite && std::isnan(i_.peak_loss) ? "not finite"
             : i_.classified && !std::isnan(i_.peak_loss)
@@ -175,11 +187,30 @@ std::string Account::recovery() const {
   return t + "\n";
 }
 
+std::string steps_text(int64_t n) { return fmt::format("{} step{}", n, n == 1 ? "" : "s"); }
+
+// What going back threw away, good steps before the incident included.
+std::string Account::given_up() const {
+  for (const RunRecord& run : h_.runs) {
+    if (!i_.abandoned || run.parent != i_.segment || !run.parent_step) continue;
+    const int64_t fork = *run.parent_step;
+    if (fork >= i_.onset || own_.empty()) continue;
+    const StepRow* kept = nullptr;
+    for (const StepRow& row : h_.rows)
+      if (row.step == fork) kept = &row;
+    const StepRow& end = h_.rows[own_.back()];
+    const int64_t tokens = end.tokens - (kept == nullptr ? 0 : kept->tokens);
+    return fmt::format("; going back to step {} gave up {}, {} tokens", fork,
+                       steps_text(end.step - fork), format_count(tokens));
+  }
+  return "";
+}
+
 std::string Account::cost() const {
   const StepRow* begin = row_at(i_.first);
   const StepRow* end = row_at(i_.last);
-  std::string t =
-      fmt::format("{} steps, {} tokens", i_.last - i_.first + 1, format_count(i_.tokens_lost));
+  std::string t = fmt::format("{}, {} tokens", steps_text(i_.last - i_.first + 1),
+                              format_count(i_.tokens_lost));
   if (begin == nullptr || end == nullptr || end->time_us <= begin->time_us) return t;
   const double seconds = static_cast<double>(end->time_us - begin->time_us) * 1e-6;
   t += ", " + format_seconds(seconds);
@@ -195,7 +226,7 @@ std::string Account::outcome() const {
                                        : i_.abandoned  ? "no: the branch was abandoned"
                                        : i_.classified ? "no"
                                                        : "it never left it");
-  t += item("Cost of the incident", cost());
+  t += item("Cost of the incident", cost() + given_up());
   return t + "\n";
 }
 

@@ -73,6 +73,28 @@ void pick(std::vector<T>& values, const std::vector<size_t>& keep) {
   values = std::move(picked);
 }
 
+// Branches follow each other in the trace; pictures want ascending steps.
+void collect_abandoned(const RunHistory& history, const CurveOptions& options, Curves& c) {
+  std::vector<const StepRow*> rows;
+  for (const StepRow& row : history.rows) {
+    const bool drawable = std::isfinite(row.loss) || std::isfinite(row.norm);
+    if (!row.surviving && drawable && row.step >= options.from && row.step <= options.to)
+      rows.push_back(&row);
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const StepRow* a, const StepRow* b) { return a->step < b->step; });
+  for (const StepRow* row : rows) {
+    c.abandoned_steps.push_back(row->step);
+    c.abandoned_loss.push_back(finite_or_none(row->loss));
+    c.abandoned_norm.push_back(finite_or_none(row->norm));
+  }
+  const std::vector<size_t> keep =
+      thin({&c.abandoned_loss, &c.abandoned_norm}, c.abandoned_steps.size(), options.buckets);
+  pick(c.abandoned_loss, keep);
+  pick(c.abandoned_norm, keep);
+  pick(c.abandoned_steps, keep);
+}
+
 void collect_marks(const RunHistory& history, const std::vector<RunIncident>& incidents,
                    const CurveOptions& options, Curves& curves) {
   for (const EventRecord& event : history.events) {
@@ -95,15 +117,10 @@ Curves curves_of(const RunHistory& history, const std::vector<RunIncident>& inci
   Curves c;
   for (const StepRow& row : history.rows) {
     if (row.step < options.from || row.step > options.to) continue;
-    if (!row.surviving) {
-      if (!std::isfinite(row.loss)) continue;
-      c.abandoned_steps.push_back(row.step);
-      c.abandoned_loss.push_back(row.loss);
-      continue;
-    }
     const bool nonfinite =
         (row.has_loss && !std::isfinite(row.loss)) || (row.has_norm && !std::isfinite(row.norm));
     if (nonfinite) c.nonfinite_steps.push_back(row.step);
+    if (!row.surviving) continue;
     c.steps.push_back(row.step);
     c.loss.push_back(finite_or_none(row.loss));
     c.norm.push_back(finite_or_none(row.norm));
@@ -118,10 +135,7 @@ Curves curves_of(const RunHistory& history, const std::vector<RunIncident>& inci
   for (std::vector<double>* curve : {&c.loss, &c.norm, &c.norm_clipped, &c.threshold, &c.lr})
     pick(*curve, keep);
   pick(c.steps, keep);
-  const std::vector<size_t> left =
-      thin({&c.abandoned_loss}, c.abandoned_steps.size(), options.buckets);
-  pick(c.abandoned_loss, left);
-  pick(c.abandoned_steps, left);
+  collect_abandoned(history, options, c);
   collect_marks(history, incidents, options, c);
   return c;
 }

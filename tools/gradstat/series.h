@@ -22,9 +22,9 @@ struct Mark {
 struct Curves {
   std::vector<int64_t> steps;
   std::vector<double> loss, norm, norm_clipped, threshold, lr;
-  std::vector<int64_t> nonfinite_steps;
-  std::vector<int64_t> abandoned_steps;
-  std::vector<double> abandoned_loss;
+  std::vector<int64_t> nonfinite_steps;  // of all branches
+  std::vector<int64_t> abandoned_steps;  // ascending, repeated where several branches were left
+  std::vector<double> abandoned_loss, abandoned_norm;
   std::vector<Mark> marks;
 };
 

@@ -42,14 +42,16 @@ std::string terminal_charts(const Curves& curves, int64_t smooth, int columns, i
   chart.rows = height;
   for (const Mark& mark : curves.marks) chart.marks.push_back(mark.step);
   chart.title = fmt::format("{}loss{}", s.bold, s.reset);
-  chart.series = {{&curves.loss, s.blue}};
+  const BrailleSeries left_loss = {&curves.abandoned_loss, s.dim, &curves.abandoned_steps};
+  const BrailleSeries left_norm = {&curves.abandoned_norm, s.dim, &curves.abandoned_steps};
+  chart.series = {left_loss, {&curves.loss, s.blue}};
   std::string text = draw(chart, s.reset);
   if (any(curves.norm)) {
     chart.title =
         fmt::format("{}gradient norm{}{}, log scale ({}before{} and {}after{} clipping)", s.bold,
                     s.reset, smooth > 1 ? fmt::format(", mean of {} steps", smooth) : "", s.yellow,
                     s.reset, s.green, s.reset);
-    chart.series = {{&curves.norm, s.yellow}, {&curves.norm_clipped, s.green}};
+    chart.series = {left_norm, {&curves.norm, s.yellow}, {&curves.norm_clipped, s.green}};
     chart.logarithmic = true;
     text += draw(chart, s.reset);
   }

@@ -58,6 +58,16 @@ setup() {
   grep -q 'step 130: nonfinite' out
 }
 
+@test "a run that does not exist yet is waited for" {
+  "$BIN/gradstat" follow --fail-on nonfinite run > out &
+  pid=$!
+  mkdir run
+  cp "$traces/incidents.jsonl" run/trace.jsonl
+  wait "$pid" && status=0 || status=$?
+  [ "$status" -eq 1 ]
+  grep -q 'step 130: nonfinite' out
+}
+
 @test "the cut of a torn line is not a restart" {
   { cat "$traces/clean.jsonl"; } > t.jsonl
   "$BIN/gradstat" follow --fail-on nonfinite --on-error fail t.jsonl > out 2> err &

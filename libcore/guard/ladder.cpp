@@ -8,6 +8,7 @@ namespace ballast {
 namespace {
 
 constexpr int64_t kDefaultSkip = 20;
+constexpr int64_t kMost = 1'000'000'000;  // batches and steps; keeps sample positions in range
 constexpr const char* kAccepted =
     "accepted: off, or a list of replay, skip:K, rollback:M[+K], stop";
 
@@ -15,12 +16,13 @@ Result<Rung> parse_rung(std::string_view text) {
   const Error bad = usage_error(fmt::format("--guard: '{}' is not a rung", text), "", kAccepted);
   const size_t colon = text.find(':');
   const std::string_view name = text.substr(0, colon);
-  const std::string_view value = colon == std::string_view::npos ? "" : text.substr(colon + 1);
-  if (name == "replay" && value.empty()) return Rung{RungKind::replay, 0, 0};
-  if (name == "stop" && value.empty()) return Rung{RungKind::stop, 0, 0};
+  const bool bare = colon == std::string_view::npos;
+  const std::string_view value = bare ? "" : text.substr(colon + 1);
+  if (name == "replay" && bare) return Rung{RungKind::replay, 0, 0};
+  if (name == "stop" && bare) return Rung{RungKind::stop, 0, 0};
   if (name == "skip" && !value.empty()) {
     const auto batches = parse_count(value);
-    if (!batches.ok() || *batches < 1) return bad;
+    if (!batches.ok() || *batches < 1 || *batches > kMost) return bad;
     return Rung{RungKind::skip, 0, *batches};
   }
   if (name == "rollback" && !value.empty()) {
@@ -28,7 +30,7 @@ Result<Rung> parse_rung(std::string_view text) {
     const auto steps = parse_count(value.substr(0, plus));
     const auto batches = plus == std::string_view::npos ? Result<int64_t>(kDefaultSkip)
                                                         : parse_count(value.substr(plus + 1));
-    if (!steps.ok() || !batches.ok()) return bad;
+    if (!steps.ok() || !batches.ok() || *steps > kMost || *batches > kMost) return bad;
     return Rung{RungKind::rollback, *steps, *batches};
   }
   if (name == "wait" || name == "lr" || name == "clip" || name == "drop-source") {

@@ -39,9 +39,10 @@ bool is_leftover(std::string_view name) {
 }
 
 std::string reason_to_keep(const RetentionFacts& fact, const RetentionPolicy& policy,
-                           bool is_newest, int64_t rank) {
+                           bool is_newest, bool is_way_back, int64_t rank) {
   if (!fact.complete) return "incomplete";
   if (is_newest) return "newest";
+  if (is_way_back) return "way back";
   if (fact.pinned) return "pinned";
   if (fact.rollback_parent) return "rollback parent";
   if (policy.all) return "all";
@@ -67,9 +68,12 @@ std::vector<RetentionDecision> decide_retention(const std::vector<RetentionFacts
                                                 const RetentionPolicy& policy) {
   std::vector<RetentionDecision> decisions(facts.size());
   int64_t rank = 0;  // among the complete ones, the newest first
+  bool way_back_found = false;
   for (size_t i = facts.size(); i-- > 0;) {
+    const bool way_back = !way_back_found && facts[i].complete && facts[i].step <= policy.way_back;
+    way_back_found |= way_back;
     decisions[i].step = facts[i].step;
-    decisions[i].reason = reason_to_keep(facts[i], policy, rank == 0, rank);
+    decisions[i].reason = reason_to_keep(facts[i], policy, rank == 0, way_back, rank);
     decisions[i].keep = !decisions[i].reason.empty();
     if (facts[i].complete) ++rank;
   }

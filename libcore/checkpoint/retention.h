@@ -21,6 +21,7 @@ struct RetentionPolicy {
   bool all = false;
   int64_t last = 0;
   int64_t every = 0;
+  int64_t way_back = -1;  // the newest complete one at or before this step stays; -1: none
 };
 Result<RetentionPolicy> parse_retention(std::string_view text, const std::string& flag);
 
@@ -33,8 +34,8 @@ struct RetentionFacts {
 struct RetentionDecision {
   int64_t step = 0;
   bool keep = true;
-  std::string
-      reason;  // "newest", "pinned", "rollback parent", "last=3", "every=1000", "incomplete"
+  std::string reason;  // "newest", "pinned", "rollback parent", "last=3", "every=1000", "way back",
+                       // "incomplete"
 };
 // `facts` ascending by step; one decision each. Incomplete directories are left to
 // remove_incomplete(), since somebody may still be writing.

@@ -62,6 +62,42 @@ calm() { train --schedule constant --lr 2e-3 --batch-tokens 512 --steps 170 "$@"
 }
 
 @test "a fault fires once per run, whatever restarts" {
-  calm --run run --inject nan@33 --guard off --steps 40
+  run calm --run run --inject nan@33 --guard stop --steps 40
+  [ "$status" -eq 5 ]
+  calm --run run --inject nan@33 --guard stop --steps 40  # from step 30 on, over step 33 again
   [ "$(grep -c '"event":"inject"' run/journal.jsonl)" -eq 1 ]
+  [ "$(losses run | wc -l)" -eq 40 ]
+}
+
+@test "an incident before any checkpoint is old enough goes back to the oldest one" {
+  calm --run early --inject nan@2 --guard skip:5,stop --steps 8
+  [ "$(losses early | wc -l)" -eq 8 ]
+  # Nothing that is consumed is passed over: the skip begins where the parent ends.
+  "$BIN/ckpt" inspect early --json | jq -e '.. | .skip_ranges? // empty | .[0][0] == 0'
+  calm --run often --inject nan@20 --guard skip:5,stop --steps 24 --ckpt-every 1
+  [ "$(losses often | wc -l)" -eq 24 ]
+  grep -q '"to_step":16' often/trace.jsonl
+}
+
+@test "a rollback further back than the checkpoints goes back to the oldest one" {
+  calm --run run --inject nan@37 --guard rollback:1000+2,stop --steps 40 --keep all
+  grep -q '"to_step":0' run/trace.jsonl
+  [ "$(losses run | wc -l)" -eq 40 ]
+}
+
+@test "what was passed over stays passed over after an older checkpoint" {
+  calm --run run --inject nan@22,nan@24 --guard skip:2,rollback:20+3,stop --steps 26 --keep all
+  grep -q '"to_step":0' run/trace.jsonl
+  # 2 batches of 4 samples from batch 18 on, then 3 from where the second incident's suspects begin
+  [ "$(losses run | wc -l)" -eq 26 ]
+  "$BIN/gradstat" clip --check run
+  last=$("$BIN/ckpt" inspect run --json | jq -c '.. | .skip_ranges? // empty')
+  first=$(jq -c 'select(.event == "rollback") | .skip' run/journal.jsonl | head -1)
+  jq -en --argjson a "$first" --argjson b "$last" '[$b[] | select(.[0] <= $a[0][0] and .[1] >= $a[0][1])] | length == 1'
+}
+
+@test "with --json a run that the guard stops still reports" {
+  run --separate-stderr calm --run run --inject nan@3 --guard stop --steps 8 --json
+  [ "$status" -eq 5 ]
+  jq -e '.exit_code == 5 and .step == 3' <<< "$output"
 }

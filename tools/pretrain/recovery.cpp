@@ -67,6 +67,7 @@ Result<bool> Trainer::repeat_step(const StepWork& work) {
                               {"reason", "nonfinite"},
                               {"ladder", config_.ladder.state()}}));
   BALLAST_TRY(event(work.step, "rerun", "the step is repeated with the same data"));
+  detector_ = detector_before_;  // the step is judged once, or a jump seen with the NaN is lost
   state_.step -= 1;
   state_.samples -= config_.batch_samples;
   state_.tokens -= config_.batch_tokens;
@@ -76,41 +77,51 @@ Result<bool> Trainer::repeat_step(const StepWork& work) {
 }
 
 // Counted back from the end of the onset's batch in samples of this line, so that a line which has
-// skipped before is counted right.
-SkipRange Trainer::suspicious_samples(int64_t batches) const {
-  const int64_t first =
-      std::max<int64_t>(0, state_.samples - (kSuspectSteps + 1) * config_.batch_samples);
+// skipped before is counted right; never into what the parent has consumed, which no skip undoes.
+SkipRange Trainer::suspicious_samples(int64_t batches, int64_t parent_step) const {
+  const int64_t first = std::max(parent_step * config_.batch_samples,
+                                 state_.samples - (kSuspectSteps + 1) * config_.batch_samples);
   const int64_t last = first + batches * config_.batch_samples - 1;
   return {batches_->sample_of(first), batches_->sample_of(last) + 1};
 }
 
-Result<bool> Trainer::roll_back(const StepWork& work, const Rung& rung) {
+// The newest checkpoint that is old enough. With none that old the oldest one before the incident
+// serves: a shorter way back beats none.
+Result<int64_t> Trainer::parent_step(const StepWork& work, const Rung& rung) const {
   const int64_t margin =
       rung.kind == RungKind::rollback ? std::max(rung.steps, kLeadSteps) : kLeadSteps;
-  std::vector<SkipRange> skip;
-  if (rung.skip_batches > 0) skip.push_back(suspicious_samples(rung.skip_batches));
-  // With no checkpoint that old, the oldest one there is serves: a shorter way back beats none.
-  Result<RollbackPlan> plan = plan_rollback(fs_, config_.typed.run, work.step - margin, skip);
-  if (!plan.ok() && plan.error().kind == ErrorKind::insufficient) {
-    plan = plan_rollback(fs_, config_.typed.run, work.step - kLeadSteps, skip);
+  int64_t oldest = -1, newest = -1;
+  for (const CheckpointEntry& entry : BALLAST_TRY(list_checkpoints(fs_, config_.typed.run))) {
+    if (!entry.complete || entry.step >= work.step) continue;
+    if (oldest < 0) oldest = entry.step;
+    if (entry.step <= work.step - margin) newest = entry.step;
   }
-  if (!plan.ok()) return plan.take_error();
+  return newest >= 0 ? newest : oldest;
+}
+
+Result<bool> Trainer::roll_back(const StepWork& work, const Rung& rung) {
+  const std::string& run = config_.typed.run;
+  const int64_t back_to = BALLAST_TRY(parent_step(work, rung));
+  // What this line has passed over stays passed over, also from an older parent on.
+  std::vector<SkipRange> skip = state_.skip_ranges;
+  if (rung.skip_batches > 0) add_skip_range(skip, suspicious_samples(rung.skip_batches, back_to));
+  const RollbackPlan plan = BALLAST_TRY(plan_rollback(fs_, run, back_to, skip));
   const int64_t from = state_.segment;
   const std::string reason =
       fmt::format("guard: {} after an incident at step {}", rung.text(), work.step);
   BALLAST_TRY(event(work.step, rung.skip_batches > 0 ? "skip" : "rollback", reason,
-                    {{"to_step", plan->parent.step}, {"from_segment", from}}));
+                    {{"to_step", plan.parent.step}, {"from_segment", from}}));
   BALLAST_TRY(trace_->sync());
   BALLAST_TRY(execute_rollback(
-      fs_, config_.typed.run, *plan, reason,
+      fs_, run, plan, reason,
       {{"by", "guard"}, {"onset", work.step}, {"ladder", config_.ladder.state()}}));
-  BALLAST_TRY(load(plan->parent));
-  state_.skip_ranges = plan->skip_all;
+  BALLAST_TRY(load(plan.parent));
+  state_.skip_ranges = plan.skip_all;
   batches_->set_skip_ranges(state_.skip_ranges);
   BALLAST_TRY(
       append_journal(fs_, config_.typed.run, "resume",
-                     {{"step", state_.step}, {"segment", plan->segment}, {"reason", "guard"}}));
-  BALLAST_TRY(start_segment(plan->segment, true, plan->parent_segment, state_.step));
+                     {{"step", state_.step}, {"segment", plan.segment}, {"reason", "guard"}}));
+  BALLAST_TRY(start_segment(plan.segment, true, plan.parent_segment, state_.step));
   return true;
 }
 

@@ -130,6 +130,7 @@ void Trainer::decide(StepWork& work) {
     work.skip_reason = "no labels";
     return;
   }
+  detector_before_ = detector_;
   work.verdict = detector_.observe(work.loss, work.grad_norm);
   const bool incident = work.verdict.loss.onset || work.verdict.loss.persistent;
   if (work.verdict.nonfinite()) {

@@ -240,7 +240,10 @@ Result<void> Trainer::save(const std::string& why) {
   const SavedCheckpoint saved =
       BALLAST_TRY(save_checkpoint(fs_, config_.typed.run, config_.model, table_,
                                   {params.data(), m.data(), v.data()}, state_, options));
-  BALLAST_TRY(apply_retention(fs_, config_.typed.run, config_.keep, true));
+  RetentionPolicy keep = config_.keep;
+  // The next onset must find a checkpoint that is older than what led to it.
+  if (!config_.ladder.off()) keep.way_back = std::max<int64_t>(0, state_.step + 1 - kLeadSteps);
+  BALLAST_TRY(apply_retention(fs_, config_.typed.run, keep, true));
   last_saved_step_ = state_.step;
   last_save_ = Clock::now();
   const double seconds = seconds_since(start);

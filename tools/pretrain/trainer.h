@@ -94,7 +94,8 @@ class Trainer {
   Result<bool> answer_incident(const StepWork& work, RunResult& result);
   Result<bool> repeat_step(const StepWork& work);
   Result<bool> roll_back(const StepWork& work, const Rung& rung);
-  SkipRange suspicious_samples(int64_t batches) const;
+  Result<int64_t> parent_step(const StepWork& work, const Rung& rung) const;
+  SkipRange suspicious_samples(int64_t batches, int64_t parent_step) const;
 
   // evaluation.cpp
   Result<void> evaluate();
@@ -111,6 +112,7 @@ class Trainer {
   std::unique_ptr<BatchSource> batches_;
   std::unique_ptr<Clipper> clipper_;
   Detector detector_;
+  Detector detector_before_;  // as it was when it judged the last step
   std::optional<Lease> lease_;
   std::unique_ptr<TraceWriter> trace_;
   std::unique_ptr<Control> control_;

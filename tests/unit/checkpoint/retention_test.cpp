@@ -38,6 +38,19 @@ TEST(Retention, CountsCompleteOnesOnly) {
   EXPECT_EQ(reasons(facts, "last=1"), (std::vector<std::string>{"", "newest", "incomplete"}));
 }
 
+TEST(Retention, KeepsOneWayBack) {
+  const std::vector<RetentionFacts> facts = {{100, true, false, false},
+                                             {200, true, false, false},
+                                             {201, false, false, false},
+                                             {300, true, false, false}};
+  RetentionPolicy policy = *parse_retention("last=1", "--keep");
+  policy.way_back = 299;
+  const auto decisions = decide_retention(facts, policy);
+  EXPECT_FALSE(decisions[0].keep);
+  EXPECT_EQ(decisions[1].reason, "way back");
+  EXPECT_EQ(decisions[3].reason, "newest");
+}
+
 TEST(Retention, RefusesMalformedPolicies) {
   for (const char* text :
        {"", "last", "last=0", "last=-1", "last=x", "every=", "newest", "last=3,"}) {

@@ -73,6 +73,56 @@ start_long_run() {
   train --run one --steps 8
   "$BIN/pretrain" --config one/config.toml --run two -q
   cmp <(losses one) <(losses two)
+  train --run three --steps 4 --data-seed -7 --seed -3 --guard off --z-loss 1e-4 --val "$LAB/val" --val-every 2 \
+    --data "$LAB/val=0.25" --inject nan@2,grad@3:x=0.5 --keep last=2,every=4 --max-wall 1h --recompute norms
+  "$BIN/pretrain" --config three/config.toml --run four -q
+  cmp <(losses three) <(losses four)
+  cmp <(grep -v ^run three/config.toml) <(grep -v ^run four/config.toml)
+}
+
+# A shard of $2 documents of $3 tokens each.
+make_documents() {
+  perl -e 'my ($p, $n, $t) = @ARGV;
+    open F, ">", "$p.bin"; print F pack("v*", map { $_ % 500 } 1 .. $n * $t); close F;
+    open F, ">", "$p.idx"; print F "MMIDIDX\0\0", pack("Q<CQ<Q<", 1, 8, $n, $n + 1), pack("l<*", ($t) x $n),
+      pack("q<*", map { 2 * $t * $_ } 0 .. $n - 1), pack("q<*", 0 .. $n);' "$@"
+}
+
+@test "a step without a label is skipped, counted, and survives a resume" {
+  make_documents one 2000 1
+  local options=(--model "$LAB/config.json" --data one --batch-tokens 512 --seq-len 128 --micro-batch 4 -q --steps 6)
+  run "$BIN/pretrain" "${options[@]}" --run run --max-wall 0.001
+  [ "$status" -eq 75 ]
+  "$BIN/pretrain" "${options[@]}" --run run
+  [ "$(grep -c '"skip_reason":"no labels","n_valid":0' run/trace.jsonl)" -eq 6 ]
+  jq -e '.tokens == 3072 and .tokens_trained == 0' run/ckpt/step-000000006/state.json
+}
+
+@test "a held-out shard is checked before the first step" {
+  make_documents short 1 20
+  run --separate-stderr train --run run --steps 5 --val short
+  fails 2 "129 are needed"
+  [ ! -e run ]
+  sed 's/"vocab_size": 512/"vocab_size": 500/' "$LAB/config.json" > small.json
+  perl -e 'print pack "v*", map { 505 } 1 .. 200' > big.bin
+  make_documents big2 1 200
+  cp big2.idx big.idx
+  run --separate-stderr train --run run --steps 5 --model small.json --val big
+  fails 3 "the model's vocabulary has 500"
+}
+
+@test "a finished run tells no loss that it did not compute" {
+  train --run run --steps 4
+  run --separate-stderr train --run run --steps 4 --json
+  [ "$status" -eq 0 ]
+  jq -e '.step == 4 and (has("loss") | not)' <<< "$output"
+}
+
+@test "a copy of the trace that cannot be written is a warning" {
+  run --separate-stderr train --run run --steps 4 --trace /dev/full
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"warning: the copy of the trace stops here"* ]]
+  [ "$(losses run | wc -l)" -eq 4 ]
 }
 
 @test "bad input names what, where and what is accepted" {
@@ -86,6 +136,13 @@ start_long_run() {
   fails 2 "'wait' is not built"
   run --separate-stderr train --run run --steps 5 --inject flip@3
   fails 2 "'flip' is not built"
+  run --separate-stderr train --run run --steps 5 --resume soon
+  fails 2 "--resume is 'soon'"
+  run --separate-stderr train --run run --steps 5 --micro-batch 99999999999999999
+  fails 2 "--micro-batch is"
+  run --separate-stderr train --run run --steps 9000000000000000000
+  fails 2 "more than 2^62 tokens"
+  [ ! -e run ]
   run --separate-stderr train --run run --steps 5 --optimizer lion
   fails 2 "'lion' is not built"
   run --separate-stderr train --run run

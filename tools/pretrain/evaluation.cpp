@@ -28,9 +28,7 @@ double standard_error(const std::vector<WindowSum>& windows, double mean, double
 Result<void> Trainer::evaluate() {
   if (config_.validation == nullptr) return {};
   const WindowReader reader(config_.validation, config_.seq_len, config_.model.vocab_size);
-  const int64_t windows =
-      std::min(reader.windows(), std::max<int64_t>(1, config_.val_tokens / config_.seq_len));
-  if (windows == 0) return {};
+  const int64_t windows = config_.validation_windows();
   const int64_t rows = buffers_.tokens.cols;
   const MicroBatch micro = {buffers_.tokens, buffers_.labels, buffers_.weight, buffers_.doc_start};
   const Tensor loss_rows = cols_of(buffers_.loss_rows, 0, rows),
@@ -77,8 +75,7 @@ Result<void> Trainer::evaluate() {
     r.perplexity_low = std::exp(*r.loss - 1.96 * error);
     r.perplexity_high = std::exp(*r.loss + 1.96 * error);
   }
-  validation_loss_ = *r.loss;
-  validated_ = true;
+  validation_loss_ = r.loss;
   return trace_->write(r);
 }
 

@@ -8,6 +8,7 @@
 #include "libcore/base/hash.h"
 #include "libcore/base/strategy_spec.h"
 #include "libcore/base/units.h"
+#include "libcore/data/batch.h"
 
 namespace ballast {
 namespace {
@@ -67,7 +68,11 @@ Result<void> resolve_lengths(const TrainOptions& o, RunConfig& c) {
     return usage_error(fmt::format("--micro-batch is {}", c.micro_batch), "",
                        "accepted: 1 or more");
   c.batch_tokens = BALLAST_TRY(parse_count(o.batch_tokens));
-  const int64_t unit = c.micro_batch * c.seq_len;
+  int64_t unit = 0;
+  if (__builtin_mul_overflow(c.micro_batch, c.seq_len, &unit)) {
+    return usage_error(fmt::format("--micro-batch is {}", c.micro_batch), "",
+                       "too large for a batch of a 64-bit count of tokens");
+  }
   if (c.batch_tokens < unit || c.batch_tokens % unit != 0) {
     return usage_error(fmt::format("--batch-tokens is {}", c.batch_tokens), "",
                        fmt::format("must be a multiple of --micro-batch x --seq-len = {}", unit));
@@ -78,9 +83,30 @@ Result<void> resolve_lengths(const TrainOptions& o, RunConfig& c) {
   if (!o.steps.empty()) {
     c.total_steps = BALLAST_TRY(parse_count(o.steps));
   } else {
-    c.total_steps = (BALLAST_TRY(parse_count(o.tokens)) + c.batch_tokens - 1) / c.batch_tokens;
+    const int64_t tokens = BALLAST_TRY(parse_count(o.tokens));
+    c.total_steps = tokens / c.batch_tokens + (tokens % c.batch_tokens != 0 ? 1 : 0);
   }
-  if (c.total_steps < 1) return usage_error("the run has no step", "--steps");
+  const char* flag = o.steps.empty() ? "--tokens" : "--steps";
+  if (c.total_steps < 1) return usage_error("the run has no step", flag);
+  // Half of the range is left to sample positions past skip ranges.
+  if (c.total_steps > (int64_t{1} << 62) / c.batch_tokens)
+    return usage_error("the run has more than 2^62 tokens", flag);
+  return {};
+}
+
+// Read before the first step: what is wrong with it would show only after hours, before a save.
+Result<void> check_validation(const RunConfig& c) {
+  const WindowReader reader(c.validation, c.seq_len, c.model.vocab_size);
+  if (reader.windows() == 0) {
+    return usage_error(fmt::format("--val has {} tokens", c.validation->total_tokens()),
+                       c.validation->prefix(),
+                       fmt::format("{} are needed, --seq-len and one more", c.seq_len + 1));
+  }
+  HostBatch batch;
+  for (int64_t w = 0; w < c.validation_windows(); ++w) {
+    batch.resize(1, c.seq_len);
+    BALLAST_TRY(reader.read(w, batch, 0));
+  }
   return {};
 }
 
@@ -88,11 +114,12 @@ Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
   if (o.data.empty()) return usage_error("--data is missing", "", "a shard PREFIX[=WEIGHT]");
   for (const std::string& text : o.data)
     c.sources.push_back(BALLAST_TRY(open_source_shard(fs, text)));
+  c.val_tokens = BALLAST_TRY(parse_count(o.val_tokens));
   if (!o.validation.empty()) {
     c.validation =
         std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open(fs, o.validation)));
+    BALLAST_TRY(check_validation(c));
   }
-  c.val_tokens = BALLAST_TRY(parse_count(o.val_tokens));
   c.val_every = o.val_every;
   if (c.val_every < 0)
     return usage_error(fmt::format("--val-every is {}", c.val_every), "", "accepted: 0 or more");
@@ -112,6 +139,8 @@ Result<void> resolve_run(const TrainOptions& o, RunConfig& c) {
                        "accepted: steps (100) or a time (30m)");
   }
   if (!o.max_wall.empty()) c.max_wall_seconds = BALLAST_TRY(parse_seconds(o.max_wall));
+  if (o.resume != "auto" && o.resume != "never" && !parse_count(o.resume).ok())
+    return usage_error("--resume is '" + o.resume + "'", "", "accepted: auto, never, a step");
   c.ladder = BALLAST_TRY(Ladder::parse(o.guard));
   c.faults = BALLAST_TRY(parse_injection(o.inject));
   c.keep = BALLAST_TRY(parse_retention(o.keep, "--keep"));
@@ -145,6 +174,11 @@ Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, b
                 : o.recompute == "norms" ? Recompute::norms
                                          : Recompute::none;
   return c;
+}
+
+int64_t RunConfig::validation_windows() const {
+  const WindowReader reader(validation, seq_len, model.vocab_size);
+  return std::min(reader.windows(), std::max<int64_t>(1, val_tokens / seq_len));
 }
 
 Json RunConfig::law() const {
@@ -198,7 +232,7 @@ std::string RunConfig::toml() const {
   line("micro_batch", fmt::format("{}", micro_batch));
   line("seq_len", fmt::format("{}", seq_len));
   line("seed", fmt::format("{}", seed));
-  line("data_seed", fmt::format("{}", data_seed));
+  line("data_seed", fmt::format("{}", o.data_seed));  // TOML has no unsigned numbers
   line("lr", format_double(o.lr));
   word("optimizer", law()["optimizer"].get<std::string>());
   word("schedule", schedule.spec());

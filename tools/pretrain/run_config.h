@@ -59,6 +59,7 @@ struct RunConfig {
   RetentionPolicy keep;
 
   int64_t total_tokens() const { return total_steps * batch_tokens; }
+  int64_t validation_windows() const;  // of one evaluation; there is a validation shard
   int64_t micro_batches() const { return batch_samples / micro_batch; }
   // What must not change between restarts, in the order in which it is documented.
   Json law() const;

@@ -13,14 +13,15 @@ void print_result(const RunResult& result, const CommonOptions& common) {
     Json line = {{"v", 1},
                  {"step", result.step},
                  {"exit_code", result.exit_code},
-                 {"reason", result.reason},
-                 {"loss", json_number(result.last_loss)}};
-    if (result.validated) line["validation_loss"] = json_number(result.validation_loss);
+                 {"reason", result.reason}};
+    if (result.last_loss) line["loss"] = json_number(*result.last_loss);
+    if (result.validation_loss) line["validation_loss"] = json_number(*result.validation_loss);
     print_out(to_json_line(line) + "\n");
     return;
   }
-  std::string text = fmt::format("step {}  loss {:.4f}", result.step, result.last_loss);
-  if (result.validated) text += fmt::format("  validation {:.4f}", result.validation_loss);
+  std::string text = fmt::format("step {}", result.step);
+  if (result.last_loss) text += fmt::format("  loss {:.4f}", *result.last_loss);
+  if (result.validation_loss) text += fmt::format("  validation {:.4f}", *result.validation_loss);
   if (!result.reason.empty()) text += "  (" + result.reason + ")";
   print_out(text + "\n");
 }
@@ -34,9 +35,10 @@ Result<int> train(const TrainOptions& options, const CommonOptions& common) {
   }
   const auto trainer = BALLAST_TRY(Trainer::open(fs, std::move(config), common));
   const RunResult result = BALLAST_TRY(trainer->run());
-  if (result.exit_code == kExitGuard)
-    return Error{ErrorKind::guard, result.reason, options.run, ""};
-  if (options.trace != "-") print_result(result, common);  // stdout is the trace otherwise
+  const bool guard = result.exit_code == kExitGuard;
+  // Without --json the error says it all; with --trace - stdout is the trace.
+  if (options.trace != "-" && (common.json || !guard)) print_result(result, common);
+  if (guard) return Error{ErrorKind::guard, result.reason, options.run, ""};
   return result.exit_code;
 }
 

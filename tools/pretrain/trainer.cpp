@@ -75,16 +75,12 @@ Result<void> Trainer::begin() {
                        "--resume never starts only new runs");
   }
   if (config_.typed.resume != "auto" && config_.typed.resume != "never") {
-    const auto step = parse_count(config_.typed.resume);
-    if (!step.ok())
-      return usage_error("--resume is '" + config_.typed.resume + "'", "",
-                         "accepted: auto, never, a step");
+    const int64_t step = BALLAST_TRY(parse_count(config_.typed.resume));
     const CheckpointRef wanted =
-        BALLAST_TRY(resolve_checkpoint(fs_, fmt::format("{}@{}", run, *step)));
+        BALLAST_TRY(resolve_checkpoint(fs_, fmt::format("{}@{}", run, step)));
     if (from.has_value() && from->step != wanted.step) {
-      return usage_error(
-          fmt::format("--resume {}: the run goes on from step {}", *step, from->step), run,
-          "go back with `ckpt rollback` first");
+      return usage_error(fmt::format("--resume {}: the run goes on from step {}", step, from->step),
+                         run, "go back with `ckpt rollback` first");
     }
     from = wanted;
   }
@@ -314,14 +310,16 @@ Result<RunResult> Trainer::run() {
     }
     stopped = BALLAST_TRY(serve_requests(result)) && state_.step < config_.total_steps;
   }
-  if (!stopped && result.exit_code == kExitStopped)
-    result.exit_code = kExitDone;  // it was the last step
+  if (!stopped && result.exit_code == kExitStopped) {  // it was the last step
+    result.exit_code = kExitDone;
+    result.reason.clear();
+  }
   progress_.clear();
   result.step = state_.step;
   result.last_loss = last_loss_;
   result.validation_loss = validation_loss_;
-  result.validated = validated_;
   BALLAST_TRY(trace_->close());
+  if (const std::string warning = trace_->take_warning(); !warning.empty()) print_warning(warning);
   BALLAST_TRY(lease_->release());
   return result;
 }

@@ -50,8 +50,7 @@ struct RunResult {
   int exit_code = kExitDone;
   std::string reason;
   int64_t step = 0;
-  double last_loss = 0, validation_loss = 0;
-  bool validated = false;
+  std::optional<double> last_loss, validation_loss;  // of this start; absent: not computed
 };
 
 class Trainer {
@@ -128,8 +127,7 @@ class Trainer {
   bool finished_ = false;
   double save_seconds_ = 0;  // the longest save
   double step_seconds_ = 0;
-  double last_loss_ = 0, validation_loss_ = 0;
-  bool validated_ = false;
+  std::optional<double> last_loss_, validation_loss_;
   double average_step_seconds_ = 0;
   std::chrono::steady_clock::time_point step_start_, last_save_;
 };

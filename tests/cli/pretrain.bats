@@ -143,6 +143,8 @@ make_documents() {
   run --separate-stderr train --run run --steps 9000000000000000000
   fails 2 "more than 2^62 tokens"
   [ ! -e run ]
+  run --separate-stderr train --run run --steps 5 --inject nan@6
+  fails 2 "'nan@6' never comes"
   run --separate-stderr train --run run --steps 5 --optimizer lion
   fails 2 "'lion' is not built"
   run --separate-stderr train --run run

@@ -143,6 +143,12 @@ Result<void> resolve_run(const TrainOptions& o, RunConfig& c) {
     return usage_error("--resume is '" + o.resume + "'", "", "accepted: auto, never, a step");
   c.ladder = BALLAST_TRY(Ladder::parse(o.guard));
   c.faults = BALLAST_TRY(parse_injection(o.inject));
+  for (const Fault& fault : c.faults) {
+    if (fault.step > c.total_steps) {
+      return usage_error(fmt::format("--inject: '{}' never comes", fault.text()), "",
+                         fmt::format("the run has {} steps", c.total_steps));
+    }
+  }
   c.keep = BALLAST_TRY(parse_retention(o.keep, "--keep"));
   return {};
 }

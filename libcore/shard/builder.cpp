@@ -13,12 +13,10 @@ void count(ShardCounts& counts, const std::string& name, int64_t tokens) {
 
 ShardBuilder::ShardBuilder(FileSystem& fs, const std::string& prefix, ShardManifest manifest,
                            bool force)
-    : fs_(fs),
-      prefix_(prefix),
-      force_(force),
-      manifest_(std::move(manifest)),
+    : manifest_(std::move(manifest)),
       writer_(fs, prefix, manifest_.vocab_size, force),
-      sidecar_(fs, prefix, force) {
+      sidecar_(fs, prefix, force),
+      manifest_file_(fs, shard_manifest_path(prefix), force) {
   manifest_.token_counts.assign(static_cast<size_t>(manifest_.vocab_size), 0);
 }
 
@@ -33,17 +31,26 @@ Result<void> ShardBuilder::append(ShardDocument document, std::span<const int32_
   return sidecar_.append(document);
 }
 
-Result<ShardManifest> ShardBuilder::finish() {
+Result<void> ShardBuilder::seal() {
   manifest_.documents = writer_.documents();
   manifest_.tokens = writer_.tokens();
   manifest_.type = writer_.type();
   manifest_.outputs = BALLAST_TRY(writer_.seal());
   manifest_.outputs.push_back(BALLAST_TRY(sidecar_.seal()));
   for (OutputFile& output : manifest_.outputs) output.path = file_name(output.path);
+  return manifest_file_.write(manifest_text(manifest_));
+}
+
+Result<ShardManifest> ShardBuilder::publish() {
   BALLAST_TRY(writer_.publish());
   BALLAST_TRY(sidecar_.publish());
-  BALLAST_TRY(write_manifest(fs_, prefix_, manifest_, force_));
+  BALLAST_TRY(manifest_file_.commit());
   return manifest_;
+}
+
+Result<ShardManifest> ShardBuilder::finish() {
+  BALLAST_TRY(seal());
+  return publish();
 }
 
 }  // namespace ballast

@@ -21,15 +21,16 @@ class ShardBuilder {
 
   // document.tokens is set to the number of tokens.
   Result<void> append(ShardDocument document, std::span<const int32_t> tokens);
-  Result<ShardManifest> finish();
+  // All files of the shard are written whole, but not yet visible: what can run out of space has.
+  Result<void> seal();
+  Result<ShardManifest> publish();  // after seal()
+  Result<ShardManifest> finish();   // both
 
  private:
-  FileSystem& fs_;
-  std::string prefix_;
-  bool force_;
   ShardManifest manifest_;
   ShardWriter writer_;
   SidecarWriter sidecar_;
+  AtomicFile manifest_file_;
 };
 
 }  // namespace ballast

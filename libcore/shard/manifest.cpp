@@ -170,9 +170,7 @@ Result<ShardManifest> read_manifest(FileSystem& fs, const std::string& prefix) {
   return parse_manifest(text, path);
 }
 
-Result<void> write_manifest(FileSystem& fs, const std::string& prefix,
-                            const ShardManifest& manifest, bool force) {
-  AtomicFile file(fs, shard_manifest_path(prefix), force);
+std::string manifest_text(const ShardManifest& manifest) {
   // One key a line: token counts would fill a line each with to_json_text().
   std::string text = "{\n";
   const Json json = manifest_json(manifest);
@@ -180,7 +178,13 @@ Result<void> write_manifest(FileSystem& fs, const std::string& prefix,
     if (item != json.begin()) text += ",\n";
     text += "  " + to_json_line(item.key()) + ": " + to_json_line(item.value());
   }
-  BALLAST_TRY(file.write(text + "\n}\n"));
+  return text + "\n}\n";
+}
+
+Result<void> write_manifest(FileSystem& fs, const std::string& prefix,
+                            const ShardManifest& manifest, bool force) {
+  AtomicFile file(fs, shard_manifest_path(prefix), force);
+  BALLAST_TRY(file.write(manifest_text(manifest)));
   return file.commit();
 }
 

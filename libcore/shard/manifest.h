@@ -46,6 +46,7 @@ struct ShardManifest {
 };
 
 Json manifest_json(const ShardManifest& manifest);
+std::string manifest_text(const ShardManifest& manifest);  // the file's bytes
 Result<ShardManifest> parse_manifest(std::string_view text, const std::string& where);
 Result<ShardManifest> read_manifest(FileSystem& fs, const std::string& prefix);
 Result<void> write_manifest(FileSystem& fs, const std::string& prefix,

@@ -192,9 +192,12 @@ class EncodeJob {
     };
     BALLAST_TRY(sorter_.drain(write));
     progress.clear();
+    // Neither part appears before both are whole: a full disk leaves no held-out part alone.
+    BALLAST_TRY(all.seal());
+    if (split) BALLAST_TRY(held_out->seal());
     std::vector<ShardManifest> manifests;
-    if (split) manifests.push_back(BALLAST_TRY(held_out->finish()));
-    manifests.insert(manifests.begin(), BALLAST_TRY(all.finish()));
+    if (split) manifests.push_back(BALLAST_TRY(held_out->publish()));
+    manifests.insert(manifests.begin(), BALLAST_TRY(all.publish()));
     return manifests;
   }
 

@@ -58,7 +58,9 @@ Result<bool> DocumentBlocks::read_line(Line& line) {
       if (inputs_.size() == paths_.size()) return false;
       BALLAST_TRY(open_next());
     }
-    const auto text = BALLAST_TRY(reader_->next());
+    auto text = BALLAST_TRY(reader_->next());
+    if (text && reader_->line_number() == 1 && text->starts_with("\xEF\xBB\xBF"))
+      text->remove_prefix(3);  // a byte order mark, as filter takes it
     if (!text) {
       reader_.reset();
       source_.reset();

@@ -40,7 +40,8 @@ Result<void> check_flags(const VocabFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(refuse_repeated_inputs(flags.inputs));
   if (common.output == "-") return {};
   BALLAST_TRY(refuse_output_over_input(posix_file_system(), common.output, flags.inputs));
-  if (!common.force && posix_file_system().exists(common.output))
+  const auto existing = posix_file_system().info(common.output);
+  if (!common.force && existing.ok() && (existing->is_regular || existing->is_directory))
     return usage_error("output exists", common.output, "-f replaces it");
   return {};
 }

@@ -39,7 +39,10 @@ void send_output_to(const std::string& path, bool force) {
   output().force = force;
 }
 
-void abandon_output() { output().sink.reset(); }
+void abandon_output() {
+  output().sink.reset();
+  output().path.clear();
+}
 
 void print_out(std::string_view text) {
   Output& out = output();
@@ -55,9 +58,11 @@ void print_out(std::string_view text) {
 Result<void> finish_stdout() {
   Output& out = output();
   if (out.failure) return *out.failure;
-  if (out.sink) {
+  if (!out.path.empty()) {
+    BALLAST_TRY(write_to_sink(out, ""));  // nothing printed is an empty file, not none
     BALLAST_TRY(out.sink->finish());
     out.sink.reset();
+    out.path.clear();
   }
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     out.failure = stdout_error();

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <optional>
 #include <system_error>
@@ -104,12 +105,41 @@ Error parse_failure(const CLI::ParseError& error, const CLI::App& app) {
   return usage_error(std::move(text));
 }
 
-// -o must not replace a file that any path operand or option names.
+// Is `output` a file of the run, checkpoint or model folder that `operand` addresses (RUN,
+// RUN@STEP, a path)? Reports and the like may lie there.
+bool is_file_of(const std::string& output, const std::string& operand) {
+  namespace files = std::filesystem;
+  static const Words kOwn = {"trace.jsonl", "journal.jsonl", "config.toml",   "config.json",
+                             "state.json",  "manifest.json", "tokenizer.json"};
+  std::error_code failure;
+  const files::path file = files::canonical(output, failure);
+  if (failure || !files::is_regular_file(file, failure)) return false;
+  files::path folder = files::canonical(operand, failure);
+  if (failure) folder = files::canonical(operand.substr(0, operand.rfind('@')), failure);
+  if (failure) return false;
+  const files::path below = file.lexically_relative(folder);
+  if (below.empty() || *below.begin() == ".." || *below.begin() == ".") return false;
+  return *below.begin() == "ckpt" || *below.begin() == "abandoned" ||
+         file.extension() == ".safetensors" ||
+         std::find(kOwn.begin(), kOwn.end(), file.filename().string()) != kOwn.end();
+}
+
+// -o must not replace a file that any path operand or option names, be it by the prefix of a shard
+// or by the folder it belongs to.
 Result<void> check_output(const CLI::App& app, const CommonOptions& common) {
   Words inputs;
   for (const CLI::Option* option : app.get_options())
     if (is_path(*option) && long_name(*option) != "output" && long_name(*option) != "config")
       inputs.insert(inputs.end(), option->results().begin(), option->results().end());
+  Words shards;
+  for (const std::string& input : inputs) {
+    if (is_file_of(common.output, input))
+      return usage_error("output is also an input", common.output);
+    const std::string prefix = input.substr(0, input.rfind('='));
+    for (const char* suffix : {".bin", ".idx", ".docs.jsonl.zst", ".manifest.json"})
+      shards.push_back(prefix + suffix);
+  }
+  inputs.insert(inputs.end(), shards.begin(), shards.end());
   return refuse_output_over_input(posix_file_system(), common.output, inputs);
 }
 

@@ -9,8 +9,8 @@
 //                 K batches around the onset (default K: 20)
 //   stop          end training (exit 5)
 // "Before the incident": for a non-finite step its own beginning, because the update was never
-// applied; for an onset a snapshot in host memory older than the onset by `kLeadSteps`, since the
-// gradient norm leads the loss by one to three steps.
+// applied; for an onset a checkpoint older than the onset by `kLeadSteps`, since the gradient norm
+// leads the loss by one to three steps.
 #pragma once
 
 #include <cstdint>

@@ -85,7 +85,8 @@ void TraceWriter::write_copy() {
       rest.remove_prefix(static_cast<size_t>(count));
     } else if (errno != EINTR) {
       reader_closed_ = errno == EPIPE;
-      if (!reader_closed_)
+      stdout_failed_ = !reader_closed_;
+      if (stdout_failed_)
         warning_ = fmt::format("the copy of the trace stops here: stdout: {}", strerror(errno));
       copy_to_stdout_ = false;
       return;

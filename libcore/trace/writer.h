@@ -35,6 +35,8 @@ class TraceWriter {
   Result<void> close();  // flushes; further writes are an error
 
   bool reader_closed() const { return reader_closed_; }
+  // Standard output took no more, though its reader had not gone away (a full disk).
+  bool stdout_failed() const { return stdout_failed_; }
   std::string take_warning();  // empty: nothing to say
 
  private:
@@ -52,6 +54,7 @@ class TraceWriter {
   std::unique_ptr<WritableFile> copy_;
   bool copy_to_stdout_ = false;
   bool reader_closed_ = false;
+  bool stdout_failed_ = false;
   std::string copy_path_;
   std::string warning_;
   std::string line_;

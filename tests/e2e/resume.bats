@@ -57,3 +57,13 @@ wait_for_step() {
   [ "$status" -eq 2 ]
   [[ "$stderr" == *"data_seed is 5 here and 0 in the checkpoint"* ]]
 }
+
+@test "a run whose checkpoints are all damaged is refused, not begun anew" {
+  train --run run --steps 12
+  for file in run/ckpt/step-*/model*.safetensors; do truncate -s 100 "$file"; done
+  cp run/trace.jsonl before
+  run --separate-stderr train --run run --steps 20
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"no checkpoint of the run is usable"* ]]
+  cmp before run/trace.jsonl
+}

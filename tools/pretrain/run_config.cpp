@@ -9,6 +9,7 @@
 #include "libcore/base/strategy_spec.h"
 #include "libcore/base/units.h"
 #include "libcore/data/batch.h"
+#include "libcore/shard/manifest.h"
 
 namespace ballast {
 namespace {
@@ -31,7 +32,8 @@ Result<AdamWConfig> parse_optimizer(const std::string& text) {
 Result<ModelConfig> load_model_config(FileSystem& fs, const std::string& model) {
   if (model.empty())
     return usage_error("--model is missing", "", "a config.json, or " + preset_names());
-  if (!fs.exists(model)) return preset_config(model);
+  const bool is_path = model.find('/') != model.npos || model.ends_with(".json");
+  if (!is_path && !fs.exists(model)) return preset_config(model);
   const std::string text = BALLAST_TRY(read_file(fs, model, 1 << 20));
   return parse_model_config(BALLAST_TRY(parse_json(text, model)), model);
 }
@@ -110,6 +112,38 @@ Result<void> check_validation(const RunConfig& c) {
   return {};
 }
 
+// A shard says by its manifest, if it has one, which ids it may hold and whose they are.
+Result<void> check_vocabulary(FileSystem& fs, const std::string& prefix, const RunConfig& c) {
+  if (!fs.exists(shard_manifest_path(prefix))) return {};
+  const ShardManifest manifest = BALLAST_TRY(read_manifest(fs, prefix));
+  if (manifest.vocab_size > c.model.vocab_size) {
+    return usage_error(fmt::format("the vocabulary of the shard is larger than the model's: {}",
+                                   manifest.vocab_size),
+                       prefix, fmt::format("the model has {}", c.model.vocab_size));
+  }
+  if (!c.tokenizer.empty() && sha256_hex(c.tokenizer) != manifest.tokenizer_sha256) {
+    return usage_error("--tokenizer is not what the shard was made with", prefix,
+                       "its SHA-256 differs from the manifest's");
+  }
+  return {};
+}
+
+// The tokenizer goes into every checkpoint, so it has to be one and to fit the model.
+Result<void> check_tokenizer(const std::string& path, const RunConfig& c) {
+  const Json tokenizer = BALLAST_TRY(parse_json(c.tokenizer, path));
+  const auto model = tokenizer.is_object() ? tokenizer.find("model") : tokenizer.end();
+  if (model == tokenizer.end() || !model->is_object() || !model->contains("vocab") ||
+      !model->at("vocab").is_object())
+    return corrupt_error("not a tokenizer: no 'model.vocab'", path);
+  const auto size = static_cast<int64_t>(model->at("vocab").size());
+  if (size > c.model.vocab_size) {
+    return usage_error(
+        fmt::format("the vocabulary of the tokenizer is larger than the model's: {}", size), path,
+        fmt::format("the model has {}", c.model.vocab_size));
+  }
+  return {};
+}
+
 Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
   if (o.data.empty()) return usage_error("--data is missing", "", "a shard PREFIX[=WEIGHT]");
   for (const std::string& text : o.data)
@@ -123,7 +157,12 @@ Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
   c.val_every = o.val_every;
   if (c.val_every < 0)
     return usage_error(fmt::format("--val-every is {}", c.val_every), "", "accepted: 0 or more");
-  if (!o.tokenizer.empty()) c.tokenizer = BALLAST_TRY(read_file(fs, o.tokenizer, 1 << 28));
+  if (!o.tokenizer.empty()) {
+    c.tokenizer = BALLAST_TRY(read_file(fs, o.tokenizer, 1 << 28));
+    BALLAST_TRY(check_tokenizer(o.tokenizer, c));
+  }
+  for (const SourceConfig& source : c.sources) BALLAST_TRY(check_vocabulary(fs, source.prefix, c));
+  if (!o.validation.empty()) BALLAST_TRY(check_vocabulary(fs, o.validation, c));
   return {};
 }
 

@@ -1,7 +1,14 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "libcore/base/units.h"
+#include "libcore/checkpoint/journal.h"
 #include "libcore/cli/message.h"
+#include "libcore/io/atomic_file.h"
+#include "libcore/shard/format.h"
+#include "libcore/trace/writer.h"
 #include "tools/pretrain/trainer.h"
 #include "tools/pretrain/verbs.h"
 
@@ -26,9 +33,34 @@ void print_result(const RunResult& result, const CommonOptions& common) {
   print_out(text + "\n");
 }
 
+// The copy of the trace is appended to its file, which must be none that the run lives from.
+Result<void> check_trace_copy(FileSystem& fs, const TrainOptions& options,
+                              const RunConfig& config) {
+  if (options.trace.empty() || options.trace == "-") return {};
+  std::vector<std::string> inputs = {options.model, options.tokenizer};
+  for (const char* name : {"config.toml", kTraceFileName, kJournalName})
+    inputs.push_back(join_path(options.run, name));
+  std::vector<std::string> shards = {options.validation};
+  for (const SourceConfig& source : config.sources) shards.push_back(source.prefix);
+  for (const std::string& prefix : shards)
+    for (const std::string& path : {shard_bin_path(prefix), shard_idx_path(prefix),
+                                    shard_docs_path(prefix), shard_manifest_path(prefix)})
+      inputs.push_back(path);
+  std::erase_if(inputs, [&](const std::string& path) { return !fs.exists(path); });
+  BALLAST_TRY(refuse_output_over_input(fs, options.trace, inputs));
+  std::error_code failure;  // the run's own trace, before there is one
+  const auto own = join_path(options.run, kTraceFileName);
+  if (std::filesystem::weakly_canonical(options.trace, failure) ==
+      std::filesystem::weakly_canonical(own, failure))
+    return usage_error("--trace is the trace that the run writes itself", options.trace,
+                       "name another file for the copy");
+  return {};
+}
+
 Result<int> train(const TrainOptions& options, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   RunConfig config = BALLAST_TRY(resolve(fs, options, common.seed, true));
+  BALLAST_TRY(check_trace_copy(fs, options, config));
   if (common.dry_run) {
     print_out(config.toml());
     return kExitDone;
@@ -39,6 +71,9 @@ Result<int> train(const TrainOptions& options, const CommonOptions& common) {
   // Without --json the error says it all; with --trace - stdout is the trace.
   if (options.trace != "-" && (common.json || !guard)) print_result(result, common);
   if (guard) return Error{ErrorKind::guard, result.reason, options.run, ""};
+  if (result.trace_lost && result.exit_code == kExitDone)
+    return io_error("the trace is incomplete", "standard output",
+                    "the run is done, its whole trace is RUN/trace.jsonl");
   return result.exit_code;
 }
 

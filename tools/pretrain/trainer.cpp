@@ -84,6 +84,7 @@ Result<void> Trainer::begin() {
     }
     from = wanted;
   }
+  if (!from.has_value()) BALLAST_TRY(refuse_damaged_run());
   if (from.has_value()) {
     BALLAST_TRY(load(*from));
     for (const SkipRange& range : plan.add_skip) add_skip_range(state_.skip_ranges, range);
@@ -108,6 +109,16 @@ Result<void> Trainer::begin() {
     BALLAST_TRY(save("start"));  // a way back exists before the first incident
   }
   return {};
+}
+
+// Published checkpoints are complete, so a run that has only unusable ones was damaged later.
+// Starting it anew without a word would cost whatever it was worth.
+Result<void> Trainer::refuse_damaged_run() const {
+  const std::vector<CheckpointEntry> entries =
+      BALLAST_TRY(list_checkpoints(fs_, config_.typed.run));
+  if (entries.empty()) return {};
+  return corrupt_error("no checkpoint of the run is usable", entries.back().path,
+                       entries.back().why);
 }
 
 Result<void> Trainer::start_fresh() {
@@ -318,6 +329,7 @@ Result<RunResult> Trainer::run() {
   result.step = state_.step;
   result.last_loss = last_loss_;
   result.validation_loss = validation_loss_;
+  result.trace_lost = trace_->stdout_failed();
   BALLAST_TRY(trace_->close());
   if (const std::string warning = trace_->take_warning(); !warning.empty()) print_warning(warning);
   BALLAST_TRY(lease_->release());

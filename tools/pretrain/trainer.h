@@ -51,6 +51,7 @@ struct RunResult {
   std::string reason;
   int64_t step = 0;
   std::optional<double> last_loss, validation_loss;  // of this start; absent: not computed
+  bool trace_lost = false;                           // standard output did not take the whole trace
 };
 
 class Trainer {
@@ -65,6 +66,7 @@ class Trainer {
   // trainer.cpp
   Result<void> allocate();
   Result<void> begin();
+  Result<void> refuse_damaged_run() const;
   Result<void> start_fresh();
   Result<void> load(const CheckpointRef& ref);
   Result<void> check_law(const Json& stored) const;

@@ -153,7 +153,7 @@ Result<std::vector<std::string>> environment_words(const CLI::App& app,
   for (const CLI::Option* option : app.get_options()) {
     const std::string name = long_name(*option);
     if (name.empty() || is_frame_option(name)) continue;
-    if (std::find(given.begin(), given.end(), option) != given.end()) continue;
+    if (is_settled(*option, given)) continue;
     const char* text = environment(variable_of(name));
     if (text == nullptr || *text == '\0') continue;
     const std::string value = text;
@@ -171,6 +171,14 @@ Result<std::vector<std::string>> environment_words(const CLI::App& app,
 }
 
 }  // namespace
+
+bool is_settled(const CLI::Option& option, const std::vector<const CLI::Option*>& given) {
+  return std::any_of(given.begin(), given.end(), [&](const CLI::Option* stronger) {
+    const auto excluded = stronger->get_excludes();
+    return stronger == &option || std::any_of(excluded.begin(), excluded.end(),
+                                              [&](const auto* e) { return e == &option; });
+  });
+}
 
 std::string key_of(const CLI::Option& option) {
   std::string key = long_name(option);

@@ -30,6 +30,10 @@ Result<Arguments> resolve_arguments(const CLI::App& app, FileSystem& fs,
 
 // Words for the options in the TOML `text`, in file order, but for those in `given`. Unknown and
 // repeated keys are kind usage with path:line.
+// Has a stronger level decided this option, by giving it or one that excludes it (--tokens,
+// --steps)?
+bool is_settled(const CLI::Option& option, const std::vector<const CLI::Option*>& given);
+
 Result<std::vector<std::string>> config_words(const CLI::App& app, const std::string& text,
                                               const std::string& path,
                                               const std::vector<const CLI::Option*>& given);

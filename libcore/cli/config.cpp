@@ -74,8 +74,7 @@ class ConfigReader {
   }
 
   void put(const CLI::Option& option, std::initializer_list<std::string> words) {
-    if (std::find(given_.begin(), given_.end(), &option) == given_.end())
-      words_.insert(words_.end(), words);
+    if (!is_settled(option, given_)) words_.insert(words_.end(), words);
   }
 
   Result<std::string> scalar_text(const toml::node& node) const {

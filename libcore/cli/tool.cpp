@@ -140,7 +140,8 @@ Result<void> check_output(const CLI::App& app, const CommonOptions& common) {
       shards.push_back(prefix + suffix);
   }
   inputs.insert(inputs.end(), shards.begin(), shards.end());
-  return refuse_output_over_input(posix_file_system(), common.output, inputs);
+  return refuse_output_over_input(posix_file_system(), common.output.empty() ? "-" : common.output,
+                                  inputs);
 }
 
 void apply_common(const CommonOptions& common) {

@@ -59,13 +59,13 @@ Result<void> AtomicFile::commit() {
 
 Result<void> refuse_output_over_input(FileSystem& fs, const std::string& output,
                                       std::span<const std::string> inputs) {
-  if (output == "-" || !fs.exists(output)) return {};
-  const auto target = fs.info(output);
+  const bool is_stdout = output == "-";
+  const auto target = fs.info(is_stdout ? "/dev/stdout" : output);
   if (!target.ok() || !target->is_regular) return {};
   for (const std::string& input : inputs) {
     const auto source = fs.info(input == "-" ? "/dev/stdin" : input);
     if (source.ok() && source->device == target->device && source->inode == target->inode)
-      return usage_error("output is also an input", output);
+      return usage_error("output is also an input", is_stdout ? "standard output" : output);
   }
   return {};
 }

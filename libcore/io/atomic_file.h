@@ -35,7 +35,8 @@ class AtomicFile {
   std::unique_ptr<WritableFile> file_;
 };
 
-// Kind usage when writing `output` would overwrite one of `inputs` (same device and inode).
+// Kind usage when writing `output` would overwrite or grow one of `inputs` (same device and inode);
+// "-" is standard output, which the shell may have opened on an input.
 Result<void> refuse_output_over_input(FileSystem& fs, const std::string& output,
                                       std::span<const std::string> inputs);
 

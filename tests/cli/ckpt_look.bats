@@ -29,6 +29,15 @@ flip() {
   [[ "${lines[2]}" == *'"complete":false,"why":'* ]]
 }
 
+@test "list: a folder that is no run is refused; a run without checkpoints is an empty list" {
+  mkdir nothing young
+  : > young/trace.jsonl
+  run --separate-stderr "$BIN/ckpt" list nothing
+  [ "$status" -eq 3 ] && [[ "$stderr" == *"not a run"* ]]
+  run --separate-stderr "$BIN/ckpt" list young
+  [ "$status" -eq 0 ] && [ -z "$output" ]
+}
+
 @test "inspect: facts of one checkpoint, by every kind of address" {
   for address in run run@latest run@300 run/ckpt/step-000000300; do
     run --separate-stderr "$BIN/ckpt" inspect "$address"

@@ -40,6 +40,17 @@ refused() {
   [ -s run/list.txt ]
 }
 
+@test "standard output that the shell appends to an input is refused, and the input keeps its bytes" {
+  documents 20 > docs.jsonl
+  cp docs.jsonl kept
+  run --separate-stderr bash -c '"$BIN/tokshard" filter docs.jsonl >> docs.jsonl'
+  refused 2 "output is also an input: standard output" docs.jsonl kept
+  train --run run --steps 2
+  cp run/trace.jsonl kept
+  run --separate-stderr bash -c '"$BIN/gradstat" summary run/trace.jsonl >> run/trace.jsonl'
+  refused 2 "output is also an input: standard output" run/trace.jsonl kept
+}
+
 @test "a failure of either half of encode leaves neither" {
   documents 20000 > docs.jsonl
   "$BIN/tokshard" vocab -q --size 262 docs.jsonl -o tok.json

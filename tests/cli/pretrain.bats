@@ -88,6 +88,17 @@ make_documents() {
       pack("q<*", map { 2 * $t * $_ } 0 .. $n - 1), pack("q<*", 0 .. $n);' "$@"
 }
 
+@test "a length in tokens wins over one in steps of a weaker level, both at once are refused" {
+  train --run run --steps 4
+  run --separate-stderr "$BIN/pretrain" plan --json --config run/config.toml --tokens 8192
+  [ "$status" -eq 0 ]
+  jq -e '.total_steps == 8' <<< "$output"
+  run --separate-stderr env BALLAST_TOKENS=8192 "$BIN/pretrain" plan --json --config run/config.toml
+  jq -e '.total_steps == 8' <<< "$output"
+  run --separate-stderr train --run other --steps 4 --tokens 8192
+  fails 2 "--steps excludes --tokens"
+}
+
 @test "a step without a label is skipped, counted, and survives a resume" {
   make_documents one 2000 1
   local options=(--model "$LAB/config.json" --data one --batch-tokens 512 --seq-len 128 --micro-batch 4 -q --steps 6)

@@ -65,6 +65,15 @@ It's en again &amp; again." ]
   [ "$held" -gt 20 ] && [ "$held" -lt 60 ]
 }
 
+@test "the held-out part of an earlier shard is not left beside a shard that trains on it" {
+  prepare
+  "$BIN/tokshard" encode -q --holdout 20% --tokenizer tok.json docs.jsonl -o web
+  run --separate-stderr "$BIN/tokshard" encode -q -f --tokenizer tok.json docs.jsonl -o web
+  [ "$status" -eq 2 ] && [[ "$stderr" == *"web-holdout.manifest.json"* ]]
+  rm web-holdout.*
+  "$BIN/tokshard" encode -q -f --tokenizer tok.json docs.jsonl -o web
+}
+
 @test "vocab does not depend on threads, and markers are single tokens" {
   prepare
   "$BIN/tokshard" vocab -q -j 4 --size 300 docs.jsonl -o again.json

@@ -58,6 +58,17 @@ wait_for_step() {
   [[ "$stderr" == *"data_seed is 5 here and 0 in the checkpoint"* ]]
 }
 
+@test "resuming on tokens that changed under the same index is refused" {
+  cp "$BATS_FILE_TMPDIR"/lab/train.* .
+  train_args --run run --steps 4
+  local moved=("${TRAIN_ARGS[@]/$BATS_FILE_TMPDIR\/lab\/train/train}")
+  "$BIN/pretrain" "${moved[@]}"
+  head -c 64 /dev/zero | dd of=train.bin conv=notrunc status=none
+  run --separate-stderr "$BIN/pretrain" "${moved[@]}"
+  echo "$stderr"
+  [ "$status" -eq 2 ] && [[ "$stderr" == *"content_hash"* ]]
+}
+
 @test "a run whose checkpoints are all damaged is refused, not begun anew" {
   train --run run --steps 12
   for file in run/ckpt/step-*/model*.safetensors; do truncate -s 100 "$file"; done

@@ -4,6 +4,7 @@
 
 #include "libcore/base/units.h"
 #include "libcore/checkpoint/address.h"
+#include "libcore/checkpoint/store.h"
 #include "libcore/cli/terminal.h"
 #include "libcore/trace/record.h"
 #include "tools/ckpt/verbs.h"
@@ -59,6 +60,8 @@ void print_row(const CheckpointEntry& entry) {
 Result<int> list(const std::string& run, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   if (!fs.exists(run)) return io_error("no such run", run);
+  if (!fs.exists(join_path(run, "trace.jsonl")) && !fs.exists(checkpoint_directory(run)))
+    return io_error("not a run: it has neither trace.jsonl nor ckpt", run);
   const std::vector<CheckpointEntry> entries = BALLAST_TRY(list_checkpoints(fs, run));
   if (!common.json && is_terminal(Stream::out)) {
     const Style& look = style(Stream::out);

@@ -231,6 +231,7 @@ Result<int> Follower::finish(Tail& tail) {
 Result<int> Follower::run() {
   FileSystem& fs = posix_file_system();
   Tail tail = BALLAST_TRY(Tail::open(trace_path_of(fs, options_.input.path)));
+  if (!tail.is_open()) print_note("waiting for " + trace_path_of(fs, options_.input.path));
   counts_ = !options_.only_new;
   if (live_view_) print_out("\x1b[2J");
   while (matched_.empty()) {

@@ -27,6 +27,7 @@ class Tail {
     std::string_view line;         // without LF, valid until the next call
   };
   Result<Next> next(int wait_ms);
+  bool is_open() const { return fd_ >= 0; }  // false: the file is not there yet
   // The writer sees a closed pipe.
   void close();
   int64_t line_number() const { return line_number_; }

@@ -19,8 +19,8 @@ struct ControlRequest {
 
 class Control {
  public:
-  // max_wall_seconds counts from construction; 0: none. SLURM_JOB_END_TIME (seconds since 1970) is
-  // obeyed too.
+  // max_wall_seconds counts from the start of the program; 0: none. SLURM_JOB_END_TIME (seconds
+  // since 1970) is obeyed too.
   Control(FileSystem& fs, std::string run_directory, double max_wall_seconds);
 
   // `save_seconds` is the longest save so far, `step_seconds` the last step: the run stops while
@@ -33,7 +33,6 @@ class Control {
   double seconds_left() const;
   FileSystem& fs_;
   std::string directory_;
-  std::chrono::steady_clock::time_point start_;
   double max_wall_seconds_;
   double job_end_ = 0;  // seconds since 1970; 0: unknown
 };

@@ -28,8 +28,11 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--batch-tokens", o.batch_tokens, "tokens of a step")->group("Data");
   app.add_option("--micro-batch", o.micro_batch, "sequences computed at a time")->group("Data");
 
-  app.add_option("--steps", o.steps, "length of the run in steps")->group("Optimisation");
-  app.add_option("--tokens", o.tokens, "length of the run in tokens (4B)")->group("Optimisation");
+  CLI::Option* steps =
+      app.add_option("--steps", o.steps, "length of the run in steps")->group("Optimisation");
+  app.add_option("--tokens", o.tokens, "length of the run in tokens (4B)")
+      ->group("Optimisation")
+      ->excludes(steps);
   app.add_option("--lr", o.lr, "peak learning rate")->group("Optimisation");
   app.add_option("--optimizer", o.optimizer, "adamw[:beta1=,beta2=,eps=,decay=]")
       ->group("Optimisation");

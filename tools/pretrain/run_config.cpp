@@ -38,6 +38,24 @@ Result<ModelConfig> load_model_config(FileSystem& fs, const std::string& model) 
   return parse_model_config(BALLAST_TRY(parse_json(text, model)), model);
 }
 
+// What tells one shard from another of the same size at every start, in 4 MiB of reading: the whole
+// index and 64 evenly spaced blocks of the tokens. Damage elsewhere is for `tokshard verify`.
+Result<std::string> hash_of_shard(FileSystem& fs, const std::string& prefix) {
+  constexpr int64_t kBlocks = 64, kBlockBytes = 64 << 10;
+  std::string content = BALLAST_TRY(read_file(fs, shard_idx_path(prefix), int64_t{1} << 36));
+  const auto bin = BALLAST_TRY(fs.open_read(shard_bin_path(prefix)));
+  const int64_t last = std::max<int64_t>(0, bin->size() - kBlockBytes);
+  std::string block(static_cast<size_t>(std::min(bin->size(), kBlockBytes)), '\0');
+  for (int64_t i = 0; i < kBlocks; ++i) {
+    const int64_t offset = last / (kBlocks - 1) * i + last % (kBlocks - 1) * i / (kBlocks - 1);
+    const size_t got = BALLAST_TRY(bin->read_at(
+        offset, MutableBytes(reinterpret_cast<std::byte*>(block.data()), block.size())));
+    content.append(block, 0, got);
+    if (last == 0) break;
+  }
+  return xxh3_128(as_bytes(content)).hex();
+}
+
 Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& text) {
   SourceConfig source;
   const size_t equals = text.rfind('=');
@@ -51,8 +69,7 @@ Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& text) 
   source.name = file_name(source.prefix);
   source.shard =
       std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open(fs, source.prefix)));
-  const std::string index = BALLAST_TRY(read_file(fs, source.prefix + ".idx", int64_t{1} << 36));
-  source.index_hash = xxh3_128(as_bytes(index)).hex();
+  source.content_hash = BALLAST_TRY(hash_of_shard(fs, source.prefix));
   return source;
 }
 
@@ -239,7 +256,7 @@ Json RunConfig::law() const {
   law["data"] = Json::array();
   for (const SourceConfig& source : sources) {
     law["data"].push_back(
-        {{"name", source.name}, {"weight", source.weight}, {"index_hash", source.index_hash}});
+        {{"name", source.name}, {"weight", source.weight}, {"content_hash", source.content_hash}});
   }
   law["optimizer"] = fmt::format("adamw:beta1={},beta2={},eps={},decay={}", adamw.beta1,
                                  adamw.beta2, adamw.eps, adamw.decay);

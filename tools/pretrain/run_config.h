@@ -27,7 +27,8 @@ struct SourceConfig {
   std::string prefix;
   std::string name;  // last part of the prefix: keys the data order, so shards may move
   double weight = 1;
-  std::string index_hash;  // xxh3-128 of PREFIX.idx: other documents, other order
+  // xxh3-128 of PREFIX.idx and of a sample of PREFIX.bin: other documents, order or tokenizer.
+  std::string content_hash;
   std::shared_ptr<const ShardReader> shard;
 };
 

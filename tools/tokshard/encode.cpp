@@ -230,6 +230,12 @@ Result<void> check_outputs(const EncodeFlags& flags, const CommonOptions& common
         return usage_error("output exists", path, "-f replaces it");
     }
   }
+  if (split) return {};
+  // Documents held out of an earlier shard would now be trained on, and still pass for held out.
+  const std::string stale = shard_manifest_path(common.output + "-holdout");
+  if (fs.exists(stale))
+    return usage_error("the held-out part of an earlier shard is there", stale,
+                       "remove it, or give --holdout");
   return {};
 }
 

@@ -29,6 +29,10 @@ void rope_bwd(const BlockContext& c, const Tensor& dqkv) {
                              c.shape);
 }
 
+void watch(const BlockContext& c, BlockMatrix matrix, const Tensor& dx) {
+  if (c.probe != nullptr) c.probe->input_gradient(c, matrix, dx);
+}
+
 }  // namespace
 
 void block_forward(const BlockContext& c, const Tensor& out, Saved& s, const BlockParams& w) {
@@ -49,14 +53,18 @@ void block_backward(const BlockContext& c, const Tensor& dx, const Saved& s, con
                     const BlockParams& dw, const BlockScratch& t) {
   Backend& b = c.backend;
   linear_bwd(b, t.dact, dw.fc2, dx, s.act, w.fc2);
+  watch(c, BlockMatrix::fc2, t.dact);
   b.activation_bwd(t.dgate_up, t.dact, s.gate_up, Activation::swiglu);
   linear_bwd(b, t.dnorm, dw.fc1, t.dgate_up, s.y2, w.fc1);
+  watch(c, BlockMatrix::fc1, t.dnorm);
   b.norm_bwd(t.dnorm, dw.mlp_norm, t.dnorm, s.mid, w.mlp_norm, s.rstd2);
   b.add(dx, dx, t.dnorm);
   linear_bwd(b, t.dout, dw.proj, dx, s.o, w.proj);
+  watch(c, BlockMatrix::proj, t.dout);
   b.attention_bwd(t.dqkv, t.dout, s.o, s.lse, s.qkv, c.doc_start, c.shape, c.policy);
   rope_bwd(c, t.dqkv);
   linear_bwd(b, t.dnorm, dw.qkv, t.dqkv, s.y1, w.qkv);
+  watch(c, BlockMatrix::qkv, t.dnorm);
   b.norm_bwd(t.dnorm, dw.attention_norm, t.dnorm, s.x, w.attention_norm, s.rstd1);
   b.add(dx, dx, t.dnorm);
 }

@@ -54,6 +54,8 @@ struct BlockScratch {
   Tensor dqkv, dout;      // (N, qkv_cols), (N, NH*D)
 };
 
+class BlockProbe;
+
 struct BlockContext {
   Backend& backend;
   const ModelConfig& config;
@@ -62,6 +64,21 @@ struct BlockContext {
   Tensor cos, sin;   // (T, D/2)
   Tensor doc_start;  // (B, T) i32
   Tensor max_logit;  // (1, NH), empty: not wanted
+  BlockProbe* probe = nullptr;
+  int64_t layer = 0;  // for the probe
+};
+
+enum class BlockMatrix : uint8_t { qkv, proj, fc1, fc2 };
+
+// Watches a block's tensors while they stand, for statistics: reads them by ops of the same stream
+// and changes nothing.
+class BlockProbe {
+ public:
+  virtual ~BlockProbe() = default;
+  // `s` and c.max_logit are full; `out` (N, H) is the residual stream after the block.
+  virtual void after_forward(const BlockContext& c, const Saved& s, const Tensor& out) = 0;
+  // dx: gradient with respect to the input of that matrix product.
+  virtual void input_gradient(const BlockContext& c, BlockMatrix matrix, const Tensor& dx) = 0;
 };
 
 // out (N, H) must not alias s.x.

@@ -41,6 +41,7 @@ Model::Model(Backend& backend, Arena& arena, const ModelConfig& config, const Pa
     scratch_ = take_scratch(arena, config, types_, rows_);
     dx_ = arena.take(types_.activation, rows_, config.hidden_size);
   }
+  max_logit_ = arena.take(types_.statistic, 1, config.num_attention_heads);
   if (!arena.counting()) fill_rope_tables();
 }
 
@@ -115,22 +116,32 @@ void Model::prepare_weights() {
   backend_.prepare(head_);
 }
 
-BlockContext Model::context(const MicroBatch& batch) {
+BlockContext Model::context(const MicroBatch& batch, int64_t layer) {
   const AttentionShape shape = {shape_.micro_batch, shape_.seq_len, config_.num_attention_heads,
                                 config_.num_key_value_heads, config_.head_dim};
   const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)));
-  return {backend_, config_, shape, {.scale = scale, .cap = 0.0f}, cos_, sin_, batch.doc_start, {}};
+  return {.backend = backend_,
+          .config = config_,
+          .shape = shape,
+          .policy = {.scale = scale, .cap = 0.0f},
+          .cos = cos_,
+          .sin = sin_,
+          .doc_start = batch.doc_start,
+          .max_logit = probe_ == nullptr ? Tensor{} : max_logit_,
+          .probe = probe_,
+          .layer = layer};
 }
 
 // The residual stream enters block l in saved_[l].x and leaves the last one in x_last_.
 void Model::run_blocks(const MicroBatch& batch) {
-  const BlockContext c = context(batch);
   const auto layers = static_cast<size_t>(config_.num_hidden_layers);
   backend_.embed(saved_[0].x, embed_, batch.tokens);
   for (size_t l = 0; l < layers; ++l) {
     Saved& s = saved_[l % saved_.size()];
     const Tensor& next = l + 1 == layers ? x_last_ : saved_[(l + 1) % saved_.size()].x;
+    const BlockContext c = context(batch, static_cast<int64_t>(l));
     block_forward(c, next, s, blocks_[l]);
+    if (probe_ != nullptr) probe_->after_forward(c, s, next);
   }
   backend_.norm(y_last_, rstd_last_, x_last_, norm_, static_cast<float>(config_.rms_norm_eps));
 }
@@ -163,9 +174,9 @@ void Model::forward_backward(const MicroBatch& batch, const Tensor& loss_rows,
   run_blocks(batch);
   head(batch, loss_rows, lse_rows, z_loss, true);
 
-  const BlockContext c = context(batch);
   backend_.norm_bwd(dx_, dnorm_, y_last_, x_last_, norm_, rstd_last_);
   for (size_t l = blocks_.size(); l-- > 0;) {
+    const BlockContext c = context(batch, static_cast<int64_t>(l));
     block_recompute(c, saved_[l], blocks_[l], shape_.recompute);
     block_backward(c, dx_, saved_[l], blocks_[l], dblocks_[l], scratch_);
   }

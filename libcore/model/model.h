@@ -50,10 +50,13 @@ class Model {
   // logits (N, padded vocabulary) of the batch; `out` is the caller's.
   void logits(const MicroBatch& batch, const Tensor& out);
 
+  // Shows every block of the following passes to `probe`; null: to none. Not owned.
+  void watch(BlockProbe* probe) { probe_ = probe; }
+
   const ModelConfig& config() const { return config_; }
 
  private:
-  BlockContext context(const MicroBatch& batch);
+  BlockContext context(const MicroBatch& batch, int64_t layer);
   Tensor stored(const Tensor& flat, const std::string& name) const;
   BlockParams block_params(const Tensor& flat, int64_t layer) const;
   void run_blocks(const MicroBatch& batch);
@@ -78,6 +81,8 @@ class Model {
   Tensor dx_;                           // gradient of the residual stream
   Tensor logits_;                       // (chunk_rows_, padded vocabulary)
   Tensor cos_, sin_;
+  Tensor max_logit_;  // (1, NH), filled while a probe watches
+  BlockProbe* probe_ = nullptr;
 };
 
 // Parameter count N without embeddings and floating-point operations of one token, forward and

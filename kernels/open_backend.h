@@ -25,8 +25,8 @@ struct BackendOptions {
 Result<std::unique_ptr<Backend>> open_backend(const std::string& device,
                                               const BackendOptions& options);
 
-// "auto": mpi when started by it, tcp when SLURM_NTASKS > 1, else self; or one of self, tcp, mpi,
-// nccl.
+// "auto": what launch_place() of kernels/launch.h says; or one of self, tcp, mpi, nccl. tcp and mpi
+// run in a thread of their own.
 Result<std::unique_ptr<Comm>> open_comm(const std::string& transport, Backend& backend);
 
 // {"cpu backend", "present"}, ... for --version; loads nothing.

@@ -1,31 +1,16 @@
-#include <cstdlib>
+#include <fmt/format.h>
 
+#include "kernels/comm/async_comm.h"
 #include "kernels/comm/exchange_comm.h"
 #include "kernels/comm/self_comm.h"
 #include "kernels/comm/tcp_link.h"
+#include "kernels/launch.h"
 #include "kernels/open_backend.h"
 #include "kernels/plugin.h"
 
 namespace ballast {
 
 namespace {
-
-bool is_set(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0';
-}
-
-// SLURM_STEP_ID tells a task that srun started from a batch script, which has SLURM_NTASKS too.
-bool in_slurm_step() {
-  const char* tasks = std::getenv("SLURM_NTASKS");
-  return tasks != nullptr && std::atoi(tasks) > 1 && is_set("SLURM_STEP_ID");
-}
-
-std::string automatic_transport() {
-  if (is_set("BALLAST_WORLD_SIZE")) return "tcp";
-  if (is_set("OMPI_COMM_WORLD_SIZE") || is_set("PMIX_RANK") || is_set("PMI_RANK")) return "mpi";
-  return in_slurm_step() ? "tcp" : "self";
-}
 
 Result<std::unique_ptr<Comm>> open_tcp() {
   const TcpPlace place = BALLAST_TRY(tcp_place_from_environment());
@@ -49,10 +34,20 @@ Result<std::unique_ptr<Comm>> open_mpi(Backend& backend) {
 }  // namespace
 
 Result<std::unique_ptr<Comm>> open_comm(const std::string& transport, Backend& backend) {
-  const std::string kind = transport == "auto" ? automatic_transport() : transport;
+  const LaunchPlace place = BALLAST_TRY(launch_place());
+  const std::string kind = transport == "auto" ? place.transport : transport;
   if (kind == "self") return make_self_comm(backend);
-  if (kind == "tcp") return open_tcp();
-  if (kind == "mpi") return open_mpi(backend);
+  if (kind == "tcp") return make_async_comm(open_tcp);
+  if (kind == "mpi") {
+    auto comm = BALLAST_TRY(make_async_comm([&] { return open_mpi(backend); }));
+    // An MPI that does not know its launcher starts every process as a world of its own.
+    if (place.transport == "mpi" && comm->size() != place.size) {
+      return Error{ErrorKind::device, "the transport sees another number of ranks", "mpi",
+                   fmt::format("{} instead of {}: this MPI does not understand its launcher",
+                               comm->size(), place.size)};
+    }
+    return comm;
+  }
   if (kind == "nccl") {
     return usage_error("transport is not available", kind, "this build has no nccl transport");
   }

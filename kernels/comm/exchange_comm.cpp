@@ -63,25 +63,36 @@ class ExchangeComm final : public Comm {
   int local_size() const override { return local_size_; }
 
   EventId all_reduce(const Tensor& x, ReduceOp op, EventId) override {
-    byte_count(x);
-    reduce_parts(bytes_at(x, begin_of(x, rank_)), x, op);
-    gather_parts(x);
+    const std::vector<int64_t> borders = equal_borders(x);
+    reduce_into(bytes_at(x, borders[static_cast<size_t>(rank_)]), x, borders, op);
+    gather(x, borders);
     return 0;
   }
 
   EventId reduce_scatter(const Tensor& out, const Tensor& x, ReduceOp op, EventId) override {
     BALLAST_CHECK(out.elements() * size() == x.elements() && out.dtype == x.dtype);
-    byte_count(x);
     byte_count(out);
-    reduce_parts(out.data, x, op);
+    reduce_into(out.data, x, equal_borders(x), op);
     return 0;
   }
 
   EventId all_gather(const Tensor& out, const Tensor& x, EventId) override {
     BALLAST_CHECK(out.elements() == x.elements() * size() && out.dtype == x.dtype);
-    byte_count(out);
-    std::memmove(bytes_at(out, begin_of(out, rank_)), x.data, static_cast<size_t>(byte_count(x)));
-    gather_parts(out);
+    std::memmove(bytes_at(out, x.elements() * rank_), x.data, static_cast<size_t>(byte_count(x)));
+    gather(out, equal_borders(out));
+    return 0;
+  }
+
+  EventId reduce_parts(const Tensor& x, std::span<const int64_t> borders, ReduceOp op,
+                       EventId) override {
+    check_borders(x, borders);
+    reduce_into(bytes_at(x, borders[static_cast<size_t>(rank_)]), x, borders, op);
+    return 0;
+  }
+
+  EventId gather_parts(const Tensor& x, std::span<const int64_t> borders, EventId) override {
+    check_borders(x, borders);
+    gather(x, borders);
     return 0;
   }
 
@@ -118,6 +129,8 @@ class ExchangeComm final : public Comm {
     return 0;
   }
 
+  void join(EventId) override {}  // all calls have run when they return
+
   void barrier() override {
     double token = 0;
     all_reduce_host({&token, 1}, ReduceOp::sum);
@@ -126,7 +139,8 @@ class ExchangeComm final : public Comm {
   std::unique_ptr<Comm> split(int color) override {
     std::vector<int32_t> colors(ranks_.size());
     colors[static_cast<size_t>(rank_)] = color;
-    gather_parts(make_tensor(colors.data(), Dtype::i32, 1, size()));
+    const Tensor all = make_tensor(colors.data(), Dtype::i32, 1, size());
+    gather(all, equal_borders(all));
     std::vector<int> same;
     for (int r = 0; r < size(); ++r) {
       if (colors[static_cast<size_t>(r)] == color) same.push_back(link_rank(r));
@@ -136,15 +150,15 @@ class ExchangeComm final : public Comm {
 
   void abort() override { link_->abort(); }
 
-  // Few values: everyone gets everything and adds it up in rank order.
+  // Few values: everyone gets everything and adds it up.
   void all_reduce_host(std::span<double> values, ReduceOp op) override {
     const auto count = static_cast<int64_t>(values.size());
     std::vector<double> all(values.size() * ranks_.size());
     const Tensor gathered = make_tensor(all.data(), Dtype::f64, 1, count * size());
     std::copy(values.begin(), values.end(), all.begin() + rank_ * count);
-    gather_parts(gathered);
+    gather(gathered, equal_borders(gathered));
+    combine_pairwise(all.data(), count, Dtype::f64, op);
     std::copy_n(all.begin(), values.size(), values.begin());
-    for (int r = 1; r < size(); ++r) combine(values.data(), all.data() + r * count, count, op);
   }
 
  private:
@@ -153,38 +167,63 @@ class ExchangeComm final : public Comm {
     return ranks_[static_cast<size_t>(r)];
   }
 
-  int64_t begin_of(const Tensor& x, int part) const { return x.elements() * part / size(); }
-  int64_t part_bytes(const Tensor& x, int part) const {
-    return (begin_of(x, part + 1) - begin_of(x, part)) * bytes_of(x.dtype);
+  std::vector<int64_t> equal_borders(const Tensor& x) const {
+    std::vector<int64_t> borders;
+    for (int r = 0; r <= size(); ++r) borders.push_back(x.elements() * r / size());
+    return borders;
+  }
+
+  void check_borders(const Tensor& x, std::span<const int64_t> borders) const {
+    BALLAST_CHECK(borders.size() == ranks_.size() + 1 &&
+                  std::is_sorted(borders.begin(), borders.end()));
+    BALLAST_CHECK(borders.front() == 0 && borders.back() == x.elements());
+  }
+
+  static int64_t part_bytes(const Tensor& x, std::span<const int64_t> borders, int part) {
+    const auto p = static_cast<size_t>(part);
+    return (borders[p + 1] - borders[p]) * bytes_of(x.dtype);
+  }
+
+  // The ranks' values of `count` elements each stand one after another; the first become the
+  // result: 0+1, 2+3, ..., then 01+23, ...
+  void combine_pairwise(void* values, int64_t count, Dtype dtype, ReduceOp op) const {
+    const auto of_rank = [&](int r) {
+      return static_cast<char*>(values) + r * count * bytes_of(dtype);
+    };
+    for (int distance = 1; distance < size(); distance *= 2) {
+      for (int r = 0; r + distance < size(); r += 2 * distance)
+        combine(of_rank(r), of_rank(r + distance), count, dtype, op);
+    }
   }
 
   // result = this rank's part of x reduced over all ranks; may be that part itself.
-  void reduce_parts(void* result, const Tensor& x, ReduceOp op) {
-    const int64_t mine = part_bytes(x, rank_);
-    const int64_t count = mine / bytes_of(x.dtype);
-    std::vector<char> received(static_cast<size_t>(mine * size()));
+  void reduce_into(void* result, const Tensor& x, std::span<const int64_t> borders, ReduceOp op) {
+    byte_count(x);
+    const int64_t mine = part_bytes(x, borders, rank_);
+    received_.resize(static_cast<size_t>(mine * size()));
     std::vector<Transfer> transfers;
     for (int r = 0; r < size(); ++r) {
       if (r == rank_) continue;
-      transfers.push_back({link_rank(r), bytes_at(x, begin_of(x, r)), part_bytes(x, r),
-                           received.data() + r * mine, mine});
+      transfers.push_back({link_rank(r), bytes_at(x, borders[static_cast<size_t>(r)]),
+                           part_bytes(x, borders, r), received_.data() + r * mine, mine});
     }
     link_->exchange(transfers);
-    std::memcpy(received.data() + rank_ * mine, bytes_at(x, begin_of(x, rank_)),
+    std::memcpy(received_.data() + rank_ * mine, bytes_at(x, borders[static_cast<size_t>(rank_)]),
                 static_cast<size_t>(mine));
-    for (int r = 1; r < size(); ++r) {
-      combine(received.data(), received.data() + r * mine, count, x.dtype, op);
-    }
-    std::memcpy(result, received.data(), static_cast<size_t>(mine));
+    combine_pairwise(received_.data(), mine / bytes_of(x.dtype), x.dtype, op);
+    std::memcpy(result, received_.data(), static_cast<size_t>(mine));
   }
 
   // Every rank's part of x to all others.
-  void gather_parts(const Tensor& x) {
+  void gather(const Tensor& x, std::span<const int64_t> borders) {
+    byte_count(x);
+    char* own = bytes_at(x, borders[static_cast<size_t>(rank_)]);
     std::vector<Transfer> transfers;
     for (int r = 0; r < size(); ++r) {
       if (r == rank_) continue;
-      transfers.push_back({link_rank(r), bytes_at(x, begin_of(x, rank_)), part_bytes(x, rank_),
-                           bytes_at(x, begin_of(x, r)), part_bytes(x, r)});
+      transfers.push_back({link_rank(r), own, part_bytes(x, borders, rank_),
+                           bytes_at(x, borders[static_cast<size_t>(r)]),
+                           part_bytes(x, borders, r)});
     }
     link_->exchange(transfers);
   }
@@ -203,7 +242,8 @@ class ExchangeComm final : public Comm {
     std::vector<char> names(kNameBytes * ranks_.size());
     char* own = names.data() + kNameBytes * static_cast<size_t>(rank_);
     ::gethostname(own, kNameBytes - 1);
-    gather_parts(make_tensor(names.data(), Dtype::u8, 1, static_cast<int64_t>(names.size())));
+    const Tensor all = make_tensor(names.data(), Dtype::u8, 1, static_cast<int64_t>(names.size()));
+    gather(all, equal_borders(all));
     for (int r = 0; r < size(); ++r) {
       if (std::strncmp(names.data() + kNameBytes * static_cast<size_t>(r), own, kNameBytes) != 0) {
         continue;
@@ -218,6 +258,7 @@ class ExchangeComm final : public Comm {
   int rank_ = 0, local_rank_ = 0, local_size_ = 0;
   bool grouping_ = false;
   std::vector<Transfer> pending_;
+  std::vector<char> received_;  // kept, so that no step allocates
 };
 
 }  // namespace

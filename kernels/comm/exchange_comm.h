@@ -1,7 +1,7 @@
 // ExchangeComm: the collectives of Comm over a Link, for host memory. A reduction gives part r of
-// the tensor to rank r, which adds the ranks' values in rank order, and gathers the parts again:
-// the traffic of a ring, and sums whose bits depend on the number of ranks only. Point-to-point
-// calls inside a group run together when it ends; collectives run at once.
+// the tensor to rank r, which adds the ranks' values pairwise in rank order, and gathers the parts
+// again: the traffic of a ring, and sums whose bits depend on the number of ranks only.
+// Point-to-point calls inside a group run together when it ends; collectives run at once.
 #pragma once
 
 #include <memory>

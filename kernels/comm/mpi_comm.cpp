@@ -4,10 +4,13 @@
 #include <fmt/format.h>
 #include <mpi.h>
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "kernels/comm/exchange_comm.h"
@@ -40,7 +43,7 @@ class MpiLink final : public Link {
     check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
   }
   ~MpiLink() override {
-    if (owner_ && !failed_) MPI_Finalize();
+    if (owner_ && !failed_ && !aborted_) MPI_Finalize();
   }
 
   std::string name() const override { return "mpi"; }
@@ -48,6 +51,17 @@ class MpiLink final : public Link {
   int size() const override { return size_; }
 
   void exchange(std::span<const Transfer> transfers) override {
+    const bool healthy = !std::exchange(failed_, true);  // finalizing would wait for a lost peer
+    move(transfers);
+    failed_ = !healthy;
+  }
+
+  // Not MPI_Abort, which would end this process in the middle of whatever it does: a process that
+  // exits without MPI_Finalize makes its launcher end the others.
+  void abort() override { aborted_ = true; }
+
+ private:
+  void move(std::span<const Transfer> transfers) {
     std::vector<MPI_Request> requests;
     for (const Transfer& t : transfers) {
       post(requests, t.receive_bytes, [&](int64_t at, int bytes, MPI_Request* request) {
@@ -64,12 +78,6 @@ class MpiLink final : public Link {
     wait_all(requests);
   }
 
-  void abort() override {
-    failed_ = true;
-    MPI_Abort(MPI_COMM_WORLD, 4);
-  }
-
- private:
   // Messages of at most 1 GiB: MPI counts in int.
   template <class Function>
   static void post(std::vector<MPI_Request>& requests, int64_t bytes, const Function& function) {
@@ -80,25 +88,35 @@ class MpiLink final : public Link {
     }
   }
 
-  // Gives the core away between tests: ranks may share it.
+  // Gives the core away between tests, and sleeps when it takes longer: ranks and their own compute
+  // threads share the cores.
   void wait_all(std::vector<MPI_Request>& requests) {
+    constexpr int kYields = 200;
+    constexpr timespec kNap = {0, 50'000};
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(timeout_);
-    for (int done = 0; done == 0;) {
+    int tests = 0;
+    for (int done = 0; done == 0; ++tests) {
       check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
                         MPI_STATUSES_IGNORE),
             "MPI_Testall");
       if (done != 0) return;
+      if (aborted_) throw DeviceError(fmt::format("mpi: rank {}: given up", rank_));
       if (std::chrono::steady_clock::now() > deadline) {
-        failed_ = true;  // finalizing would wait for the peer again
         throw DeviceError(fmt::format("mpi: rank {}: no answer within {} s", rank_, timeout_));
       }
-      ::sched_yield();
+      if (tests < kYields) {
+        ::sched_yield();
+      } else {
+        ::nanosleep(&kNap, nullptr);
+      }
     }
   }
 
   int timeout_;
   int rank_ = 0, size_ = 1;
-  bool owner_ = false, failed_ = false;
+  bool owner_ = false;
+  bool failed_ = false;
+  std::atomic<bool> aborted_ = false;
 };
 
 int timeout_from_environment() {

@@ -23,6 +23,12 @@ class SelfComm final : public Comm {
   EventId all_gather(const Tensor& out, const Tensor& x, EventId after) override {
     return copy(out, x, after);
   }
+  EventId reduce_parts(const Tensor&, std::span<const int64_t>, ReduceOp, EventId after) override {
+    return after;
+  }
+  EventId gather_parts(const Tensor&, std::span<const int64_t>, EventId after) override {
+    return after;
+  }
   EventId broadcast(const Tensor&, int root, EventId after) override {
     BALLAST_CHECK(root == 0);
     return after;
@@ -33,6 +39,7 @@ class SelfComm final : public Comm {
   }
   void group_begin() override {}
   EventId group_end() override { return 0; }
+  void join(EventId event) override { backend_.wait(StreamId::compute, event); }
   void barrier() override {}
   std::unique_ptr<Comm> split(int) override { return make_self_comm(backend_); }
   void abort() override {}

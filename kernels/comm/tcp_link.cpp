@@ -1,10 +1,7 @@
 #include "kernels/comm/tcp_link.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/comm/tcp_socket.h"
 #include "libcore/base/device_error.h"
 
 namespace ballast {
@@ -24,41 +22,6 @@ namespace ballast {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// An owned file descriptor.
-class Socket {
- public:
-  explicit Socket(int fd = -1) : fd_(fd) {}
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  int fd() const { return fd_; }
-  bool open() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
-
-Error link_error(std::string what, std::string where, std::string why) {
-  return {ErrorKind::device, std::move(what), std::move(where), std::move(why)};
-}
-
-int milliseconds_left(Clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-  return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 1 << 30));
-}
-
-void set_up(int fd) {
-  const int one = 1;  // small messages at once; a refusal only costs time
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
 
 // The state of one transfer over its connection.
 struct Progress {
@@ -113,7 +76,7 @@ Result<void> run(std::vector<Progress> work, std::chrono::seconds timeout) {
       if (busy(receive_busy)) part.transfer.receive_bytes = part.received;
       const std::optional<int64_t> n = advance(part);
       if (!n) {
-        return link_error("lost a rank", std::to_string(p.transfer.peer),
+        return link_error(fmt::format("lost rank {}", p.transfer.peer), "",
                           "its connection was closed");
       }
       p.sent = part.sent;
@@ -126,7 +89,7 @@ Result<void> run(std::vector<Progress> work, std::chrono::seconds timeout) {
     if (moved == 0 && milliseconds_left(deadline) == 0) {
       const auto stuck = std::find_if(
           work.begin(), work.end(), [](const Progress& p) { return p.sending() || p.receiving(); });
-      return link_error("no answer from rank", std::to_string(stuck->transfer.peer),
+      return link_error(fmt::format("no answer from rank {}", stuck->transfer.peer), "",
                         fmt::format("nothing moved for {} s", timeout.count()));
     }
   }
@@ -149,7 +112,7 @@ class TcpLink final : public Link {
     }
     const Result<void> done = run(std::move(work), std::chrono::seconds(place_.timeout_s));
     if (!done.ok()) {
-      throw DeviceError(fmt::format("tcp: rank {}: {}", place_.rank, done.error().message()));
+      throw DeviceError("tcp: " + done.error().message());
     }
   }
 
@@ -169,78 +132,6 @@ struct Address {
   std::array<char, 64> host{};
   uint16_t port = 0;
 };
-
-Result<Socket> connect_to(const std::string& host, int port, Clock::time_point deadline) {
-  const std::string where = fmt::format("{}:{}", host, port);
-  std::string why = "timed out";
-  while (milliseconds_left(deadline) > 0) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    if (const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-        code != 0) {
-      return link_error("cannot find the address of a rank", where, ::gai_strerror(code));
-    }
-    for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
-      Socket socket(::socket(a->ai_family, a->ai_socktype, a->ai_protocol));
-      if (socket.open() && ::connect(socket.fd(), a->ai_addr, a->ai_addrlen) == 0) {
-        ::freeaddrinfo(found);
-        set_up(socket.fd());
-        return socket;
-      }
-      why = std::strerror(errno);
-    }
-    ::freeaddrinfo(found);
-    ::poll(nullptr, 0, 20);  // the other rank may not listen yet
-  }
-  return link_error("cannot reach a rank", where, why);
-}
-
-// Listens on `port`, or on any free one for 0.
-Result<Socket> listen_on(int port, int backlog) {
-  for (const int family : {AF_INET6, AF_INET}) {  // IPv6 sockets take IPv4 calls too
-    Socket socket(::socket(family, SOCK_STREAM, 0));
-    if (!socket.open()) continue;
-    const int one = 1, zero = 0;
-    ::setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    sockaddr_in6 six{};
-    sockaddr_in four{};
-    six.sin6_family = AF_INET6;
-    six.sin6_port = four.sin_port = htons(static_cast<uint16_t>(port));
-    four.sin_family = AF_INET;
-    if (family == AF_INET6) {
-      ::setsockopt(socket.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-    }
-    const bool bound =
-        family == AF_INET6
-            ? ::bind(socket.fd(), reinterpret_cast<sockaddr*>(&six), sizeof(six)) == 0
-            : ::bind(socket.fd(), reinterpret_cast<sockaddr*>(&four), sizeof(four)) == 0;
-    if (bound && ::listen(socket.fd(), backlog) == 0) return socket;
-  }
-  return link_error("cannot listen", std::to_string(port), std::strerror(errno));
-}
-
-Result<uint16_t> port_of(const Socket& socket) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof(address);
-  if (::getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    return link_error("cannot read a socket's port", "", std::strerror(errno));
-  }
-  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
-                                             : reinterpret_cast<sockaddr_in&>(address).sin_port);
-}
-
-Result<Socket> accept_from(const Socket& listener, Clock::time_point deadline) {
-  pollfd poll_one{listener.fd(), POLLIN, 0};
-  ::poll(&poll_one, 1, milliseconds_left(deadline));
-  if ((poll_one.revents & POLLIN) == 0) {
-    return link_error("not all ranks came", "", "timed out while waiting for them");
-  }
-  Socket socket(::accept(listener.fd(), nullptr, nullptr));
-  if (!socket.open()) return link_error("cannot accept a rank", "", std::strerror(errno));
-  set_up(socket.fd());
-  return socket;
-}
 
 // What a rank says first on a new connection. `magic` keeps strangers and other worlds out.
 struct Hello {

@@ -22,6 +22,7 @@ std::string& prefix() {
   return text;
 }
 std::atomic<Verbosity> verbosity = Verbosity::normal;
+bool errors_only = false;
 
 // One write(2) per line: lines of threads and of ranks that share a terminal stay whole.
 void say(std::string_view colour, std::string_view kind, std::string_view text) {
@@ -51,8 +52,17 @@ void set_message_prefix(std::string tool, Verbosity level) {
   verbosity = level;
 }
 
+void set_message_rank(int rank) {
+  if (rank == 0) return;
+  prefix() += fmt::format(": rank {}", rank);
+  verbosity = Verbosity::quiet;
+  errors_only = true;
+}
+
 void print_error(const Error& error) { say(style(Stream::err).red, "error: ", error.message()); }
-void print_warning(std::string_view text) { say(style(Stream::err).yellow, "warning: ", text); }
+void print_warning(std::string_view text) {
+  if (!errors_only) say(style(Stream::err).yellow, "warning: ", text);
+}
 void print_hint(std::string_view text) { say(style(Stream::err).blue, "hint: ", text); }
 void print_note(std::string_view text) {
   if (verbosity != Verbosity::quiet) say("", "", text);

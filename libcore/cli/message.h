@@ -13,6 +13,9 @@ namespace ballast {
 enum class Verbosity { quiet, normal, verbose };
 void set_message_prefix(std::string tool, Verbosity verbosity);
 
+// For a job of several ranks: lines of others than rank 0 name theirs, and they say errors only.
+void set_message_rank(int rank);
+
 void print_error(const Error& error);
 void print_warning(std::string_view text);
 void print_hint(std::string_view text);

@@ -173,12 +173,14 @@ void Model::forward_backward(const MicroBatch& batch, const Tensor& loss_rows,
   BALLAST_CHECK(shape_.training && !grads_.empty());
   run_blocks(batch);
   head(batch, loss_rows, lse_rows, z_loss, true);
+  if (ready_ && !config_.tie_word_embeddings) ready_(table_.stored_named("head").flat_begin);
 
   backend_.norm_bwd(dx_, dnorm_, y_last_, x_last_, norm_, rstd_last_);
   for (size_t l = blocks_.size(); l-- > 0;) {
     const BlockContext c = context(batch, static_cast<int64_t>(l));
     block_recompute(c, saved_[l], blocks_[l], shape_.recompute);
     block_backward(c, dx_, saved_[l], blocks_[l], dblocks_[l], scratch_);
+    if (ready_) ready_(table_.stored_named(fmt::format("layers.{}.qkv", l)).flat_begin);
   }
   backend_.embed_bwd(dembed_, dx_, batch.tokens);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -47,6 +48,11 @@ class Model {
   void forward_backward(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows,
                         float z_loss);
   void forward(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows);
+  // During forward_backward(): `ready(f)` when no later op of the pass adds to the gradients of
+  // matrices at f and above in the flat index. Null: nobody asks.
+  void on_final_gradients(std::function<void(int64_t flat_begin)> ready) {
+    ready_ = std::move(ready);
+  }
   // logits (N, padded vocabulary) of the batch; `out` is the caller's.
   void logits(const MicroBatch& batch, const Tensor& out);
 
@@ -83,6 +89,7 @@ class Model {
   Tensor cos_, sin_;
   Tensor max_logit_;  // (1, NH), filled while a probe watches
   BlockProbe* probe_ = nullptr;
+  std::function<void(int64_t)> ready_;
 };
 
 // Parameter count N without embeddings and floating-point operations of one token, forward and

@@ -46,12 +46,12 @@ std::string reductions(Comm& comm, const char* type) {
   const int size = comm.size();
   for (const int64_t n : {int64_t{1}, int64_t{2}, int64_t{1001}, int64_t{1} << 20}) {
     std::vector<T> values = own_values<T>(comm, n);
-    comm.all_reduce(row(values), ReduceOp::sum, 0);
+    comm.join(comm.all_reduce(row(values), ReduceOp::sum, 0));
     if (!equal(values, [&](int64_t i) { return sum_of_ranks(size, i); })) {
       return std::string("all_reduce sum of ") + type;
     }
     values = own_values<T>(comm, n);
-    comm.all_reduce(row(values), ReduceOp::max, 0);
+    comm.join(comm.all_reduce(row(values), ReduceOp::max, 0));
     if (!equal(values, [&](int64_t i) { return element(size - 1, i); })) {
       return std::string("all_reduce max of ") + type;
     }
@@ -63,15 +63,48 @@ std::string scatter_and_gather(Comm& comm) {
   const int64_t part = 33, n = part * comm.size();
   std::vector<float> values = own_values<float>(comm, n), out(static_cast<size_t>(part)),
                      all(values);
-  comm.reduce_scatter(row(out), row(values), ReduceOp::sum, 0);
+  comm.join(comm.reduce_scatter(row(out), row(values), ReduceOp::sum, 0));
   const int64_t begin = part * comm.rank();
   if (!equal(out, [&](int64_t i) { return sum_of_ranks(comm.size(), begin + i); })) {
     return "reduce_scatter";
   }
   if (values != own_values<float>(comm, n)) return "reduce_scatter changed its input";
-  comm.all_gather(row(all), row(out), 0);
+  comm.join(comm.all_gather(row(all), row(out), 0));
   if (!equal(all, [&](int64_t i) { return sum_of_ranks(comm.size(), i); })) return "all_gather";
   return "";
+}
+
+// Parts of unequal size, one of them empty, several calls on their way at once.
+std::string uneven_parts(Comm& comm) {
+  const int size = comm.size();
+  std::vector<int64_t> borders = {0};
+  for (int r = 0; r < size; ++r) borders.push_back(borders.back() + (r == 1 ? 0 : 1000 + 77 * r));
+  const int64_t n = borders.back(), begin = borders[static_cast<size_t>(comm.rank())],
+                end = borders[static_cast<size_t>(comm.rank()) + 1];
+  std::vector<float> first = own_values<float>(comm, n), second = first;
+  comm.reduce_parts(row(first), borders, ReduceOp::sum, 0);
+  const EventId last = comm.reduce_parts(row(second), borders, ReduceOp::max, 0);
+  comm.join(last);
+  for (int64_t i = begin; i < end; ++i) {
+    if (first[static_cast<size_t>(i)] != static_cast<float>(sum_of_ranks(size, i)))
+      return "reduce_parts sum";
+    if (second[static_cast<size_t>(i)] != static_cast<float>(element(size - 1, i)))
+      return "reduce_parts max";
+  }
+  comm.join(comm.gather_parts(row(first), borders, 0));
+  return equal(first, [&](int64_t i) { return sum_of_ranks(size, i); }) ? "" : "gather_parts";
+}
+
+// Floats whose sum depends on the order: it must be ((0+1)+(2+3))+...
+std::string order_of_adding(Comm& comm) {
+  const auto value = [](int rank) { return 1.0f / static_cast<float>(3 + 7 * rank); };
+  std::vector<float> x(5, value(comm.rank())), ranks;
+  for (int r = 0; r < comm.size(); ++r) ranks.push_back(value(r));
+  for (size_t distance = 1; distance < ranks.size(); distance *= 2)
+    for (size_t r = 0; r + distance < ranks.size(); r += 2 * distance)
+      ranks[r] += ranks[r + distance];
+  comm.join(comm.all_reduce(row(x), ReduceOp::sum, 0));
+  return equal(x, [&](int64_t) { return ranks[0]; }) ? "" : "order of adding";
 }
 
 }  // namespace
@@ -81,9 +114,11 @@ std::string exercise_collectives(Comm& comm) {
   if (std::string wrong = reductions<double>(comm, "f64"); !wrong.empty()) return wrong;
   if (std::string wrong = reductions<int32_t>(comm, "i32"); !wrong.empty()) return wrong;
   if (std::string wrong = scatter_and_gather(comm); !wrong.empty()) return wrong;
+  if (std::string wrong = uneven_parts(comm); !wrong.empty()) return wrong;
+  if (std::string wrong = order_of_adding(comm); !wrong.empty()) return wrong;
   for (int root = 0; root < comm.size(); ++root) {
     std::vector<float> values = own_values<float>(comm, 70000);
-    comm.broadcast(row(values), root, 0);
+    comm.join(comm.broadcast(row(values), root, 0));
     if (!equal(values, [&](int64_t i) { return element(root, i); })) return "broadcast";
   }
   std::vector<double> host = {1.0 + comm.rank(), -1.0 * comm.rank()};
@@ -110,7 +145,7 @@ std::string exercise_ring(Comm& comm) {
   comm.receive(row(got_first), previous, 0);
   comm.send(row(second), next, 0);
   comm.receive(row(got_second), previous, 0);
-  comm.group_end();
+  comm.join(comm.group_end());
   if (!equal(got_first, [&](int64_t i) { return element(previous, i); })) return "first message";
   return equal(got_second, [](int64_t) { return -1; }) ? "" : "second message";
 }

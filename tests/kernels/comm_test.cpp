@@ -7,15 +7,19 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <thread>
 #include <vector>
 
+#include "kernels/comm/async_comm.h"
 #include "kernels/comm/exchange_comm.h"
 #include "kernels/comm/self_comm.h"
 #include "kernels/comm/tcp_link.h"
+#include "kernels/comm/tcp_watchdog.h"
+#include "kernels/launch.h"
 #include "libcore/base/device_error.h"
 #include "tests/kernels/comm_exercise.h"
 #include "tests/kernels/values.h"
@@ -34,16 +38,20 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-// body(comm) on every rank of a tcp world, each in a thread.
-void with_ranks(int size, int timeout_s, const std::function<void(Comm&)>& body) {
+// body(comm) on every rank of a tcp world, each in a thread; `async`: through AsyncComm.
+void with_ranks(int size, int timeout_s, const std::function<void(Comm&)>& body,
+                bool async = false) {
   const int port = free_port();
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
-      Result<std::shared_ptr<Link>> link = connect_tcp({rank, size, "127.0.0.1", port, timeout_s});
-      ASSERT_TRUE(link.ok()) << link.error().message();
-      const std::unique_ptr<Comm> comm = make_exchange_comm(link.take_value());
-      body(*comm);
+      const auto open = [&]() -> Result<std::unique_ptr<Comm>> {
+        const TcpPlace place = {rank, size, "127.0.0.1", port, timeout_s};
+        return make_exchange_comm(BALLAST_TRY(connect_tcp(place)));
+      };
+      const Result<std::unique_ptr<Comm>> comm = async ? make_async_comm(open) : open();
+      ASSERT_TRUE(comm.ok()) << comm.error().message();
+      body(**comm);
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -54,6 +62,17 @@ INSTANTIATE_TEST_SUITE_P(Sizes, TcpComm, testing::Values(1, 2, 3, 4));
 
 TEST_P(TcpComm, CollectivesGiveTheExactAnswer) {
   with_ranks(GetParam(), 30, [](Comm& comm) { EXPECT_EQ(exercise_collectives(comm), ""); });
+}
+
+TEST_P(TcpComm, TheSameInAThreadOfItsOwn) {
+  with_ranks(
+      GetParam(), 30,
+      [](Comm& comm) {
+        EXPECT_EQ(exercise_collectives(comm), "");
+        EXPECT_EQ(exercise_ring(comm), "");
+        EXPECT_EQ(exercise_split(comm), "");
+      },
+      true);
 }
 
 TEST_P(TcpComm, PointToPointRing) {
@@ -97,14 +116,99 @@ TEST(TcpCommFailure, NobodyAtTheMasterIsAnError) {
   EXPECT_EQ(link.error().kind, ErrorKind::device);
 }
 
-TEST(TcpPlace, FirstHostOfASlurmList) {
-  EXPECT_EQ(*first_host("login1"), "login1");
-  EXPECT_EQ(*first_host("a1,b2"), "a1");
-  EXPECT_EQ(*first_host("gpu[003-007,12],login"), "gpu003");
-  EXPECT_EQ(*first_host("gpu[12,14]-ib,x[1-2]"), "gpu12-ib");
-  for (const char* bad : {"", "[1-2]", "a[]", "a[1-2", ",a"}) {
-    EXPECT_FALSE(first_host(bad).ok()) << bad;
+TEST(AsyncComm, WhatFailsInItsThreadIsThrownByJoinAndByAllThatFollows) {
+  with_ranks(
+      2, 1,
+      [](Comm& comm) {
+        float value = 0;
+        const Tensor x = make_tensor(&value, Dtype::f32, 1, 1);
+        const EventId never = comm.receive(x, 1 - comm.rank(), 0);  // nobody sends
+        EXPECT_THROW(comm.join(never), DeviceError);
+        EXPECT_THROW(comm.barrier(), DeviceError);
+      },
+      true);
+}
+
+TEST(AsyncComm, AFailureToOpenIsAnError) {
+  const auto comm = make_async_comm(
+      []() -> Result<std::unique_ptr<Comm>> { return usage_error("no such transport"); });
+  ASSERT_FALSE(comm.ok());
+  EXPECT_EQ(comm.error().kind, ErrorKind::usage);
+}
+
+// Three ranks with watchdogs; `leaver` does something else than wait for the others.
+void with_watchdogs(const std::function<void(Watchdog&)>& leaver, const std::string& expected) {
+  std::atomic<int> told = 0, ended = 0;
+  with_ranks(
+      3, 60,
+      [&](Comm& comm) {
+        WatchdogOptions options;
+        options.beat = std::chrono::milliseconds(20);
+        options.grace = std::chrono::milliseconds(0);
+        options.end_process = [&](const LostRank&) { ++ended; };
+        Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start(comm, options);
+        ASSERT_TRUE(watchdog.ok()) << watchdog.error().message();
+        if (comm.rank() == 1) {
+          leaver(**watchdog);
+          watchdog->reset();
+          return;
+        }
+        EXPECT_THROW(comm.barrier(), DeviceError);  // rank 1 never comes
+        const auto lost = (*watchdog)->verdict(std::chrono::seconds(30));
+        ASSERT_TRUE(lost.has_value());
+        EXPECT_EQ(lost->rank, 1);
+        EXPECT_EQ(lost->text, expected);
+        ++told;
+        while (ended < 2) std::this_thread::yield();  // the grace is over on both
+      },
+      true);
+  EXPECT_EQ(told, 2);
+}
+
+TEST(Watchdog, ARankThatVanishesEndsTheOthersWithItsName) {
+  with_watchdogs([](Watchdog&) {}, "lost rank 1 (its connection was closed)");
+}
+
+TEST(Watchdog, ARankThatGivesUpSaysSo) {
+  with_watchdogs([](Watchdog& w) { w.give_up(); }, "rank 1 ended with an error");
+}
+
+TEST(Watchdog, RanksLeaveInAnyOrder) {
+  for (int first = 0; first < 3; ++first) {
+    with_ranks(
+        3, 30,
+        [&](Comm& comm) {
+          WatchdogOptions options;
+          options.beat = std::chrono::milliseconds(5);
+          options.end_process = [](const LostRank& lost) { ADD_FAILURE() << lost.text; };
+          Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start(comm, options);
+          ASSERT_TRUE(watchdog.ok()) << watchdog.error().message();
+          comm.barrier();
+          if (comm.rank() == first) (*watchdog)->leave();
+          comm.barrier();
+          EXPECT_FALSE((*watchdog)->verdict({}).has_value());
+          if (comm.rank() != first) (*watchdog)->leave();
+        },
+        true);
   }
+}
+
+TEST(Watchdog, SilenceIsALoss) {
+  with_ranks(
+      2, 60,
+      [&](Comm& comm) {
+        WatchdogOptions options;
+        // Rank 1 never beats again after the start, and waits for as long as it takes.
+        options.beat = comm.rank() == 1 ? std::chrono::hours(1) : std::chrono::milliseconds(20);
+        options.patience = std::chrono::milliseconds(comm.rank() == 1 ? 600000 : 300);
+        options.end_process = [](const LostRank&) {};
+        Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start(comm, options);
+        ASSERT_TRUE(watchdog.ok()) << watchdog.error().message();
+        const auto lost = (*watchdog)->verdict(std::chrono::seconds(30));
+        ASSERT_TRUE(lost.has_value());
+        EXPECT_EQ(lost->text, "lost rank 1 (silent for 0.3 s)");
+      },
+      true);
 }
 
 class Environment {
@@ -120,6 +224,62 @@ class Environment {
  private:
   std::vector<const char*> names_;
 };
+
+TEST(LaunchPlace, KnowsWhoStartedIt) {
+  EXPECT_EQ(launch_place()->transport, "self");
+  {
+    Environment e;
+    e.set("BALLAST_WORLD_SIZE", "4");
+    e.set("BALLAST_RANK", "3");
+    e.set("BALLAST_MASTER", "127.0.0.1:5");
+    const LaunchPlace place = *launch_place();
+    EXPECT_EQ(place.transport, "tcp");
+    EXPECT_EQ(place.rank, 3);
+    EXPECT_EQ(place.size, 4);
+    EXPECT_EQ(place.local_size, 4);
+    e.set("BALLAST_RANK", "4");
+    EXPECT_EQ(launch_place().error().kind, ErrorKind::usage);
+  }
+  {
+    Environment e;
+    e.set("OMPI_COMM_WORLD_SIZE", "6");
+    e.set("OMPI_COMM_WORLD_RANK", "5");
+    e.set("OMPI_COMM_WORLD_LOCAL_SIZE", "2");
+    EXPECT_EQ(launch_place()->transport, "mpi");
+    EXPECT_EQ(launch_place()->local_size, 2);
+  }
+  Environment e;
+  e.set("SLURM_NTASKS", "3");
+  e.set("SLURM_PROCID", "2");
+  EXPECT_EQ(launch_place()->transport, "self");  // a batch script: srun started nothing yet
+  e.set("SLURM_STEP_ID", "0");
+  e.set("SLURM_STEP_TASKS_PER_NODE", "1,2");
+  e.set("SLURM_NODEID", "1");
+  EXPECT_EQ(launch_place()->transport, "tcp");
+  EXPECT_EQ(launch_place()->local_size, 2);
+  e.set("SLURM_CPUS_PER_TASK", "1");
+  EXPECT_EQ(default_threads(*launch_place()), 1);
+  e.set("PMIX_RANK", "2");
+  EXPECT_EQ(launch_place()->transport, "mpi");
+}
+
+TEST(LaunchPlace, CountListsOfSlurm) {
+  EXPECT_EQ(tasks_of_node("4", 0), 4);
+  EXPECT_EQ(tasks_of_node("4(x2),3", 1), 4);
+  EXPECT_EQ(tasks_of_node("4(x2),3", 2), 3);
+  EXPECT_EQ(tasks_of_node("4(x2),3", 3), 0);
+  for (const char* bad : {"", "x", "4(x", "4(xy)"}) EXPECT_EQ(tasks_of_node(bad, 5), 0) << bad;
+}
+
+TEST(TcpPlace, FirstHostOfASlurmList) {
+  EXPECT_EQ(*first_host("login1"), "login1");
+  EXPECT_EQ(*first_host("a1,b2"), "a1");
+  EXPECT_EQ(*first_host("gpu[003-007,12],login"), "gpu003");
+  EXPECT_EQ(*first_host("gpu[12,14]-ib,x[1-2]"), "gpu12-ib");
+  for (const char* bad : {"", "[1-2]", "a[]", "a[1-2", ",a"}) {
+    EXPECT_FALSE(first_host(bad).ok()) << bad;
+  }
+}
 
 TEST(TcpPlace, FromOurVariablesAndFromSlurm) {
   {

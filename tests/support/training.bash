@@ -23,3 +23,40 @@ train() {
 }
 
 losses() { "$SUPPORT/training_tool" losses "$1/trace.jsonl"; }
+
+# start_ranks N OPTION...: pretrain as N ranks over tcp, in the background: PIDS, and rankK.out and rankK.err of each.
+start_ranks() {
+  local n=$1 r port
+  shift
+  port=$("$SUPPORT/training_tool" port)
+  train_args -j1 "$@"
+  PIDS=()
+  for ((r = 0; r < n; r++)); do
+    BALLAST_RANK=$r BALLAST_WORLD_SIZE=$n BALLAST_MASTER=127.0.0.1:$port BALLAST_COMM_TIMEOUT=120 \
+      "$BIN/pretrain" "${TRAIN_ARGS[@]}" > "rank$r.out" 2> "rank$r.err" &
+    PIDS+=($!)
+  done
+}
+# Exit codes of all ranks in STATUSES.
+wait_ranks() {
+  local pid status
+  STATUSES=()
+  for pid in "${PIDS[@]}"; do
+    status=0
+    wait "$pid" || status=$?
+    STATUSES+=("$status")
+  done
+}
+# ranks N OPTION...: start and wait; fails unless every rank exits with ${EXPECTED:-0}.
+ranks() {
+  local status
+  start_ranks "$@"
+  wait_ranks
+  for status in "${STATUSES[@]}"; do
+    if [ "$status" -ne "${EXPECTED:-0}" ]; then
+      echo "exit codes ${STATUSES[*]}"
+      cat rank*.err
+      return 1
+    fi
+  done
+}

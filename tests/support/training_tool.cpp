@@ -2,6 +2,11 @@
 //   training_tool shard PREFIX DOCUMENTS SEED   a learnable synthetic shard, vocabulary 512
 //   training_tool losses TRACE                  "step loss norm" of the surviving line, exact
 //   doubles
+//   training_tool port                          a port of the loopback interface that is free
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -54,6 +59,19 @@ int print_losses(const std::string& path) {
   }
 }
 
+int print_free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(fd, generic, length) != 0 || ::getsockname(fd, generic, &length) != 0) return 1;
+  ::close(fd);
+  std::printf("%d\n", ntohs(address.sin_port));
+  return 0;
+}
+
 }  // namespace
 }  // namespace ballast
 
@@ -62,6 +80,7 @@ int main(int argc, char** argv) {
     return ballast::make_shard(argv[2], std::atoll(argv[3]), std::strtoull(argv[4], nullptr, 10));
   }
   if (argc == 3 && std::strcmp(argv[1], "losses") == 0) return ballast::print_losses(argv[2]);
-  std::fputs("usage: training_tool shard PREFIX DOCUMENTS SEED | losses TRACE\n", stderr);
+  if (argc == 2 && std::strcmp(argv[1], "port") == 0) return ballast::print_free_port();
+  std::fputs("usage: training_tool shard PREFIX DOCUMENTS SEED | losses TRACE | port\n", stderr);
   return 2;
 }

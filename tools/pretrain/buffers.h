@@ -16,7 +16,9 @@ struct TrainBuffers {
   Tensor loss_rows, lse_rows;      // (1, all rows of a step) f32
 };
 
-inline TrainBuffers take_buffers(Arena& arena, const ParamTable& table, const RunConfig& config) {
+// Of one of `ranks` ranks.
+inline TrainBuffers take_buffers(Arena& arena, const ParamTable& table, const RunConfig& config,
+                                 int ranks) {
   const int64_t rows = config.micro_batch * config.seq_len, blocks = table.flat_size / kFlatBlock;
   TrainBuffers b;
   for (Tensor* flat : {&b.params, &b.grads, &b.m, &b.v})
@@ -27,8 +29,8 @@ inline TrainBuffers take_buffers(Arena& arena, const ParamTable& table, const Ru
   b.labels = arena.take(Dtype::i32, 1, rows);
   b.weight = arena.take(Dtype::f32, 1, rows);
   b.doc_start = arena.take(Dtype::i32, config.micro_batch, config.seq_len);
-  b.loss_rows = arena.take(Dtype::f32, 1, config.batch_tokens);
-  b.lse_rows = arena.take(Dtype::f32, 1, config.batch_tokens);
+  b.loss_rows = arena.take(Dtype::f32, 1, config.batch_tokens / ranks);
+  b.lse_rows = arena.take(Dtype::f32, 1, config.batch_tokens / ranks);
   return b;
 }
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <limits>
@@ -26,14 +27,14 @@ extern "C" void on_signal(int number) {
 // Taken before main: loading the model and the data is part of the wall time that a job has.
 const std::chrono::steady_clock::time_point kProgramStart = std::chrono::steady_clock::now();
 
-std::string signal_name(int number) {
+Cause cause_of_signal(int number) {
   switch (number) {
     case SIGTERM:
-      return "SIGTERM";
+      return Cause::term_signal;
     case SIGINT:
-      return "SIGINT";
+      return Cause::int_signal;
     default:
-      return "SIGUSR1";
+      return Cause::usr1_signal;
   }
 }
 
@@ -41,7 +42,7 @@ std::string signal_name(int number) {
 
 Control::Control(FileSystem& fs, std::string run_directory, double max_wall_seconds)
     : fs_(fs),
-      directory_(join_path(run_directory, "control")),
+      directory_(run_directory.empty() ? "" : join_path(run_directory, "control")),
       max_wall_seconds_(max_wall_seconds) {
   struct sigaction action = {};
   action.sa_handler = on_signal;
@@ -68,23 +69,42 @@ double Control::seconds_left() const {
   return left;
 }
 
-ControlRequest Control::poll(double save_seconds, double step_seconds) {
-  ControlRequest request;
-  if (save_signal.exchange(false)) request = {true, false, "signal SIGUSR2"};
+// A request that stays behind would stop the next start of the run as well, so it is taken away.
+Cause Control::file_cause() {
+  if (directory_.empty()) return Cause::none;
+  Cause cause = Cause::none;
   const std::string save = join_path(directory_, "save"), stop = join_path(directory_, "stop");
   if (fs_.exists(save)) {
-    request = {true, false, "control/save"};
+    cause = Cause::save_file;
     (void)fs_.remove(save);
   }
-  // A request that stays behind would stop the next start of the run as well, so it is taken away.
   if (fs_.exists(stop)) {
-    request = {true, true, "control/stop"};
+    cause = Cause::stop_file;
     (void)fs_.remove(stop);
   }
-  if (seconds_left() < 1.5 * (save_seconds + step_seconds)) request = {true, true, "wall time"};
-  if (const int number = stop_signal.load(); number != 0)
-    request = {true, true, "signal " + signal_name(number)};
-  return request;
+  return cause;
+}
+
+ControlRequest Control::poll(double save_seconds, double step_seconds) {
+  Cause cause = save_signal.exchange(false) ? Cause::save_signal : Cause::none;
+  cause = std::max(cause, file_cause());
+  if (seconds_left() < 1.5 * (save_seconds + step_seconds))
+    cause = std::max(cause, Cause::wall_time);
+  if (const int number = stop_signal.load(); number != 0) cause = cause_of_signal(number);
+  return {cause};
+}
+
+std::string ControlRequest::reason() const {
+  constexpr const char* kReasons[kCauses] = {"",
+                                             "signal SIGUSR2",
+                                             "control/save",
+                                             "control/stop",
+                                             "wall time",
+                                             "the reader of the trace went away",
+                                             "signal SIGUSR1",
+                                             "signal SIGINT",
+                                             "signal SIGTERM"};
+  return kReasons[static_cast<size_t>(cause)];
 }
 
 }  // namespace ballast

@@ -11,16 +11,31 @@
 
 namespace ballast {
 
+// In ascending order of weight: of several causes the last one counts.
+enum class Cause : uint8_t {
+  none,
+  save_signal,
+  save_file,
+  stop_file,
+  wall_time,
+  reader_gone,
+  usr1_signal,
+  int_signal,
+  term_signal,
+};
+inline constexpr size_t kCauses = 9;
+
 struct ControlRequest {
-  bool save = false;
-  bool stop = false;
-  std::string reason;  // "signal SIGTERM", "control/stop", "wall time"
+  Cause cause = Cause::none;
+  bool save() const { return cause != Cause::none; }
+  bool stop() const { return cause > Cause::save_file; }
+  std::string reason() const;  // "signal SIGTERM", "control/stop", "wall time"
 };
 
 class Control {
  public:
   // max_wall_seconds counts from the start of the program; 0: none. SLURM_JOB_END_TIME (seconds
-  // since 1970) is obeyed too.
+  // since 1970) is obeyed too. Of several ranks one looks for files; the others give no directory.
   Control(FileSystem& fs, std::string run_directory, double max_wall_seconds);
 
   // `save_seconds` is the longest save so far, `step_seconds` the last step: the run stops while
@@ -30,6 +45,7 @@ class Control {
   static bool stop_signalled();
 
  private:
+  Cause file_cause();
   double seconds_left() const;
   FileSystem& fs_;
   std::string directory_;

@@ -56,6 +56,14 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
       ->group("Run");
   choice_option(app.add_option("--device", o.device, "where to compute")->group("Run"),
                 {"auto", "cpu", "cuda"});
+
+  choice_option(app.add_option("--transport", o.transport, "how ranks talk; auto: as started")
+                    ->group("Ranks"),
+                {"auto", "self", "tcp", "mpi"});
+  choice_option(app.add_option("--deterministic", o.deterministic,
+                               "same bits for the same ranks, or for any of 1, 2, 4, 8 (world)")
+                    ->group("Ranks"),
+                {"ranks", "world"});
 }
 
 }  // namespace ballast

@@ -37,6 +37,8 @@ struct TrainOptions {
   int64_t val_every = 0;
   std::string val_tokens = "262144";
   std::string max_wall;
+  std::string transport = "auto";
+  std::string deterministic = "ranks";
 };
 
 void add_train_options(CLI::App& app, TrainOptions& options);

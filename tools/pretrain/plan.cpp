@@ -41,7 +41,7 @@ struct MemoryPlan {
 
 MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTable& table) {
   Arena arena;
-  take_buffers(arena, table, config);
+  take_buffers(arena, table, config, 1);
   const int64_t buffers = arena.peak_bytes(), flat = table.flat_size * 4;
   Model(backend, arena, config.model, table, model_shape(config));
   return {

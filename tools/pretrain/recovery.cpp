@@ -99,7 +99,8 @@ Result<int64_t> Trainer::parent_step(const StepWork& work, const Rung& rung) con
   return newest >= 0 ? newest : oldest;
 }
 
-Result<bool> Trainer::roll_back(const StepWork& work, const Rung& rung) {
+// By the leader: what the run goes on from.
+Result<Json> Trainer::move_back(const StepWork& work, const Rung& rung) {
   const std::string& run = config_.typed.run;
   const int64_t back_to = BALLAST_TRY(parent_step(work, rung));
   // What this line has passed over stays passed over, also from an older parent on.
@@ -115,13 +116,28 @@ Result<bool> Trainer::roll_back(const StepWork& work, const Rung& rung) {
   BALLAST_TRY(execute_rollback(
       fs_, run, plan, reason,
       {{"by", "guard"}, {"onset", work.step}, {"ladder", config_.ladder.state()}}));
-  BALLAST_TRY(load(plan.parent));
-  state_.skip_ranges = plan.skip_all;
+  Json skips = Json::array();
+  for (const SkipRange& range : plan.skip_all)
+    skips.push_back(Json::array({range.begin, range.end}));
+  return Json{{"checkpoint", plan.parent.path},
+              {"skip", std::move(skips)},
+              {"segment", plan.segment},
+              {"parent", plan.parent_segment}};
+}
+
+Result<bool> Trainer::roll_back(const StepWork& work, const Rung& rung) {
+  const Json plan = BALLAST_TRY(world_.lead([&] { return move_back(work, rung); }));
+  CheckpointRef parent;
+  parent.path = plan.at("checkpoint").get<std::string>();
+  BALLAST_TRY(world_.agree(load(parent)));
+  state_.skip_ranges.clear();
+  for (const Json& range : plan.at("skip"))
+    state_.skip_ranges.push_back({range[0].get<int64_t>(), range[1].get<int64_t>()});
   batches_->set_skip_ranges(state_.skip_ranges);
-  BALLAST_TRY(
-      append_journal(fs_, config_.typed.run, "resume",
-                     {{"step", state_.step}, {"segment", plan.segment}, {"reason", "guard"}}));
-  BALLAST_TRY(start_segment(plan.segment, true, plan.parent_segment, state_.step));
+  const auto segment = plan.at("segment").get<int64_t>();
+  BALLAST_TRY(append_journal(fs_, config_.typed.run, "resume",
+                             {{"step", state_.step}, {"segment", segment}, {"reason", "guard"}}));
+  BALLAST_TRY(start_segment(segment, true, plan.at("parent").get<int64_t>(), state_.step));
   return true;
 }
 

@@ -10,6 +10,7 @@
 #include "libcore/base/units.h"
 #include "libcore/data/batch.h"
 #include "libcore/shard/manifest.h"
+#include "tools/pretrain/gradient_sum.h"
 
 namespace ballast {
 namespace {
@@ -243,6 +244,26 @@ int64_t RunConfig::validation_windows() const {
   return std::min(reader.windows(), std::max<int64_t>(1, val_tokens / seq_len));
 }
 
+int64_t RunConfig::slots_of_rank(int ranks) const {
+  return typed.deterministic == "world" ? kWorldSlots / ranks : 1;
+}
+
+Result<void> RunConfig::check_ranks(int ranks) const {
+  const bool world = typed.deterministic == "world";
+  if (world && kWorldSlots % ranks != 0) {
+    return usage_error(fmt::format("--deterministic world with {} ranks", ranks), "",
+                       "accepted: 1, 2, 4 or 8 ranks");
+  }
+  const int64_t parts = world ? kWorldSlots : ranks;
+  if (micro_batches() % parts != 0) {
+    return usage_error(
+        fmt::format("a batch of {} micro-batches cannot be shared", micro_batches()), "",
+        fmt::format("--batch-tokens must be a multiple of {} {} x --micro-batch x --seq-len = {}",
+                    parts, world ? "slots" : "ranks", parts * micro_batch * seq_len));
+  }
+  return {};
+}
+
 Json RunConfig::law() const {
   Json law;
   const Json shape = to_hugging_face_config(model);
@@ -308,6 +329,8 @@ std::string RunConfig::toml() const {
   word("ckpt_every", o.checkpoint_every);
   word("keep", o.keep);
   word("max_wall", o.max_wall);
+  word("transport", o.transport);
+  word("deterministic", o.deterministic);
   return text;
 }
 

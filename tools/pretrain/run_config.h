@@ -62,6 +62,10 @@ struct RunConfig {
   int64_t total_tokens() const { return total_steps * batch_tokens; }
   int64_t validation_windows() const;  // of one evaluation; there is a validation shard
   int64_t micro_batches() const { return batch_samples / micro_batch; }
+  // What one of `ranks` does of a step: contiguous shares, the same for all. `slots`: 1, or with
+  // --deterministic world its part of kWorldSlots.
+  int64_t slots_of_rank(int ranks) const;
+  Result<void> check_ranks(int ranks) const;
   // What must not change between restarts, in the order in which it is documented.
   Json law() const;
   std::string hash() const;  // xxh3-128 of law()

@@ -1,6 +1,7 @@
 // The passes of one step, in order.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -10,6 +11,10 @@
 
 namespace ballast {
 namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 std::optional<double> known(double value) {
   return std::isnan(value) ? std::nullopt : std::optional<double>(value);
@@ -34,8 +39,16 @@ Result<StepWork> Trainer::step() {
 Result<void> Trainer::load_batch(StepWork& work) {
   work.step = state_.step + 1;
   work.lr = config_.schedule.lr(state_.tokens, config_.batch_tokens);
-  BALLAST_TRY(batches_->read(state_.samples, config_.batch_samples, batch_));
-  work.valid = batch_.valid;
+  const int64_t share = config_.batch_samples / world_.size();
+  const Result<void> read = batches_->read(state_.samples + world_.rank() * share, share, batch_);
+  if (world_.alone()) {
+    work.valid = batch_.valid;
+    return read;
+  }
+  double sums[2] = {static_cast<double>(batch_.valid), read.ok() ? 0.0 : 1.0};
+  comm_->all_reduce_host(sums, ReduceOp::sum);
+  if (sums[1] > 0) return *world_.share_error(read.ok() ? nullptr : &read.error());
+  work.valid = static_cast<int64_t>(sums[0]);
   return {};
 }
 
@@ -60,16 +73,22 @@ void Trainer::upload(const HostBatch& batch, int64_t micro, int64_t valid) {
 }
 
 void Trainer::forward_backward(const StepWork& work) {
-  backend_->zero(buffers_.grads.data, table_.flat_size * 4);
   const int64_t rows = buffers_.tokens.cols;
   const MicroBatch micro = {buffers_.tokens, buffers_.labels, buffers_.weight, buffers_.doc_start};
-  for (int64_t i = 0; i < config_.micro_batches(); ++i) {
+  const int64_t micros = config_.micro_batches() / world_.size(), slots = gradient_sum_->slots();
+  for (int64_t i = 0; i < micros; ++i) {
+    const int64_t slot = i * slots / micros, in_slot = i % (micros / slots);
+    if (in_slot == 0) gradient_sum_->begin_slot();
+    if (i + 1 == micros)
+      model_->on_final_gradients([this](int64_t begin) { gradient_sum_->ready(begin); });
     upload(batch_, i, work.valid);
     model_->forward_backward(micro, cols_of(buffers_.loss_rows, i * rows, rows),
                              cols_of(buffers_.lse_rows, i * rows, rows),
                              static_cast<float>(config_.z_loss));
+    if (in_slot + 1 == micros / slots && i + 1 < micros) gradient_sum_->end_slot(slot);
   }
-  comm_->all_reduce(buffers_.grads, ReduceOp::sum, backend_->record(StreamId::compute));
+  model_->on_final_gradients(nullptr);
+  gradient_sum_->finish();
 }
 
 Result<void> Trainer::inject(StepWork& work) {
@@ -102,26 +121,56 @@ void Trainer::measure(StepWork& work) {
   backend_->norm_blocks(buffers_.norm_blocks, buffers_.grads);
   backend_->copy_out(blocks_.data(), buffers_.norm_blocks.data, buffers_.norm_blocks.cols * 8,
                      StreamId::compute);
-  rows_.resize(static_cast<size_t>(config_.batch_tokens));
-  const auto rows_sum = [&](const Tensor& rows, bool squared) {
-    backend_->copy_out(rows_.data(), rows.data, config_.batch_tokens * 4, StreamId::compute);
+  reduce_losses(work);
+  work.grad_norm = std::sqrt(
+      sum_pairwise(std::span(blocks_).first(static_cast<size_t>(buffers_.norm_blocks.cols))));
+}
+
+// Sums of loss rows by part: a slot with --deterministic world, else a rank. Every rank fills in
+// its own parts of one vector, so that adding vectors is exact and parts are then added in one
+// order, whatever the number of ranks. What ranks have to agree on besides travels in the same
+// vector.
+void Trainer::reduce_losses(StepWork& work) {
+  const auto slots = static_cast<size_t>(gradient_sum_->slots());
+  const auto ranks = static_cast<size_t>(world_.size()), rank = static_cast<size_t>(world_.rank());
+  const size_t parts = slots * ranks;
+  std::vector<double> sums(3 * parts + kCauses + 1);
+  const std::span<double> loss = std::span(sums).first(parts),
+                          lse = std::span(sums).subspan(parts, parts),
+                          count = std::span(sums).subspan(2 * parts, parts),
+                          votes = std::span(sums).subspan(3 * parts);
+  rows_.resize(static_cast<size_t>(buffers_.loss_rows.cols));
+  const auto add_rows = [&](const Tensor& rows, bool squared, std::span<double> sum) {
+    backend_->copy_out(rows_.data(), rows.data, rows.cols * 4, StreamId::compute);
     backend_->synchronize(backend_->record(StreamId::compute));
-    double sum = 0;
     for (size_t i = 0; i < rows_.size(); ++i) {
       if (batch_.labels[i] == kMaskedLabel) continue;
       const auto value = static_cast<double>(rows_[i]);
-      sum += squared ? value * value : value;
+      const size_t part = rank * slots + i * slots / rows_.size();
+      sum[part] += squared ? value * value : value;
+      if (!squared) ++count[part];
     }
-    return sum;
   };
-  double sums[2] = {rows_sum(buffers_.loss_rows, false), 0};
-  if (config_.z_loss > 0) sums[1] = rows_sum(buffers_.lse_rows, true);
-  comm_->all_reduce_host(sums, ReduceOp::sum);
-  const auto count = static_cast<double>(work.valid);
-  work.loss = work.valid > 0 ? sums[0] / count : 0;
-  work.z_loss = work.valid > 0 ? config_.z_loss * sums[1] / count : 0;
-  work.grad_norm = std::sqrt(
-      sum_pairwise(std::span(blocks_).first(static_cast<size_t>(buffers_.norm_blocks.cols))));
+  add_rows(buffers_.loss_rows, false, loss);
+  if (config_.z_loss > 0) add_rows(buffers_.lse_rows, true, lse);
+  if (!world_.alone()) {
+    votes[static_cast<size_t>(poll().cause)] = 1;
+    votes[kCauses] = world_.leads() && config_.checkpoint_steps == 0 &&
+                     seconds_since(last_save_) >= config_.checkpoint_seconds;
+    comm_->all_reduce_host(sums, ReduceOp::sum);
+    for (size_t c = 0; c < kCauses; ++c)
+      if (votes[c] > 0) request_.cause = static_cast<Cause>(c);
+    save_due_ = votes[kCauses] > 0;
+  }
+  if (work.valid == 0) return;
+  const auto valid = static_cast<double>(work.valid);
+  work.loss = sum_pairwise(loss) / valid;
+  work.z_loss = config_.z_loss * sum_pairwise(lse) / valid;
+  for (size_t r = 0; r < ranks; ++r) {
+    const double n = sum_pairwise(count.subspan(r * slots, slots));
+    const double mean = n > 0 ? sum_pairwise(loss.subspan(r * slots, slots)) / n : 0;
+    if (mean > work.loss_max_rank || std::isnan(mean)) work.loss_max_rank = mean;
+  }
 }
 
 void Trainer::decide(StepWork& work) {
@@ -204,6 +253,7 @@ Result<void> Trainer::record(const StepWork& work) {
   if (work.valid > 0) {
     r.loss = work.loss;
     r.grad_norm = work.grad_norm;
+    if (!world_.alone()) r.loss_max_rank = work.loss_max_rank;
     if (config_.z_loss > 0) r.z_loss = work.z_loss;
   }
   if (work.apply) {

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "kernels/launch.h"
+#include "libcore/base/device_error.h"
 #include "libcore/base/units.h"
 #include "libcore/checkpoint/journal.h"
 #include "libcore/cli/message.h"
@@ -57,16 +59,14 @@ Result<void> check_trace_copy(FileSystem& fs, const TrainOptions& options,
   return {};
 }
 
-Result<int> train(const TrainOptions& options, const CommonOptions& common) {
-  FileSystem& fs = posix_file_system();
-  RunConfig config = BALLAST_TRY(resolve(fs, options, common.seed, true));
+Result<RunConfig> configure(FileSystem& fs, const TrainOptions& options, int64_t seed) {
+  RunConfig config = BALLAST_TRY(resolve(fs, options, seed, true));
   BALLAST_TRY(check_trace_copy(fs, options, config));
-  if (common.dry_run) {
-    print_out(config.toml());
-    return kExitDone;
-  }
-  const auto trainer = BALLAST_TRY(Trainer::open(fs, std::move(config), common));
-  const RunResult result = BALLAST_TRY(trainer->run());
+  return config;
+}
+
+Result<int> report(const RunResult& result, const TrainOptions& options,
+                   const CommonOptions& common) {
   const bool guard = result.exit_code == kExitGuard;
   // Without --json the error says it all; with --trace - stdout is the trace.
   if (options.trace != "-" && (common.json || !guard)) print_result(result, common);
@@ -75,6 +75,39 @@ Result<int> train(const TrainOptions& options, const CommonOptions& common) {
     return io_error("the trace is incomplete", "standard output",
                     "the run is done, its whole trace is RUN/trace.jsonl");
   return result.exit_code;
+}
+
+Result<int> train_over(World& world, Result<RunConfig> resolved, const TrainOptions& options,
+                       const CommonOptions& common) {
+  RunConfig config = BALLAST_TRY(world.agree(std::move(resolved)));
+  const auto trainer = BALLAST_TRY(Trainer::open(world, std::move(config), common));
+  const RunResult result = BALLAST_TRY(trainer->run());
+  world.leave();
+  return world.leads() ? report(result, options, common) : result.exit_code;
+}
+
+Result<int> train(const TrainOptions& options, const CommonOptions& common) {
+  FileSystem& fs = posix_file_system();
+  auto config = configure(fs, options, common.seed);
+  if (common.dry_run) {
+    if (config.ok()) print_out(config->toml());
+    return config.ok() ? Result<int>(kExitDone) : config.take_error();
+  }
+  // Alone there is nobody to tell; of several ranks one may fail here and the others must know.
+  const LaunchPlace place = BALLAST_TRY(launch_place());
+  if (!config.ok() && place.size == 1) return config.take_error();
+  const auto world =
+      BALLAST_TRY(World::open(fs, options.device, options.transport, common.threads));
+  Error error;
+  try {
+    Result<int> outcome = train_over(*world, std::move(config), options, common);
+    if (outcome.ok() || world->alone()) return outcome;
+    error = outcome.take_error();
+  } catch (const DeviceError& failure) {
+    error = {ErrorKind::device, failure.what(), {}, {}};
+  }
+  std::optional<Error> own = world->end_with(error);
+  return own.has_value() ? Result<int>(std::move(*own)) : exit_code_of(error.kind);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "kernels/open_backend.h"
 #include "libcore/base/thread_pool.h"
 #include "libcore/base/units.h"
 #include "libcore/base/version.h"
@@ -29,32 +28,36 @@ Result<void> write_text(FileSystem& fs, const std::string& path, const std::stri
 
 }  // namespace
 
-Trainer::Trainer(FileSystem& fs, RunConfig config, const CommonOptions& common)
-    : fs_(fs),
+Trainer::Trainer(World& world, RunConfig config, const CommonOptions& common)
+    : world_(world),
+      fs_(world.files()),
       config_(std::move(config)),
       common_(common),
-      table_(make_param_table(config_.model)) {}
+      table_(make_param_table(config_.model)),
+      cut_(table_, world.size()),
+      backend_(&world.backend()),
+      comm_(&world.comm()) {}
 
-Result<std::unique_ptr<Trainer>> Trainer::open(FileSystem& fs, RunConfig config,
+Result<std::unique_ptr<Trainer>> Trainer::open(World& world, RunConfig config,
                                                const CommonOptions& common) {
-  std::unique_ptr<Trainer> trainer(new Trainer(fs, std::move(config), common));
-  BALLAST_TRY(trainer->allocate());
+  BALLAST_TRY(world.agree(config.check_ranks(world.size())));
+  std::unique_ptr<Trainer> trainer(new Trainer(world, std::move(config), common));
+  BALLAST_TRY(world.agree(trainer->allocate()));
   BALLAST_TRY(trainer->begin());
   return trainer;
 }
 
 Result<void> Trainer::allocate() {
-  backend_ = BALLAST_TRY(open_backend(config_.typed.device, {.threads = common_.threads}));
-  comm_ = BALLAST_TRY(open_comm("auto", *backend_));
-  if (comm_->size() > 1) {
-    return usage_error(fmt::format("started with {} ranks", comm_->size()), "",
-                       "training over several ranks is not built");
-  }
+  const int ranks = world_.size();
+  const auto take_sum = [&](Arena& arena, const Tensor& grads) {
+    return GradientSum(*backend_, comm_, arena, cut_, grads, config_.slots_of_rank(ranks), false);
+  };
   Arena plan;
-  take_buffers(plan, table_, config_);
+  take_sum(plan, take_buffers(plan, table_, config_, ranks).grads);
   Model(*backend_, plan, config_.model, table_, model_shape(config_));
   arena_ = std::make_unique<Arena>(*backend_, plan.peak_bytes());
-  buffers_ = take_buffers(*arena_, table_, config_);
+  buffers_ = take_buffers(*arena_, table_, config_, ranks);
+  gradient_sum_.emplace(take_sum(*arena_, buffers_.grads));
   model_ = std::make_unique<Model>(*backend_, *arena_, config_.model, table_, model_shape(config_));
   model_->bind(buffers_.params, buffers_.grads);
   blocks_.resize(static_cast<size_t>(buffers_.block_sums.elements()));
@@ -63,8 +66,8 @@ Result<void> Trainer::allocate() {
   return {};
 }
 
-// Everything up to the first step: the lease, what to resume, weights, the first trace record.
-Result<void> Trainer::begin() {
+// The leader takes the run and finds out where it goes on.
+Result<Json> Trainer::take_run() {
   const std::string& run = config_.typed.run;
   BALLAST_TRY(fs_.make_directories(join_path(run, "control")));
   lease_.emplace(BALLAST_TRY(Lease::acquire(fs_, run, "pretrain")));
@@ -85,25 +88,43 @@ Result<void> Trainer::begin() {
     from = wanted;
   }
   if (!from.has_value()) BALLAST_TRY(refuse_damaged_run());
-  if (from.has_value()) {
-    BALLAST_TRY(load(*from));
-    for (const SkipRange& range : plan.add_skip) add_skip_range(state_.skip_ranges, range);
+  Json decision = {{"segment", plan.segment}, {"skip", Json::array()}};
+  if (from.has_value()) decision["checkpoint"] = from->path;
+  if (plan.rollback.has_value()) decision["parent"] = plan.rollback->parent_segment;
+  for (const SkipRange& range : plan.add_skip)
+    decision["skip"].push_back(Json::array({range.begin, range.end}));
+  return decision;
+}
+
+// Everything up to the first step: the lease, what to resume, weights, the first trace record.
+Result<void> Trainer::begin() {
+  const std::string& run = config_.typed.run;
+  const Json plan = BALLAST_TRY(world_.lead([&] { return take_run(); }));
+  const bool resumes = plan.contains("checkpoint");
+  if (resumes) {
+    CheckpointRef from;
+    from.path = plan.at("checkpoint").get<std::string>();
+    BALLAST_TRY(world_.agree(load(from)));
+    for (const Json& range : plan.at("skip"))
+      add_skip_range(state_.skip_ranges, {range[0].get<int64_t>(), range[1].get<int64_t>()});
     batches_->set_skip_ranges(state_.skip_ranges);
   } else {
-    BALLAST_TRY(start_fresh());
+    BALLAST_TRY(world_.agree(start_fresh()));
   }
-  BALLAST_TRY(restore_incidents());
+  BALLAST_TRY(world_.agree(restore_incidents()));
   finished_ = state_.step >= config_.total_steps;
   if (finished_) return {};
 
-  control_ = std::make_unique<Control>(fs_, run, config_.max_wall_seconds);
-  trace_ = BALLAST_TRY(TraceWriter::open(fs_, run, config_.typed.trace));
-  BALLAST_TRY(append_journal(fs_, run, from.has_value() ? "resume" : "start",
-                             {{"step", state_.step}, {"segment", plan.segment}}));
-  const int64_t parent = plan.rollback.has_value() ? plan.rollback->parent_segment : state_.segment;
-  BALLAST_TRY(start_segment(plan.segment, from.has_value(), parent, state_.step));
-  if (from.has_value()) {
-    BALLAST_TRY(event(state_.step, "resume", from->path));
+  const bool leads = world_.leads();
+  control_ = std::make_unique<Control>(fs_, leads ? run : "", config_.max_wall_seconds);
+  trace_ = BALLAST_TRY(TraceWriter::open(fs_, run, leads ? config_.typed.trace : ""));
+  const auto segment = plan.at("segment").get<int64_t>();
+  BALLAST_TRY(append_journal(fs_, run, resumes ? "resume" : "start",
+                             {{"step", state_.step}, {"segment", segment}}));
+  const int64_t parent = plan.value("parent", state_.segment);
+  BALLAST_TRY(start_segment(segment, resumes, parent, state_.step));
+  if (resumes) {
+    BALLAST_TRY(event(state_.step, "resume", plan.at("checkpoint").get<std::string>()));
   } else {
     BALLAST_TRY(write_text(fs_, join_path(run, "config.toml"), config_.toml()));
     BALLAST_TRY(save("start"));  // a way back exists before the first incident
@@ -140,6 +161,26 @@ Result<void> Trainer::check_law(const Json& stored) const {
                      "give the options the run was started with, or another --run");
 }
 
+// What the bits of a run depend on besides its law; stands in every checkpoint.
+Json Trainer::environment() const {
+  return {{"backend", backend_->description()},
+          {"ranks", world_.size()},
+          {"deterministic", config_.typed.deterministic}};
+}
+
+void Trainer::warn_of_other_bits(const Json& there) const {
+  const Json here = environment();
+  const auto differs = [&](const char* key) {
+    return there.contains(key) && there.at(key) != here.at(key);
+  };
+  const bool any_world = config_.typed.deterministic == "world";
+  for (const char* key : {"backend", "deterministic", "ranks"}) {
+    if (!differs(key) || (any_world && std::string_view(key) == "ranks")) continue;
+    print_warning(fmt::format("not bit-exact: {} was {} for the checkpoint and is {} now", key,
+                              there.at(key).dump(), here.at(key).dump()));
+  }
+}
+
 // From a checkpoint into the device; counters, laws and statistics with it.
 Result<void> Trainer::load(const CheckpointRef& ref) {
   const LoadedCheckpoint stored = BALLAST_TRY(load_checkpoint_state(fs_, ref.path));
@@ -153,12 +194,7 @@ Result<void> Trainer::load(const CheckpointRef& ref) {
   backend_->copy_in(buffers_.v.data, v.data(), table_.flat_size * 4, StreamId::compute);
   backend_->synchronize(backend_->record(StreamId::compute));
   model_->prepare_weights();
-  const Json here = backend_->description(),
-             there = loaded.state.environment.value("backend", Json());
-  if (here != there) {
-    print_warning(fmt::format("not bit-exact: the checkpoint was made on {}, this is {}",
-                              there.dump(), here.dump()));
-  }
+  warn_of_other_bits(loaded.state.environment);
   BALLAST_TRY(clipper_->load(loaded.state.clipper));
   BALLAST_TRY(detector_.load(loaded.state.guard));
   state_ = std::move(loaded.state);
@@ -201,9 +237,10 @@ Result<void> Trainer::start_segment(int64_t segment, bool has_parent, int64_t pa
   r.guard = config_.ladder.spec();
   r.precision = config_.typed.precision;
   r.device = backend_->description();
-  const LeaseHolder& holder = lease_->holder();
-  r.host = holder.host;
-  r.job = holder.job;
+  if (lease_.has_value()) {
+    r.host = lease_->holder().host;
+    r.job = lease_->holder().job;
+  }
   r.ranks = comm_->size();
   r.parameters = table_.parameters;
   r.total_tokens = config_.total_tokens();
@@ -229,8 +266,8 @@ Result<void> Trainer::event(int64_t step, const std::string& name, const std::st
   return trace_->write(r);
 }
 
-Result<void> Trainer::save(const std::string& why) {
-  const Clock::time_point start = Clock::now();
+// By the leader.
+Result<SavedCheckpoint> Trainer::write_checkpoint() {
   BALLAST_TRY(trace_->sync());  // a checkpoint never stands for steps that the trace has lost
   const auto n = static_cast<size_t>(table_.flat_size);
   std::vector<float> params(n), m(n), v(n);
@@ -241,7 +278,7 @@ Result<void> Trainer::save(const std::string& why) {
   state_.clipper = clipper_->state();
   state_.guard = detector_.state();
   state_.config = config_.law();
-  state_.environment = {{"backend", backend_->description()}, {"ranks", comm_->size()}};
+  state_.environment = environment();
   SaveOptions options;
   options.tokenizer = config_.tokenizer;
   const SavedCheckpoint saved =
@@ -251,6 +288,13 @@ Result<void> Trainer::save(const std::string& why) {
   // The next onset must find a checkpoint that is older than what led to it.
   if (!config_.ladder.off()) keep.way_back = std::max<int64_t>(0, state_.step + 1 - kLeadSteps);
   BALLAST_TRY(apply_retention(fs_, config_.typed.run, keep, true));
+  return saved;
+}
+
+Result<void> Trainer::save(const std::string& why) {
+  const Clock::time_point start = Clock::now();
+  const SavedCheckpoint saved = BALLAST_TRY(world_.agree(
+      world_.leads() ? write_checkpoint() : Result<SavedCheckpoint>(SavedCheckpoint())));
   last_saved_step_ = state_.step;
   last_save_ = Clock::now();
   const double seconds = seconds_since(start);
@@ -259,25 +303,34 @@ Result<void> Trainer::save(const std::string& why) {
                {{"bytes", saved.bytes}, {"ms", seconds * 1e3}, {"hash", saved.manifest_hash}});
 }
 
+// By time the leader's clock decides, and says so with the loss of the step.
 bool Trainer::checkpoint_due() const {
   if (config_.checkpoint_steps > 0) return state_.step % config_.checkpoint_steps == 0;
+  if (!world_.alone()) return save_due_;
   return seconds_since(last_save_) >= config_.checkpoint_seconds;
+}
+
+// What this rank alone knows of.
+ControlRequest Trainer::poll() {
+  ControlRequest request = control_->poll(save_seconds_, step_seconds_);
+  if (trace_->reader_closed()) request.cause = std::max(request.cause, Cause::reader_gone);
+  return request;
 }
 
 // Requests from outside; true when the run should stop here.
 Result<bool> Trainer::serve_requests(RunResult& result) {
-  BALLAST_TRY(lease_->renew());
-  ControlRequest request = control_->poll(save_seconds_, step_seconds_);
-  if (trace_->reader_closed()) request = {true, true, "the reader of the trace went away"};
+  if (lease_.has_value()) BALLAST_TRY(lease_->renew());
+  const ControlRequest request = world_.alone() ? poll() : request_;
+  request_ = {};
   if (const std::string warning = trace_->take_warning(); !warning.empty()) print_warning(warning);
-  if (!request.save) return false;
+  if (!request.save()) return false;
   progress_.clear();
-  print_note(fmt::format("step {}: {}: saving", state_.step, request.reason));
-  BALLAST_TRY(event(state_.step, "signal", request.reason));
-  if (last_saved_step_ != state_.step) BALLAST_TRY(save(request.reason));
-  if (!request.stop) return false;
+  print_note(fmt::format("step {}: {}: saving", state_.step, request.reason()));
+  BALLAST_TRY(event(state_.step, "signal", request.reason()));
+  if (last_saved_step_ != state_.step) BALLAST_TRY(save(request.reason()));
+  if (!request.stop()) return false;
   result.exit_code = kExitStopped;
-  result.reason = request.reason;
+  result.reason = request.reason();
   return true;
 }
 
@@ -291,6 +344,7 @@ void Trainer::show_progress(const StepWork& work) {
                   format_count(static_cast<int64_t>(static_cast<double>(config_.batch_tokens) /
                                                     average_step_seconds_)),
                   format_seconds(left));
+  if (!world_.leads()) return;
   if (progress_.wanted()) {
     progress_.update(text);
   } else if (work.step % std::max<int64_t>(1, config_.total_steps / 10) == 0) {
@@ -332,7 +386,8 @@ Result<RunResult> Trainer::run() {
   result.trace_lost = trace_->stdout_failed();
   BALLAST_TRY(trace_->close());
   if (const std::string warning = trace_->take_warning(); !warning.empty()) print_warning(warning);
-  BALLAST_TRY(lease_->release());
+  if (lease_.has_value()) BALLAST_TRY(lease_->release());
+  comm_->barrier();  // a launcher may end the others as soon as one rank has
   return result;
 }
 

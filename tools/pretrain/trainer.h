@@ -1,6 +1,8 @@
 // The step loop of one run. step() is a list of passes; the laws (clipper, detector, schedule,
 // ladder) decide on the host in double at the one place where loss and norm have arrived, and the
-// optimizer is then launched with a factor and an apply flag. One thread drives it.
+// optimizer is then launched with a factor and an apply flag. Several ranks run the same loop on
+// contiguous shares of each batch; all laws see globally reduced values, so all ranks decide alike.
+// One thread drives it.
 //   trainer.cpp     opening, resuming, the loop around step()
 //   step.cpp        the passes
 //   recovery.cpp    what the guard does
@@ -26,17 +28,20 @@
 #include "tools/pretrain/batch_source.h"
 #include "tools/pretrain/buffers.h"
 #include "tools/pretrain/control.h"
+#include "tools/pretrain/gradient_sum.h"
 #include "tools/pretrain/run_config.h"
+#include "tools/pretrain/world.h"
 
 namespace ballast {
 
 // What a step found and decided; becomes its record in the trace.
 struct StepWork {
   int64_t step = 0;
-  int64_t valid = 0;  // unmasked labels
+  int64_t valid = 0;  // unmasked labels of all ranks
   double loss = 0;    // mean over them
   double z_loss = 0;
-  double grad_norm = 0;  // before clipping
+  double loss_max_rank = 0;  // several ranks: the largest mean of one of them
+  double grad_norm = 0;      // before clipping
   double lr = 0;
   double update_factor = 1;
   ClipDecision clip;
@@ -44,6 +49,12 @@ struct StepWork {
   bool apply = true;
   std::string skip_reason;
   double param_norm = 0, update_norm = 0, v_norm = 0;
+};
+
+// Of one held-out window.
+struct WindowSum {
+  double loss = 0;
+  double tokens = 0;
 };
 
 struct RunResult {
@@ -56,16 +67,18 @@ struct RunResult {
 
 class Trainer {
  public:
-  static Result<std::unique_ptr<Trainer>> open(FileSystem& fs, RunConfig config,
+  // All ranks of the world call it alike; the world must outlive the trainer.
+  static Result<std::unique_ptr<Trainer>> open(World& world, RunConfig config,
                                                const CommonOptions& common);
   Result<RunResult> run();
 
  private:
-  Trainer(FileSystem& fs, RunConfig config, const CommonOptions& common);
+  Trainer(World& world, RunConfig config, const CommonOptions& common);
 
   // trainer.cpp
   Result<void> allocate();
   Result<void> begin();
+  Result<Json> take_run();
   Result<void> refuse_damaged_run() const;
   Result<void> start_fresh();
   Result<void> load(const CheckpointRef& ref);
@@ -73,7 +86,11 @@ class Trainer {
   Result<void> restore_incidents();
   Result<void> start_segment(int64_t segment, bool has_parent, int64_t parent, int64_t parent_step);
   Result<void> save(const std::string& why);
+  Result<SavedCheckpoint> write_checkpoint();
+  Json environment() const;
+  void warn_of_other_bits(const Json& there) const;
   bool checkpoint_due() const;
+  ControlRequest poll();
   Result<bool> serve_requests(RunResult& result);
   void show_progress(const StepWork& work);
   Result<void> event(int64_t step, const std::string& name, const std::string& reason,
@@ -90,37 +107,45 @@ class Trainer {
   void advance(const StepWork& work);
   Result<void> record(const StepWork& work);
   void upload(const HostBatch& batch, int64_t micro, int64_t valid);
+  void reduce_losses(StepWork& work);
 
   // recovery.cpp: true when the run continues from another place.
   Result<bool> answer_incident(const StepWork& work, RunResult& result);
   Result<bool> repeat_step(const StepWork& work);
   Result<bool> roll_back(const StepWork& work, const Rung& rung);
+  Result<Json> move_back(const StepWork& work, const Rung& rung);
   Result<int64_t> parent_step(const StepWork& work, const Rung& rung) const;
   SkipRange suspicious_samples(int64_t batches, int64_t parent_step) const;
 
   // evaluation.cpp
   Result<void> evaluate();
+  Result<bool> share_evaluation(Result<void> read, std::vector<WindowSum>& sums);
 
-  FileSystem& fs_;
+  World& world_;
+  FileSystem& fs_;  // writes on the leading rank only
   RunConfig config_;
   const CommonOptions& common_;
   ParamTable table_;
-  std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Comm> comm_;
+  FlatCut cut_;
+  Backend* backend_;
+  Comm* comm_;
   std::unique_ptr<Arena> arena_;
   TrainBuffers buffers_;
+  std::optional<GradientSum> gradient_sum_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<BatchSource> batches_;
   std::unique_ptr<Clipper> clipper_;
   Detector detector_;
-  Detector detector_before_;  // as it was when it judged the last step
-  std::optional<Lease> lease_;
+  Detector detector_before_;    // as it was when it judged the last step
+  std::optional<Lease> lease_;  // the leader's
   std::unique_ptr<TraceWriter> trace_;
   std::unique_ptr<Control> control_;
   ProgressLine progress_;
 
   TrainState state_;
-  HostBatch batch_;
+  HostBatch batch_;             // this rank's share of the step
+  ControlRequest request_;      // of several ranks: what they agreed on with the step's loss
+  bool save_due_ = false;       // likewise
   std::vector<float> rows_;     // host copy of loss or lse rows
   std::vector<float> weights_;  // of a micro-batch
   std::vector<double> blocks_;  // host copy of norm blocks

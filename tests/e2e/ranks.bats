@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# Several ranks train one model: the same line as one rank, within rounding or bit for bit, whatever happens on the way.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  source "$SRC/tests/support/training.bash"
+  make_lab
+  # 8 micro-batches of 2 sequences, so that 1, 2, 4 and 8 ranks can share them
+  train --run "$BATS_FILE_TMPDIR/alone" "${SHARED[@]}" --steps 20
+  train --run "$BATS_FILE_TMPDIR/world" "${SHARED[@]}" --steps 20 --deterministic world
+}
+SHARED=(--batch-tokens 1024 --seq-len 64 --micro-batch 2 --val-every 10)
+setup() {
+  source "$SRC/tests/support/training.bash"
+  cd "$BATS_TEST_TMPDIR" || return 1
+  SHARED+=(--val "$BATS_FILE_TMPDIR/lab/val")
+}
+
+# close_to RUN RUN: equal losses and norms but for rounding.
+close_to() {
+  paste -d' ' <(losses "$1") <(losses "$2") | awk '
+    function off(a, b) { return (a > b ? a - b : b - a) > 1e-4 * (1 + (a > 0 ? a : -a)) }
+    NF != 6 || $1 != $4 || off($2, $5) || off($3, $6) { print "differs:", $0; bad = 1 }
+    END { exit bad || NR == 0 }'
+}
+same_line() { cmp <(losses "$1") <(losses "$2"); }
+same_weights() { cmp "$1"/ckpt/step-*20/model-00001-of-00001.safetensors "$2"/ckpt/step-*20/model-00001-of-00001.safetensors; }
+
+@test "two and four ranks train as one, within rounding" {
+  for n in 2 4; do
+    ranks $n --run run$n "${SHARED[@]}" --steps 20
+    close_to run$n "$BATS_FILE_TMPDIR/alone"
+    grep -q "\"ranks\":$n" run$n/trace.jsonl
+    [ "$(grep -c '"type":"step"' run$n/trace.jsonl)" -eq 20 ]
+    [ "$(grep -c '"event":"start"' run$n/journal.jsonl)" -eq 1 ]
+  done
+  grep -q '"loss_max_rank"' run2/trace.jsonl
+  [ ! -s rank1.out ]
+}
+
+@test "with --deterministic world 1, 2, 4 and 8 ranks give the same bits" {
+  for n in 2 4 8; do
+    ranks $n --run run$n "${SHARED[@]}" --steps 20 --deterministic world
+    same_line run$n "$BATS_FILE_TMPDIR/world"
+    same_weights run$n "$BATS_FILE_TMPDIR/world"
+    cmp <(jq -c 'select(.type == "eval") | [.step, .loss, .perplexity_low]' run$n/trace.jsonl) \
+      <(jq -c 'select(.type == "eval") | [.step, .loss, .perplexity_low]' "$BATS_FILE_TMPDIR/world/trace.jsonl")
+  done
+}
+
+@test "mpirun starts ranks too" {
+  command -v mpirun > /dev/null || skip "no mpirun here"
+  [ -e "$BIN/../lib/ballast_mpi.so" ] || skip "this build found no MPI"
+  train_args --run run "${SHARED[@]}" --steps 20 --deterministic world -j1
+  mpirun --oversubscribe --allow-run-as-root --mca btl_vader_single_copy_mechanism none -n 2 \
+    "$BIN/pretrain" "${TRAIN_ARGS[@]}"
+  same_line run "$BATS_FILE_TMPDIR/world"
+}
+
+# stop_at N STEP: N ranks go on to STEP, which is saved, and end there.
+stop_at() {
+  EXPECTED=5 ranks "$1" --run run "${SHARED[@]}" --steps 20 --ckpt-every 5 --deterministic world \
+    --inject "nan@$(($2 + 1))" --guard stop "${@:3}"
+}
+
+@test "a run goes from 1 to 2 to 4 to 1 ranks with the same bits" {
+  stop_at 1 5
+  stop_at 2 10
+  stop_at 4 15
+  train --run run "${SHARED[@]}" --steps 20 --deterministic world
+  same_line run "$BATS_FILE_TMPDIR/world"
+  same_weights run "$BATS_FILE_TMPDIR/world"
+  run jq -c 'select(.type == "run") | .ranks' run/trace.jsonl
+  [ "$output" = $'1\n2\n4\n1' ]
+}
+
+@test "what ranks cannot share is refused by name, once, on every rank" {
+  EXPECTED=2 ranks 3 --run run "${SHARED[@]}" --steps 20
+  grep -q "a batch of 8 micro-batches cannot be shared.*multiple of 3 ranks" rank0.err
+  [ ! -s rank1.err ]
+  EXPECTED=2 ranks 3 --run run "${SHARED[@]}" --steps 20 --deterministic world
+  grep -q "accepted: 1, 2, 4 or 8 ranks" rank0.err
+  [ ! -e run/trace.jsonl ]
+}
+
+@test "an error of one rank ends all of them with its code and is said once" {
+  start_ranks 2 --run run "${SHARED[@]}" --steps 20 --model missing.json
+  wait_ranks
+  [ "${STATUSES[*]}" = "3 3" ]
+  grep -q "missing.json" rank0.err
+  [ ! -s rank1.err ]
+}
+
+@test "a signal to any rank stops all of them after the same step, with a checkpoint" {
+  start_ranks 2 --run run "${SHARED[@]}" --steps 100000 --ckpt-every 1000
+  while kill -0 "${PIDS[1]}" && ! grep -qs '"step":3,' run/trace.jsonl; do :; done
+  kill -USR1 "${PIDS[1]}"
+  wait_ranks
+  [ "${STATUSES[*]}" = "75 75" ]
+  last=$(jq -s 'map(select(.type == "step").step) | max' run/trace.jsonl)
+  grep -q '"event":"signal","reason":"signal SIGUSR1"' run/trace.jsonl
+  "$BIN/ckpt" verify --full "run@$last"
+}
+
+@test "the guard takes all ranks back together" {
+  for n in 1 2; do
+    ranks $n --run run$n "${SHARED[@]}" --steps 20 --ckpt-every 5 --deterministic world \
+      --inject nan@13 --guard skip:2,stop
+    grep -q '"event":"skip"' run$n/trace.jsonl
+  done
+  same_line run1 run2
+  ranks 2 --run replay "${SHARED[@]}" --steps 20 --deterministic world --inject nan@13
+  same_line replay "$BATS_FILE_TMPDIR/world"
+}

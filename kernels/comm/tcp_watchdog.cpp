@@ -19,6 +19,7 @@
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels/comm/tcp_socket.h"
@@ -176,15 +177,16 @@ class TcpWatchdog final : public Watchdog {
 
   // The first loss is the verdict; what follows from it is no news.
   void condemn(const Message& lost) {
+    const bool first = !std::exchange(condemned_, true);
+    if (first && rank_ == 0) tell_all(lost);  // the lost one too: it may only have been silent
     for (Peer& peer : peers_)
       if (peer.rank == lost.rank) peer.here = false;
+    if (!first) return;
     {
       const std::lock_guard lock(mutex_);
-      if (verdict_.has_value()) return;
       const double patience = std::chrono::duration<double>(options_.patience).count();
       verdict_ = LostRank{lost.rank, describe(lost, patience)};
     }
-    if (rank_ == 0) tell_all(lost);
     judged_.notify_all();
     deadline_ = Clock::now() + options_.grace;
     comm_.abort();
@@ -202,7 +204,8 @@ class TcpWatchdog final : public Watchdog {
   std::vector<Peer> peers_;  // of the thread, once it runs
   Socket wake_;
   std::atomic<bool> stopping_ = false;
-  Clock::time_point deadline_ = Clock::time_point::max();
+  bool condemned_ = false;                                 // of the thread
+  Clock::time_point deadline_ = Clock::time_point::max();  // of the process; of the thread
   std::mutex mutex_;
   std::condition_variable judged_;
   std::optional<LostRank> verdict_;

@@ -7,6 +7,7 @@ setup_file() {
   source "$SRC/tests/support/training.bash"
   make_lab
   # 8 micro-batches of 2 sequences, so that 1, 2, 4 and 8 ranks can share them
+  SHARED+=(--val "$BATS_FILE_TMPDIR/lab/val")
   train --run "$BATS_FILE_TMPDIR/alone" "${SHARED[@]}" --steps 20
   train --run "$BATS_FILE_TMPDIR/world" "${SHARED[@]}" --steps 20 --deterministic world
 }

@@ -1,4 +1,4 @@
-// SwiGLU in vectors; GELU and squared ReLU, which no preset trains with, by the reference.
+// SwiGLU and squared ReLU in vectors; GELU, which no preset trains with, by the reference.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/activation.cpp"  // NOLINT
 #include "kernels/cpu/targets.h"
@@ -37,6 +37,23 @@ void swiglu_row_bwd(float* dx, const float* dy, const float* x, int64_t n) {
   }
 }
 
+void squared_relu_row(float* y, const float* x, int64_t n) {
+  const Vector zero = hn::Zero(Floats());
+  for (int64_t i = 0; i < n; i += lanes()) {
+    const Vector v = load_up_to(x + i, n - i);
+    store_up_to(hn::IfThenZeroElse(hn::Le(v, zero), hn::Mul(v, v)), y + i, n - i);
+  }
+}
+
+void squared_relu_row_bwd(float* dx, const float* dy, const float* x, int64_t n) {
+  const Vector zero = hn::Zero(Floats());
+  for (int64_t i = 0; i < n; i += lanes()) {
+    const Vector v = load_up_to(x + i, n - i), g = load_up_to(dy + i, n - i);
+    const Vector slope = hn::IfThenZeroElse(hn::Le(v, zero), hn::Add(v, v));
+    store_up_to(hn::Mul(g, slope), dx + i, n - i);
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace ballast
 HWY_AFTER_NAMESPACE();
@@ -44,18 +61,25 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ballast {
 HWY_EXPORT(swiglu_row);
+HWY_EXPORT(squared_relu_row);
+HWY_EXPORT(squared_relu_row_bwd);
 HWY_EXPORT(swiglu_row_bwd);
 
 void CpuBackend::activation(const Tensor& y, const Tensor& x, Activation kind) {
   BALLAST_CHECK(y.rows == x.rows && x.cols == y.cols * (kind == Activation::swiglu ? 2 : 1));
+  BALLAST_CHECK(kind != Activation::xielu);
   pool_.parallel_for(y.rows, chunk_of(y.rows, y.cols), [&](int64_t begin, int64_t end) {
-    if (kind != Activation::swiglu) {
+    if (kind == Activation::gelu) {
       ref::activation(ref::view<float>(rows_of(y, begin, end - begin)),
                       ref::view<float>(rows_of(x, begin, end - begin)), kind);
       return;
     }
     for (int64_t n = begin; n < end; ++n) {
-      HWY_DYNAMIC_DISPATCH(swiglu_row)(y.row<float>(n), x.row<float>(n), y.cols);
+      if (kind == Activation::swiglu) {
+        HWY_DYNAMIC_DISPATCH(swiglu_row)(y.row<float>(n), x.row<float>(n), y.cols);
+      } else {
+        HWY_DYNAMIC_DISPATCH(squared_relu_row)(y.row<float>(n), x.row<float>(n), y.cols);
+      }
     }
   });
 }
@@ -64,16 +88,21 @@ void CpuBackend::activation_bwd(const Tensor& dx, const Tensor& dy, const Tensor
                                 Activation kind) {
   BALLAST_CHECK(dy.rows == x.rows && x.cols == dy.cols * (kind == Activation::swiglu ? 2 : 1));
   BALLAST_CHECK(dx.rows == x.rows && dx.cols == x.cols);
+  BALLAST_CHECK(kind != Activation::xielu);
   pool_.parallel_for(dy.rows, chunk_of(dy.rows, dy.cols), [&](int64_t begin, int64_t end) {
-    if (kind != Activation::swiglu) {
+    if (kind == Activation::gelu) {
       ref::activation_bwd(ref::view<float>(rows_of(dx, begin, end - begin)),
                           ref::view<float>(rows_of(dy, begin, end - begin)),
                           ref::view<float>(rows_of(x, begin, end - begin)), kind);
       return;
     }
     for (int64_t n = begin; n < end; ++n) {
-      HWY_DYNAMIC_DISPATCH(swiglu_row_bwd)
-      (dx.row<float>(n), dy.row<float>(n), x.row<float>(n), dy.cols);
+      float* to = dx.row<float>(n);
+      if (kind == Activation::swiglu) {
+        HWY_DYNAMIC_DISPATCH(swiglu_row_bwd)(to, dy.row<float>(n), x.row<float>(n), dy.cols);
+      } else {
+        HWY_DYNAMIC_DISPATCH(squared_relu_row_bwd)(to, dy.row<float>(n), x.row<float>(n), dy.cols);
+      }
     }
   });
 }

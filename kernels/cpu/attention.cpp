@@ -2,8 +2,10 @@
 // whose scores against all keys of the block fit in a near cache, so the softmax sees whole rows:
 //   S = Q K^T,  P = softmax(S),  O = P V;
 //   dP = dO V^T,  dS = P (dP - delta),  dQ = dS K,  dK += dS^T Q,  dV += P^T dO.
-// Masked places hold exact zeros. A zero times NaN is NaN, so a sequence with a non-finite input
-// takes the reference's path, where a query never touches what it cannot see.
+// Clipped attention differs in what stands between the products only: probabilities are clipped
+// before P V, and sum p dp takes a pass of its own. Masked places hold exact zeros. A zero times
+// NaN is NaN, so a sequence with a non-finite input takes the reference's path, where a query never
+// touches what it cannot see.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/attention.cpp"  // NOLINT
 #include "kernels/cpu/targets.h"
@@ -21,6 +23,7 @@
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/small_gemm-inl.h"
 #include "kernels/ref/attention.h"
+#include "kernels/ref/clipped_attention.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ballast {
@@ -118,6 +121,17 @@ HWY_INLINE float exp_scores(float* s, int64_t n, float shift) {
   return sum_of(sum);
 }
 
+// s = clip((zeta - gamma) factor s + gamma, 0, 1) over [0, n).
+HWY_INLINE void clip_probabilities(float* s, int64_t n, float factor, const SoftClip& clip) {
+  const Floats d;
+  const Vector slope = hn::Set(d, (clip.zeta - clip.gamma) * factor);
+  const Vector gamma = hn::Set(d, clip.gamma), zero = hn::Zero(d), one = hn::Set(d, 1.0f);
+  for (int64_t j = 0; j < n; j += lanes()) {
+    const Vector value = hn::MulAdd(slope, hn::LoadU(d, s + j), gamma);
+    hn::StoreU(hn::Min(one, hn::Max(zero, value)), d, s + j);
+  }
+}
+
 // The scores of query `row` outside its document or behind it become `value`.
 HWY_INLINE void mask_row(float* s, const Block& block, const AttentionTask& t, int64_t row,
                          float value) {
@@ -147,6 +161,10 @@ void softmax_block(float* scores, float* inverse_sums, const Block& block, const
     if (t.tops != nullptr && (top > t.tops[head] || std::isnan(top))) t.tops[head] = top;
     const float sum = exp_scores(s, block.keys(), top);
     inverse_sums[r] = 1 / sum;
+    if (t.clip != nullptr) {
+      clip_probabilities(s, block.keys(), 1 / sum, *t.clip);
+      inverse_sums[r] = 1;
+    }
     t.lse[row * t.lse_stride + head] = top + std::log(sum);
   }
 }
@@ -205,10 +223,58 @@ HWY_INLINE void backward_row(float* s, float* dp, int64_t n, float lse, float de
   }
 }
 
+// First pass over a row with clipped probabilities: s becomes p, dp the gradient of p, `slopes` the
+// policy's derivative.
+HWY_INLINE void clipped_row_first(float* s, float* dp, float* slopes, int64_t n, float lse,
+                                  const ScorePolicy& policy, const SoftClip& clip) {
+  const Floats d;
+  const Vector scale = hn::Set(d, policy.scale), one = hn::Set(d, 1.0f), zero = hn::Zero(d);
+  const Vector cap = hn::Set(d, policy.cap);
+  const Vector over_cap = hn::Set(d, policy.cap > 0 ? 1 / policy.cap : 0);
+  const Vector stretch = hn::Set(d, clip.zeta - clip.gamma), gamma = hn::Set(d, clip.gamma);
+  for (int64_t j = 0; j < n; j += lanes()) {
+    Vector score = hn::Mul(scale, hn::LoadU(d, s + j)), slope = scale;
+    if (policy.cap > 0) {
+      const Vector ratio = tanh_of(hn::Mul(score, over_cap));
+      score = hn::Mul(cap, ratio);
+      slope = hn::Mul(scale, hn::NegMulAdd(ratio, ratio, one));
+    }
+    const Vector p = exp_of(hn::Sub(score, hn::Set(d, lse)));
+    const Vector value = hn::MulAdd(stretch, p, gamma);
+    const auto inside = hn::And(hn::Gt(value, zero), hn::Lt(value, one));
+    hn::StoreU(slope, d, slopes + j);
+    hn::StoreU(hn::IfThenElseZero(inside, hn::Mul(stretch, hn::LoadU(d, dp + j))), d, dp + j);
+    hn::StoreU(p, d, s + j);
+  }
+}
+
+// Second pass, after masking p: dp becomes dS.
+HWY_INLINE void clipped_row_second(const float* p, float* dp, const float* slopes, int64_t n) {
+  const Floats d;
+  Vector sum = hn::Zero(d);
+  for (int64_t j = 0; j < n; j += lanes())
+    sum = hn::MulAdd(hn::LoadU(d, p + j), hn::LoadU(d, dp + j), sum);
+  const Vector delta = hn::Set(d, sum_of(sum));
+  for (int64_t j = 0; j < n; j += lanes()) {
+    const Vector ds = hn::Mul(hn::LoadU(d, p + j), hn::Sub(hn::LoadU(d, dp + j), delta));
+    hn::StoreU(hn::Mul(ds, hn::LoadU(d, slopes + j)), d, dp + j);
+  }
+}
+
 // Packed operands of one key-value head and of the query head at work.
 struct BackwardScratch {
   float *keys_t, *values_t, *keys, *queries, *douts, *dkeys, *dvalues, *scores, *dscores, *dq;
+  float* slopes;  // one row, for clipped probabilities
 };
+
+// One row of scores and dP to clipped probabilities and dS.
+void clipped_backward_row(const BackwardScratch& w, float* s, float* ds, const Block& block,
+                          const AttentionTask& t, int64_t row, float lse) {
+  clipped_row_first(s, ds, w.slopes, block.keys(), lse, t.policy, *t.clip);
+  mask_row(s, block, t, row, 0);
+  clipped_row_second(s, ds, w.slopes, block.keys());
+  clip_probabilities(s, block.keys(), 1, *t.clip);
+}
 
 void backward_block(const BackwardScratch& w, const Block& block, const AttentionTask& t,
                     int64_t head, const Padded& padded) {
@@ -222,8 +288,12 @@ void backward_block(const BackwardScratch& w, const Block& block, const Attentio
               block.keys(), d, false});
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t row = block.begin + r;
-    const float delta = ref::dot(dout + r * padded.dim, t.o + row * t.o_stride + head * d, d);
     float *s = w.scores + r * padded.seq, *ds = w.dscores + r * padded.seq;
+    if (t.clip != nullptr) {
+      clipped_backward_row(w, s, ds, block, t, row, t.lse[row * t.lse_stride + head]);
+      continue;
+    }
+    const float delta = ref::dot(dout + r * padded.dim, t.o + row * t.o_stride + head * d, d);
     backward_row(s, ds, block.keys(), t.lse[row * t.lse_stride + head], delta, t.policy);
     mask_row(s, block, t, row, 0);
     mask_row(ds, block, t, row, 0);
@@ -244,7 +314,7 @@ void attention_backward_task(const AttentionTask& t) {
   const Padded padded(s);
   const int64_t group = s.heads / s.kv_heads, d = s.head_dim, square = padded.seq * padded.dim;
   const int64_t k_col = s.q_cols() + t.kv_head * d, v_col = k_col + s.kv_cols();
-  TaskScratch scratch(7 * square + kBlock * (2 * padded.seq + padded.dim));
+  TaskScratch scratch(7 * square + kBlock * (2 * padded.seq + padded.dim) + padded.seq);
   BackwardScratch w;
   for (float** part :
        {&w.keys_t, &w.values_t, &w.keys, &w.queries, &w.douts, &w.dkeys, &w.dvalues}) {
@@ -252,6 +322,7 @@ void attention_backward_task(const AttentionTask& t) {
   }
   for (float** part : {&w.scores, &w.dscores}) *part = scratch.take(kBlock * padded.seq);
   w.dq = scratch.take(kBlock * padded.dim);
+  w.slopes = scratch.take(padded.seq);
   pack_transposed(w.keys_t, t.qkv + k_col, t.qkv_stride, s, padded.seq);
   pack_transposed(w.values_t, t.qkv + v_col, t.qkv_stride, s, padded.seq);
   pack_rows(w.keys, t.qkv + k_col, t.qkv_stride, s, padded.dim);
@@ -322,6 +393,19 @@ bool all_finite(const Tensor& t, int64_t begin, int64_t rows) {
 void CpuBackend::attention(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
                            const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
                            const ScorePolicy& policy) {
+  attend(o, lse, max_logit, qkv, doc_start, shape, policy, nullptr);
+}
+
+void CpuBackend::clipped_attention(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
+                                   const Tensor& qkv, const Tensor& doc_start,
+                                   const AttentionShape& shape, const ScorePolicy& policy,
+                                   const SoftClip& clip) {
+  attend(o, lse, max_logit, qkv, doc_start, shape, policy, &clip);
+}
+
+void CpuBackend::attend(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
+                        const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
+                        const ScorePolicy& policy, const SoftClip* clip) {
   check_shapes(o, lse, qkv, doc_start, shape);
   std::vector<float> tops(static_cast<size_t>(shape.batch * shape.heads),
                           -std::numeric_limits<float>::infinity());
@@ -332,14 +416,21 @@ void CpuBackend::attention(const Tensor& o, const Tensor& lse, const Tensor& max
     const int64_t b = index / shape.kv_heads;
     AttentionTask task = task_of(index, o, lse, qkv, doc_start, shape, policy);
     task.tops = tops.data() + b * shape.heads;
+    task.clip = clip;
     if (finite[static_cast<size_t>(b)] != 0) {
       HWY_DYNAMIC_DISPATCH(attention_forward_task)(task);
     } else if (task.kv_head == 0) {
       const auto sequence = [&](const Tensor& t) {
         return ref::view<float>(rows_of(t, b * shape.seq, shape.seq));
       };
-      ref::attention(sequence(o), sequence(lse), {task.tops, 1, shape.heads, shape.heads},
-                     sequence(qkv), ref::view<int32_t>(rows_of(doc_start, b, 1)), one, policy);
+      const ref::Matrix<float> top = {task.tops, 1, shape.heads, shape.heads};
+      const auto starts = ref::view<int32_t>(rows_of(doc_start, b, 1));
+      if (clip == nullptr) {
+        ref::attention(sequence(o), sequence(lse), top, sequence(qkv), starts, one, policy);
+      } else {
+        ref::clipped_attention(sequence(o), sequence(lse), top, sequence(qkv), starts, one, policy,
+                               *clip);
+      }
     }
   });
   if (max_logit.empty()) return;
@@ -356,6 +447,21 @@ void CpuBackend::attention(const Tensor& o, const Tensor& lse, const Tensor& max
 void CpuBackend::attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& o,
                                const Tensor& lse, const Tensor& qkv, const Tensor& doc_start,
                                const AttentionShape& shape, const ScorePolicy& policy) {
+  attend_bwd(dqkv, dout, o, lse, qkv, doc_start, shape, policy, nullptr);
+}
+
+void CpuBackend::clipped_attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& lse,
+                                       const Tensor& qkv, const Tensor& doc_start,
+                                       const AttentionShape& shape, const ScorePolicy& policy,
+                                       const SoftClip& clip) {
+  attend_bwd(dqkv, dout, dout, lse, qkv, doc_start, shape, policy, &clip);
+}
+
+// With `clip`, o is not looked at.
+void CpuBackend::attend_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& o,
+                            const Tensor& lse, const Tensor& qkv, const Tensor& doc_start,
+                            const AttentionShape& shape, const ScorePolicy& policy,
+                            const SoftClip* clip) {
   check_shapes(o, lse, qkv, doc_start, shape);
   BALLAST_CHECK(dqkv.rows == qkv.rows && dqkv.cols == qkv.cols && dout.rows == o.rows &&
                 dout.cols == o.cols);
@@ -370,14 +476,21 @@ void CpuBackend::attention_bwd(const Tensor& dqkv, const Tensor& dout, const Ten
     task.dout_stride = dout.stride;
     task.dqkv = dqkv.row<float>(b * shape.seq);
     task.dqkv_stride = dqkv.stride;
+    task.clip = clip;
     if (finite[static_cast<size_t>(b)] != 0) {
       HWY_DYNAMIC_DISPATCH(attention_backward_task)(task);
     } else if (task.kv_head == 0) {
       const auto sequence = [&](const Tensor& t) {
         return ref::view<float>(rows_of(t, b * shape.seq, shape.seq));
       };
-      ref::attention_bwd(sequence(dqkv), sequence(dout), sequence(o), sequence(lse), sequence(qkv),
-                         ref::view<int32_t>(rows_of(doc_start, b, 1)), one, policy);
+      const auto starts = ref::view<int32_t>(rows_of(doc_start, b, 1));
+      if (clip == nullptr) {
+        ref::attention_bwd(sequence(dqkv), sequence(dout), sequence(o), sequence(lse),
+                           sequence(qkv), starts, one, policy);
+      } else {
+        ref::clipped_attention_bwd(sequence(dqkv), sequence(dout), sequence(lse), sequence(qkv),
+                                   starts, one, policy, *clip);
+      }
     }
   });
 }

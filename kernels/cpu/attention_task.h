@@ -12,6 +12,7 @@ namespace ballast {
 struct AttentionTask {
   AttentionShape shape;
   ScorePolicy policy;
+  const SoftClip* clip = nullptr;  // of the probabilities; null: none
   int64_t kv_head = 0;
   const float* qkv = nullptr;
   int64_t qkv_stride = 0;

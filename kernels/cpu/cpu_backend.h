@@ -48,6 +48,11 @@ class CpuBackend final : public Backend {
                 const Tensor& branch, const Tensor& w, float eps) override;
   void norm_bwd(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor& x,
                 const Tensor& w, const Tensor& rstd) override;
+  void layer_norm(const Tensor& y, const Tensor& mean, const Tensor& rstd, const Tensor& x,
+                  const Tensor& w, const Tensor& bias, float eps) override;
+  void layer_norm_bwd(const Tensor& dx, const Tensor& dw, const Tensor& dbias, const Tensor& dy,
+                      const Tensor& x, const Tensor& w, const Tensor& mean,
+                      const Tensor& rstd) override;
   void qk_norm_rope(const Tensor& out, const Tensor& q_rstd, const Tensor& k_rstd,
                     const Tensor& qkv, const Tensor& q_gain, const Tensor& k_gain,
                     const Tensor& cos, const Tensor& sin, const Tensor& doc_start,
@@ -63,6 +68,22 @@ class CpuBackend final : public Backend {
   void attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& o, const Tensor& lse,
                      const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
                      const ScorePolicy& policy) override;
+  void clipped_attention(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
+                         const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
+                         const ScorePolicy& policy, const SoftClip& clip) override;
+  void clipped_attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& lse,
+                             const Tensor& qkv, const Tensor& doc_start,
+                             const AttentionShape& shape, const ScorePolicy& policy,
+                             const SoftClip& clip) override;
+  void xielu(const Tensor& y, const Tensor& x, const Tensor& alpha) override;
+  void xielu_bwd(const Tensor& dx, const Tensor& dalpha, const Tensor& dy, const Tensor& x,
+                 const Tensor& alpha) override;
+  void spectral_scale(const Tensor& hat, const Tensor& sigma, const Tensor& w, const Tensor& gain,
+                      const Tensor& u, const Tensor& v) override;
+  void spectral_scale_bwd(const Tensor& dw, const Tensor& dgain, const Tensor& dhat,
+                          const Tensor& w, const Tensor& gain, const Tensor& sigma, const Tensor& u,
+                          const Tensor& v) override;
+  void power_iteration(const Tensor& u, const Tensor& v, const Tensor& w) override;
   void activation(const Tensor& y, const Tensor& x, Activation kind) override;
   void activation_bwd(const Tensor& dx, const Tensor& dy, const Tensor& x,
                       Activation kind) override;
@@ -85,6 +106,13 @@ class CpuBackend final : public Backend {
 
   void pack_weight(PackedWeight& packed, const Tensor& b, bool transpose_b, const GemmTiling& t,
                    const GemmPrimitive* const packers[2]);
+  // Both kinds of attention; clip null: plain.
+  void attend(const Tensor& o, const Tensor& lse, const Tensor& max_logit, const Tensor& qkv,
+              const Tensor& doc_start, const AttentionShape& shape, const ScorePolicy& policy,
+              const SoftClip* clip);
+  void attend_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& o, const Tensor& lse,
+                  const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
+                  const ScorePolicy& policy, const SoftClip* clip);
   std::vector<char> finite_sequences(std::span<const Tensor> tensors, const AttentionShape& shape);
 
   // Runs body(begin, end, partial) over fixed chunks of [0, rows), each with its own zeroed row of

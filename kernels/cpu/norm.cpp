@@ -1,5 +1,4 @@
-// RMSNorm by rows; the arithmetic of kernels/ref/norm.h in vectors. Sums over a row run in four
-// vectors of partial sums.
+// RMSNorm and LayerNorm by rows of one or more runs each.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/norm.cpp"  // NOLINT
 #include "kernels/cpu/targets.h"
@@ -11,54 +10,41 @@
 #include <algorithm>
 
 #include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/simd-inl.h"
+#include "kernels/cpu/norm-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ballast {
 namespace HWY_NAMESPACE {
 
-// Sum over [0, n) of term(i, left), a vector that is zero behind the end.
-template <class Term>
-HWY_INLINE float sum_terms(int64_t n, const Term& term) {
-  const Floats d;
-  const int64_t w = lanes();
-  Vector sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-  int64_t i = 0;
-  for (; i + 4 * w <= n; i += 4 * w) {
-    for (int64_t v = 0; v < 4; ++v) sum[v] = hn::Add(sum[v], term(i + v * w, n - i - v * w));
-  }
-  for (; i < n; i += w) sum[0] = hn::Add(sum[0], term(i, n - i));
-  return sum_of(hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3])));
+// `groups` runs of n values side by side; rstd has one value per run.
+void norm_row(float* y, float* rstd, const float* x, const float* w, int64_t groups, int64_t n,
+              float eps) {
+  for (int64_t g = 0; g < groups; ++g) rstd[g] = rms_run(y + g * n, x + g * n, w, n, eps);
 }
 
-float norm_row(float* y, const float* x, const float* w, int64_t n, float eps) {
-  const float sum = sum_terms(n, [&](int64_t i, int64_t left) HWY_ATTR {
-    const Vector v = load_up_to(x + i, left);
-    return hn::Mul(v, v);
-  });
-  const float rstd = 1 / std::sqrt(sum / static_cast<float>(n) + eps);
-  const Vector r = hn::Set(Floats(), rstd);
-  for (int64_t i = 0; i < n; i += lanes()) {
-    const int64_t left = n - i;
-    store_up_to(hn::Mul(hn::Mul(load_up_to(x + i, left), r), load_up_to(w + i, left)), y + i, left);
+void norm_row_bwd(float* dx, float* dw, const float* dy, const float* x, const float* w,
+                  const float* rstd, int64_t groups, int64_t n) {
+  for (int64_t g = 0; g < groups; ++g) {
+    const int64_t at = g * n;
+    rms_run_bwd(dx + at, dw, dy + at, x + at, w, rstd[g], n);
   }
-  return rstd;
 }
 
-void norm_row_bwd(float* dx, float* dw, const float* dy, const float* x, const float* w, float rstd,
-                  int64_t n) {
-  const float sum = sum_terms(n, [&](int64_t i, int64_t left) HWY_ATTR {
-    return hn::Mul(hn::Mul(load_up_to(w + i, left), load_up_to(dy + i, left)),
-                   load_up_to(x + i, left));
-  });
-  const Vector r = hn::Set(Floats(), rstd);
-  const Vector slope = hn::Set(Floats(), rstd * rstd * rstd * sum / static_cast<float>(n));
-  for (int64_t i = 0; i < n; i += lanes()) {
-    const int64_t left = n - i;
-    const Vector g = load_up_to(dy + i, left), xv = load_up_to(x + i, left);
-    const Vector gr = hn::Mul(g, r);
-    store_up_to(hn::MulAdd(gr, xv, load_up_to(dw + i, left)), dw + i, left);
-    store_up_to(hn::NegMulAdd(xv, slope, hn::Mul(gr, load_up_to(w + i, left))), dx + i, left);
+void layer_norm_row(float* y, float* mean, float* rstd, const float* x, const float* w,
+                    const float* bias, int64_t groups, int64_t n, float eps) {
+  for (int64_t g = 0; g < groups; ++g) {
+    const MeanRstd s = layer_run(y + g * n, x + g * n, w, bias, n, eps);
+    mean[g] = s.mean;
+    rstd[g] = s.rstd;
+  }
+}
+
+void layer_norm_row_bwd(float* dx, float* dw, float* dbias, const float* dy, const float* x,
+                        const float* w, const float* mean, const float* rstd, int64_t groups,
+                        int64_t n) {
+  for (int64_t g = 0; g < groups; ++g) {
+    const int64_t at = g * n;
+    layer_run_bwd(dx + at, dw, dbias, dy + at, x + at, w, {mean[g], rstd[g]}, n);
   }
 }
 
@@ -76,45 +62,95 @@ HWY_AFTER_NAMESPACE();
 namespace ballast {
 HWY_EXPORT(norm_row);
 HWY_EXPORT(norm_row_bwd);
+HWY_EXPORT(layer_norm_row);
+HWY_EXPORT(layer_norm_row_bwd);
 HWY_EXPORT(add_row);
+
+namespace {
+
+// Runs per row of x.
+int64_t groups_of(const Tensor& x, const Tensor& w, const Tensor& rstd) {
+  BALLAST_CHECK(w.cols > 0 && x.cols % w.cols == 0);
+  const int64_t groups = x.cols / w.cols;
+  BALLAST_CHECK(rstd.rows == 1 && rstd.cols == x.rows * groups);
+  return groups;
+}
+
+bool same_shape(const Tensor& a, const Tensor& b) { return a.rows == b.rows && a.cols == b.cols; }
+
+}  // namespace
 
 void CpuBackend::norm(const Tensor& y, const Tensor& rstd, const Tensor& x, const Tensor& w,
                       float eps) {
-  BALLAST_CHECK(y.rows == x.rows && y.cols == x.cols && w.cols == x.cols && rstd.cols == x.rows);
+  const int64_t groups = groups_of(x, w, rstd);
+  BALLAST_CHECK(same_shape(y, x));
   pool_.parallel_for(x.rows, chunk_of(x.rows, x.cols), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      rstd.as<float>()[n] = HWY_DYNAMIC_DISPATCH(norm_row)(y.row<float>(n), x.row<float>(n),
-                                                           w.as<float>(), x.cols, eps);
+      HWY_DYNAMIC_DISPATCH(norm_row)
+      (y.row<float>(n), rstd.as<float>() + n * groups, x.row<float>(n), w.as<float>(), groups,
+       w.cols, eps);
     }
   });
 }
 
 void CpuBackend::add_norm(const Tensor& y, const Tensor& rstd, const Tensor& sum, const Tensor& x,
                           const Tensor& branch, const Tensor& w, float eps) {
-  BALLAST_CHECK(y.rows == x.rows && y.cols == x.cols && w.cols == x.cols && rstd.cols == x.rows);
-  BALLAST_CHECK(sum.rows == x.rows && sum.cols == x.cols);
-  BALLAST_CHECK(branch.rows == x.rows && branch.cols == x.cols);
+  BALLAST_CHECK(groups_of(x, w, rstd) == 1);
+  BALLAST_CHECK(same_shape(y, x) && same_shape(sum, x) && same_shape(branch, x));
   pool_.parallel_for(x.rows, chunk_of(x.rows, x.cols), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       HWY_DYNAMIC_DISPATCH(add_row)
       (sum.row<float>(n), x.row<float>(n), branch.row<float>(n), x.cols);
-      rstd.as<float>()[n] = HWY_DYNAMIC_DISPATCH(norm_row)(y.row<float>(n), sum.row<float>(n),
-                                                           w.as<float>(), x.cols, eps);
+      HWY_DYNAMIC_DISPATCH(norm_row)
+      (y.row<float>(n), rstd.as<float>() + n, sum.row<float>(n), w.as<float>(), 1, x.cols, eps);
     }
   });
 }
 
 void CpuBackend::norm_bwd(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor& x,
                           const Tensor& w, const Tensor& rstd) {
-  BALLAST_CHECK(dx.rows == x.rows && dy.rows == x.rows && dx.cols == x.cols && dy.cols == x.cols);
-  BALLAST_CHECK(w.cols == x.cols && dw.cols == x.cols && rstd.cols == x.rows);
-  accumulate_rows(dw.as<float>(), x.rows, x.cols, [&](int64_t begin, int64_t end, float* partial) {
+  const int64_t groups = groups_of(x, w, rstd);
+  BALLAST_CHECK(same_shape(dx, x) && same_shape(dy, x) && dw.cols == w.cols);
+  accumulate_rows(dw.as<float>(), x.rows, w.cols, [&](int64_t begin, int64_t end, float* partial) {
     for (int64_t n = begin; n < end; ++n) {
       HWY_DYNAMIC_DISPATCH(norm_row_bwd)
       (dx.row<float>(n), partial, dy.row<float>(n), x.row<float>(n), w.as<float>(),
-       rstd.as<float>()[n], x.cols);
+       rstd.as<float>() + n * groups, groups, w.cols);
     }
   });
+}
+
+void CpuBackend::layer_norm(const Tensor& y, const Tensor& mean, const Tensor& rstd,
+                            const Tensor& x, const Tensor& w, const Tensor& bias, float eps) {
+  const int64_t groups = groups_of(x, w, rstd);
+  BALLAST_CHECK(same_shape(y, x) && mean.cols == rstd.cols && bias.cols == w.cols);
+  pool_.parallel_for(x.rows, chunk_of(x.rows, x.cols), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      HWY_DYNAMIC_DISPATCH(layer_norm_row)
+      (y.row<float>(n), mean.as<float>() + n * groups, rstd.as<float>() + n * groups,
+       x.row<float>(n), w.as<float>(), bias.as<float>(), groups, w.cols, eps);
+    }
+  });
+}
+
+void CpuBackend::layer_norm_bwd(const Tensor& dx, const Tensor& dw, const Tensor& dbias,
+                                const Tensor& dy, const Tensor& x, const Tensor& w,
+                                const Tensor& mean, const Tensor& rstd) {
+  const int64_t groups = groups_of(x, w, rstd), d = w.cols;
+  BALLAST_CHECK(same_shape(dx, x) && same_shape(dy, x) && mean.cols == rstd.cols);
+  BALLAST_CHECK(dw.cols == d && dbias.cols == d);
+  std::vector<float> sums(static_cast<size_t>(2 * d));  // dw, dbias side by side
+  accumulate_rows(sums.data(), x.rows, 2 * d, [&](int64_t begin, int64_t end, float* partial) {
+    for (int64_t n = begin; n < end; ++n) {
+      HWY_DYNAMIC_DISPATCH(layer_norm_row_bwd)
+      (dx.row<float>(n), partial, partial + d, dy.row<float>(n), x.row<float>(n), w.as<float>(),
+       mean.as<float>() + n * groups, rstd.as<float>() + n * groups, groups, d);
+    }
+  });
+  for (int64_t i = 0; i < d; ++i) {
+    dw.as<float>()[i] += sums[static_cast<size_t>(i)];
+    dbias.as<float>()[i] += sums[static_cast<size_t>(d + i)];
+  }
 }
 
 }  // namespace ballast

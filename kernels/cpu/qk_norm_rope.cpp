@@ -1,4 +1,4 @@
-// Turning heads without a norm, the hot case, in vectors; with the norm by the reference's rows.
+// Per-head RMSNorm and turning of heads in vectors, one row at a time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/qk_norm_rope.cpp"  // NOLINT
 #include "kernels/cpu/targets.h"
@@ -11,8 +11,7 @@
 #include <vector>
 
 #include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/simd-inl.h"
-#include "kernels/ref/qk_norm_rope.h"
+#include "kernels/cpu/norm-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ballast {
@@ -34,6 +33,19 @@ void rotate_heads(float* out, const float* x, const float* cos, const float* sin
   }
 }
 
+// rstd of every head; out must not alias x.
+void norm_heads(float* out, float* rstd, const float* x, const float* gain, int64_t heads,
+                int64_t dim, float eps) {
+  for (int64_t h = 0; h < heads; ++h) rstd[h] = rms_run(out + h * dim, x + h * dim, gain, dim, eps);
+}
+
+// dx holds the gradient of the norms' outputs on entry.
+void norm_heads_bwd(float* dx, float* dgain, const float* x, const float* gain, const float* rstd,
+                    int64_t heads, int64_t dim) {
+  for (int64_t h = 0; h < heads; ++h)
+    rms_run_bwd(dx + h * dim, dgain, dx + h * dim, x + h * dim, gain, rstd[h], dim);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace ballast
 HWY_AFTER_NAMESPACE();
@@ -41,6 +53,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ballast {
 HWY_EXPORT(rotate_heads);
+HWY_EXPORT(norm_heads);
+HWY_EXPORT(norm_heads_bwd);
 
 namespace {
 
@@ -74,13 +88,6 @@ void turn_rows(const Tensor& out, const Tensor& x, const Tensor& cos, const Tens
   }
 }
 
-// A (1, seq) window of one row for the reference, which counts rows from 0 in one sequence.
-AttentionShape one_row(const AttentionShape& shape) {
-  AttentionShape one = shape;
-  one.batch = one.seq = 1;
-  return one;
-}
-
 }  // namespace
 
 void CpuBackend::qk_norm_rope(const Tensor& out, const Tensor& q_rstd, const Tensor& k_rstd,
@@ -90,20 +97,18 @@ void CpuBackend::qk_norm_rope(const Tensor& out, const Tensor& q_rstd, const Ten
   check_shapes(qkv, cos, sin, doc_start, q_gain, k_gain, shape);
   BALLAST_CHECK(out.rows == qkv.rows && out.cols == qkv.cols);
   pool_.parallel_for(qkv.rows, chunk_of(qkv.rows, qkv.cols), [&](int64_t begin, int64_t end) {
-    if (q_gain.empty()) {
-      turn_rows(out, qkv, cos, sin, doc_start, shape, 1, begin, end);
-      return;
+    for (int64_t n = begin; n < end && !q_gain.empty(); ++n) {
+      const int64_t q_cols = shape.q_cols();
+      HWY_DYNAMIC_DISPATCH(norm_heads)
+      (out.row<float>(n), q_rstd.row<float>(n), qkv.row<float>(n), q_gain.as<float>(), shape.heads,
+       shape.head_dim, eps);
+      HWY_DYNAMIC_DISPATCH(norm_heads)
+      (out.row<float>(n) + q_cols, k_rstd.row<float>(n), qkv.row<float>(n) + q_cols,
+       k_gain.as<float>(), shape.kv_heads, shape.head_dim, eps);
+      std::copy_n(qkv.row<float>(n) + q_cols + shape.kv_cols(), shape.kv_cols(),
+                  out.row<float>(n) + q_cols + shape.kv_cols());
     }
-    int32_t start = 0;
-    for (int64_t n = begin; n < end; ++n) {
-      const int64_t position = position_of(n, doc_start, shape);
-      ref::qk_norm_rope(
-          ref::view<float>(rows_of(out, n, 1)), ref::view<float>(rows_of(q_rstd, n, 1)),
-          ref::view<float>(rows_of(k_rstd, n, 1)), ref::view<float>(rows_of(qkv, n, 1)),
-          ref::view<float>(q_gain), ref::view<float>(k_gain),
-          ref::view<float>(rows_of(cos, position, 1)), ref::view<float>(rows_of(sin, position, 1)),
-          {&start, 1, 1, 1}, one_row(shape), eps);
-    }
+    turn_rows(out, q_gain.empty() ? qkv : out, cos, sin, doc_start, shape, 1, begin, end);
   });
 }
 
@@ -123,16 +128,15 @@ void CpuBackend::qk_norm_rope_bwd(const Tensor& dqkv, const Tensor& dq_gain, con
   const int64_t d = shape.head_dim;
   std::vector<float> gains(static_cast<size_t>(2 * d));  // dq_gain, dk_gain side by side
   accumulate_rows(gains.data(), dqkv.rows, 2 * d, [&](int64_t begin, int64_t end, float* partial) {
-    int32_t start = 0;
+    turn_rows(dqkv, dout, cos, sin, doc_start, shape, -1, begin, end);
     for (int64_t n = begin; n < end; ++n) {
-      const int64_t position = position_of(n, doc_start, shape);
-      ref::qk_norm_rope_bwd(
-          ref::view<float>(rows_of(dqkv, n, 1)), {partial, 1, d, d}, {partial + d, 1, d, d},
-          ref::view<float>(rows_of(dout, n, 1)), ref::view<float>(rows_of(q_rstd, n, 1)),
-          ref::view<float>(rows_of(k_rstd, n, 1)), ref::view<float>(rows_of(qkv, n, 1)),
-          ref::view<float>(q_gain), ref::view<float>(k_gain),
-          ref::view<float>(rows_of(cos, position, 1)), ref::view<float>(rows_of(sin, position, 1)),
-          {&start, 1, 1, 1}, one_row(shape));
+      const int64_t q_cols = shape.q_cols();
+      HWY_DYNAMIC_DISPATCH(norm_heads_bwd)
+      (dqkv.row<float>(n), partial, qkv.row<float>(n), q_gain.as<float>(), q_rstd.row<float>(n),
+       shape.heads, d);
+      HWY_DYNAMIC_DISPATCH(norm_heads_bwd)
+      (dqkv.row<float>(n) + q_cols, partial + d, qkv.row<float>(n) + q_cols, k_gain.as<float>(),
+       k_rstd.row<float>(n), shape.kv_heads, d);
     }
   });
   for (int64_t i = 0; i < d; ++i) {

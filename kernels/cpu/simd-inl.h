@@ -26,12 +26,14 @@ HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(Floats())); }
 // The first `count` <= lanes() floats at p, zeros behind them.
 HWY_INLINE Vector load_first(const float* p, int64_t count) {
   HWY_ALIGN float buffer[hn::MaxLanes(Floats())] = {};
+  if (count < 0) __builtin_unreachable();  // g++ 12 takes it for possible and warns
   std::memcpy(buffer, p, static_cast<size_t>(count) * sizeof(float));
   return hn::Load(Floats(), buffer);
 }
 HWY_INLINE void store_first(Vector v, float* p, int64_t count) {
   HWY_ALIGN float buffer[hn::MaxLanes(Floats())];
   hn::Store(v, Floats(), buffer);
+  if (count < 0) __builtin_unreachable();
   std::memcpy(p, buffer, static_cast<size_t>(count) * sizeof(float));
 }
 
@@ -71,6 +73,25 @@ HWY_INLINE Vector exp_of(Vector x) {
   const Vector p = hn::Add(hn::MulAdd(hn::Mul(r, r), q, r), hn::Set(d, 1.0f));
   const Vector power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
   return hn::Mul(p, power);
+}
+
+// e^x - 1 as 2^n (e^r - 1) + (2^n - 1), which keeps its digits near 0. The series and the reduction
+// are exp_of's.
+HWY_INLINE Vector expm1_of(Vector x) {
+  const Floats d;
+  const hn::RebindToSigned<Floats> di;
+  const Vector clamped = hn::Min(hn::Set(d, 89.0f), hn::Max(hn::Set(d, -88.0f), x));
+  const auto n = hn::NearestInt(hn::Mul(clamped, hn::Set(d, 1.44269504f)));
+  const Vector nf = hn::ConvertTo(d, n);
+  const Vector r = hn::NegMulAdd(nf, hn::Set(d, 0.00174093060f),
+                                 hn::NegMulAdd(nf, hn::Set(d, 0.69140625f), clamped));
+  Vector q = hn::MulAdd(hn::Set(d, 0.00139261759f), r, hn::Set(d, 0.00836317334f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.0416665561f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.166665778f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.5f));
+  const Vector minus_one = hn::MulAdd(hn::Mul(r, r), q, r);
+  const Vector power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
+  return hn::MulAdd(power, minus_one, hn::Sub(power, hn::Set(d, 1.0f)));
 }
 
 HWY_INLINE Vector sigmoid_of(Vector x) {

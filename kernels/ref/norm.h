@@ -1,5 +1,8 @@
-// RMSNorm (Zhang & Sennrich 2019): y = x * r * w with r = (mean x^2 + eps)^-1/2 per row. Backward:
-//   dx = r * (w * dy) - x * r^3 / H * sum(w * dy * x),   dw = sum over rows of dy * x * r.
+// RMSNorm (Zhang & Sennrich 2019): y = x * r * w with r = (mean x^2 + eps)^-1/2 per run of D =
+// w.cols columns. Backward:
+//   dx = r * (w * dy) - x * r^3 / D * sum(w * dy * x),   dw = sum over runs of dy * x * r.
+// LayerNorm (Ba et al. 2016): with xh = (x - mean) r, y = xh * w + bias. Backward:
+//   dx = r * (w dy - mean(w dy) - xh * mean(w dy xh)),   dw = sum dy * xh,   dbias = sum dy.
 #pragma once
 
 #include "kernels/ref/matrix.h"
@@ -27,11 +30,13 @@ void norm_row_bwd(T* dx, T* dw, const T* dy, const T* x, const T* w, T r, int64_
   }
 }
 
-// y, x (N, H), w (1, H), rstd (1, N).
+// y, x (N, G*D), w (1, D), rstd (1, N*G).
 template <class T>
 void norm(Matrix<T> y, Matrix<T> rstd, Matrix<T> x, Matrix<T> w, T eps) {
-  for (int64_t n = 0; n < x.rows; ++n) {
-    rstd(0, n) = norm_row(y.row(n), x.row(n), w.row(0), x.cols, eps);
+  const int64_t d = w.cols, groups = x.cols / d;
+  for (int64_t run = 0; run < x.rows * groups; ++run) {
+    const int64_t n = run / groups, at = run % groups * d;
+    rstd(0, run) = norm_row(y.row(n) + at, x.row(n) + at, w.row(0), d, eps);
   }
 }
 
@@ -46,8 +51,71 @@ void add_norm(Matrix<T> y, Matrix<T> rstd, Matrix<T> sum, Matrix<T> x, Matrix<T>
 
 template <class T>
 void norm_bwd(Matrix<T> dx, Matrix<T> dw, Matrix<T> dy, Matrix<T> x, Matrix<T> w, Matrix<T> rstd) {
-  for (int64_t n = 0; n < x.rows; ++n) {
-    norm_row_bwd(dx.row(n), dw.row(0), dy.row(n), x.row(n), w.row(0), rstd(0, n), x.cols);
+  const int64_t d = w.cols, groups = x.cols / d;
+  for (int64_t run = 0; run < x.rows * groups; ++run) {
+    const int64_t n = run / groups, at = run % groups * d;
+    norm_row_bwd(dx.row(n) + at, dw.row(0), dy.row(n) + at, x.row(n) + at, w.row(0), rstd(0, run),
+                 d);
+  }
+}
+
+template <class T>
+struct LayerStats {
+  T mean, rstd;
+};
+
+template <class T>
+LayerStats<T> layer_norm_row(T* y, const T* x, const T* w, const T* bias, int64_t n, T eps) {
+  const T count = static_cast<T>(static_cast<double>(n));
+  T sum{0}, squares{0};
+  for (int64_t i = 0; i < n; ++i) sum += x[i];
+  const T mean = sum / count;
+  for (int64_t i = 0; i < n; ++i) squares += (x[i] - mean) * (x[i] - mean);
+  const T r = T{1} / std::sqrt(squares / count + eps);
+  for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * r * w[i] + bias[i];
+  return {mean, r};
+}
+
+// dw and dbias accumulate; dx may alias dy.
+template <class T>
+void layer_norm_row_bwd(T* dx, T* dw, T* dbias, const T* dy, const T* x, const T* w,
+                        const LayerStats<T>& s, int64_t n) {
+  const T count = static_cast<T>(static_cast<double>(n));
+  T sum{0}, inner{0};
+  for (int64_t i = 0; i < n; ++i) {
+    sum += w[i] * dy[i];
+    inner += w[i] * dy[i] * (x[i] - s.mean) * s.rstd;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const T xh = (x[i] - s.mean) * s.rstd;
+    dw[i] += dy[i] * xh;
+    dbias[i] += dy[i];
+    dx[i] = s.rstd * (w[i] * dy[i] - sum / count - xh * inner / count);
+  }
+}
+
+// mean, rstd (1, N*G), w, bias (1, D).
+template <class T>
+void layer_norm(Matrix<T> y, Matrix<T> mean, Matrix<T> rstd, Matrix<T> x, Matrix<T> w,
+                Matrix<T> bias, T eps) {
+  const int64_t d = w.cols, groups = x.cols / d;
+  for (int64_t run = 0; run < x.rows * groups; ++run) {
+    const int64_t n = run / groups, at = run % groups * d;
+    const LayerStats<T> s =
+        layer_norm_row(y.row(n) + at, x.row(n) + at, w.row(0), bias.row(0), d, eps);
+    mean(0, run) = s.mean;
+    rstd(0, run) = s.rstd;
+  }
+}
+
+template <class T>
+void layer_norm_bwd(Matrix<T> dx, Matrix<T> dw, Matrix<T> dbias, Matrix<T> dy, Matrix<T> x,
+                    Matrix<T> w, Matrix<T> mean, Matrix<T> rstd) {
+  const int64_t d = w.cols, groups = x.cols / d;
+  for (int64_t run = 0; run < x.rows * groups; ++run) {
+    const int64_t n = run / groups, at = run % groups * d;
+    layer_norm_row_bwd<T>(dx.row(n) + at, dw.row(0), dbias.row(0), dy.row(n) + at, x.row(n) + at,
+                          w.row(0), {mean(0, run), rstd(0, run)}, d);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numbers>
 #include <optional>
 
 #include "libcore/io/utf8.h"
@@ -65,7 +66,10 @@ class KeyReader {
   }
 
   void fail(std::string what, std::string why) {
-    if (!error_.has_value()) error_ = usage_error(std::move(what), where_, std::move(why));
+    fail(usage_error(std::move(what), where_, std::move(why)));
+  }
+  void fail(const Error& error) {
+    if (!error_.has_value()) error_ = error;
   }
   const std::optional<Error>& error() const { return error_; }
 
@@ -84,8 +88,9 @@ int64_t token_id(KeyReader& keys, const Json& json, const char* key, int64_t voc
   return keys.count(key, 0, vocab_size - 1);
 }
 
-double rope_theta_of(KeyReader& keys, const Json& json) {
-  double theta = keys.number("rope_theta", 1.0, 1e12, 10000.0);
+// Both spellings: rope_theta and rope_scaling of transformers v4, rope_parameters of v5.
+void read_rope(KeyReader& keys, const Json& json, const std::string& where, ModelConfig& config) {
+  config.rope_theta = keys.number("rope_theta", 1.0, 1e12, 10000.0);
   for (const char* key : {"rope_parameters", "rope_scaling"}) {
     if (!keys.has(key)) continue;
     const Json& rope = json.at(key);
@@ -93,13 +98,41 @@ double rope_theta_of(KeyReader& keys, const Json& json) {
       keys.fail(fmt::format("'{}' is not an object", key), "");
       continue;
     }
-    const std::string type = rope.value("rope_type", rope.value("type", std::string("default")));
-    if (type != "default")
-      keys.fail(fmt::format("'{}' has rope_type '{}'", key, type), "only \"default\" is built");
-    if (rope.contains("rope_theta") && rope.at("rope_theta").is_number())
-      theta = rope.at("rope_theta").get<double>();
+    KeyReader inner(rope, where);
+    const char* type_key = inner.has("rope_type") ? "rope_type" : "type";
+    const Json type = inner.has(type_key) ? rope.at(type_key) : Json("default");
+    if (type != "default" && type != "llama3") {
+      keys.fail(fmt::format("'{}' has rope_type {}", key, type.dump()),
+                "accepted: \"default\", \"llama3\"");
+    }
+    config.rope_theta = inner.number("rope_theta", 1.0, 1e12, config.rope_theta);
+    if (type == "llama3") {
+      RopeScaling& s = config.rope_scaling;
+      s.factor = inner.number("factor", 1.0, 1e6, 8.0);
+      s.low = inner.number("low_freq_factor", 1e-6, 1e6, 1.0);
+      s.high = inner.number("high_freq_factor", 1e-6, 1e6, 4.0);
+      s.original = inner.count("original_max_position_embeddings", 1, kLargest, 8192);
+      if (!(s.high > s.low)) inner.fail("'high_freq_factor' is not above 'low_freq_factor'", "");
+    }
+    if (inner.error().has_value()) keys.fail(*inner.error());
   }
-  return theta;
+}
+
+// What Apertus says in keys of its own: RMSNorm of queries and keys, an MLP without gate.
+void read_apertus(KeyReader& keys, const Json& json, Switches& switches) {
+  keys.only("qk_norm", true);
+  keys.only("post_norm", false);
+  switches.qk_norm = true;
+  const Json act = keys.has("hidden_act") ? json.at("hidden_act") : Json("xielu");
+  if (act == "xielu") {
+    switches.activation = Activation::xielu;
+  } else if (act == "gelu") {
+    switches.activation = Activation::gelu;
+  } else if (act == "relu2") {
+    switches.activation = Activation::squared_relu;
+  } else {
+    keys.fail("'hidden_act' is " + act.dump(), "accepted: \"xielu\", \"gelu\", \"relu2\"");
+  }
 }
 
 // Keys that a config.json may carry without changing what is computed here. Any other key that is
@@ -128,6 +161,9 @@ constexpr std::array kReadKeys = {"model_type",
                                   "attention_dropout",
                                   "quantization_config",
                                   "ballast",
+                                  "qk_norm",
+                                  "post_norm",
+                                  "hidden_dropout",
                                   "vocab_size",
                                   "hidden_size",
                                   "intermediate_size",
@@ -151,51 +187,75 @@ bool is_known_key(const std::string& key) {
   return std::ranges::any_of(kHarmlessKeys, equal) || std::ranges::any_of(kReadKeys, equal);
 }
 
-struct Preset {
-  const char* name;
-  int64_t vocab, hidden, intermediate, layers, heads, kv_heads, context;
-  bool tied;
-};
+// Experts are the one thing people will try first; they deserve a name.
+bool names_experts(const std::string& key) {
+  return key.find("expert") != std::string::npos || key.starts_with("router_");
+}
 
-constexpr std::array kPresets = {
-    Preset{"demo-3m", 8192, 192, 512, 4, 6, 3, 1024, true},
-    Preset{"llama-14m", 8192, 384, 1024, 6, 6, 6, 1024, true},
-    Preset{"llama-124m", 32000, 768, 2048, 12, 12, 12, 2048, true},
-    Preset{"zclip-1b", 65536, 2048, 5440, 16, 16, 16, 2048, false},
-};
+bool is_apertus(const Json& json) {
+  return json.contains("model_type") && json.at("model_type") == "apertus";
+}
+
+// What kind of model it is, and what of that is not built.
+void read_kind(KeyReader& keys, const Json& json, ModelConfig& config) {
+  const Json type = keys.has("model_type") ? json.at("model_type") : Json("llama");
+  if (type == "apertus") {
+    read_apertus(keys, json, config.switches);
+  } else {
+    if (type != "llama" && type != "ballast") {
+      keys.fail("'model_type' is " + type.dump(),
+                "accepted: \"llama\", \"apertus\", \"ballast\"; mixtures of experts are not built");
+    }
+    keys.only("hidden_act", "silu");
+    keys.only("qk_norm", false);
+    keys.only("post_norm", false);
+  }
+  keys.only("attention_bias", false);
+  keys.only("mlp_bias", false);
+  keys.only("pretraining_tp", 1);
+  for (const char* key : {"attention_dropout", "hidden_dropout"}) {
+    if (keys.has(key) && json.at(key) != 0.0)
+      keys.fail(fmt::format("'{}' is {}", key, json.at(key).dump()), "only 0.0 is built");
+  }
+  if (keys.has("quantization_config"))
+    keys.fail("'quantization_config' is set", "training from quantised weights is not built");
+}
+
+void read_switches(KeyReader& keys, const Json& json, const std::string& where,
+                   ModelConfig& config) {
+  if (!keys.has("ballast")) return;
+  if (!json.at("ballast").is_object()) return keys.fail("'ballast' is not an object", "");
+  if (is_apertus(json))
+    return keys.fail("'ballast' stands in an Apertus config", "accepted with model_type llama");
+  auto switches = parse_switches(json.at("ballast"), where);
+  if (!switches.ok()) return keys.fail(switches.error());
+  config.switches = *switches;
+}
+
+Json rope_scaling_json(const RopeScaling& scaling) {
+  if (scaling.factor == 0) return nullptr;
+  return {{"rope_type", "llama3"},
+          {"factor", scaling.factor},
+          {"low_freq_factor", scaling.low},
+          {"high_freq_factor", scaling.high},
+          {"original_max_position_embeddings", scaling.original}};
+}
 
 }  // namespace
 
 Result<ModelConfig> parse_model_config(const Json& json, const std::string& where) {
   if (!json.is_object()) return usage_error("model config is not a JSON object", where);
   KeyReader keys(json, where);
-  keys.only("model_type", "llama");
-  keys.only("hidden_act", "silu");
-  keys.only("attention_bias", false);
-  keys.only("mlp_bias", false);
-  keys.only("pretraining_tp", 1);
-  if (keys.has("attention_dropout") && json.at("attention_dropout") != 0.0) {
-    keys.fail("'attention_dropout' is " + json.at("attention_dropout").dump(), "only 0.0 is built");
-  }
-  if (keys.has("quantization_config"))
-    keys.fail("'quantization_config' is set", "training from quantised weights is not built");
-  if (keys.has("ballast")) {
-    const Json& extra = json.at("ballast");
-    if (!extra.is_object()) keys.fail("'ballast' is not an object", "");
-    for (const auto& [key, value] : extra.items()) {
-      if (key != "version")
-        keys.fail(fmt::format("unknown key 'ballast.{}'", key), "accepted: version");
-      else if (value != 1)
-        keys.fail("'ballast.version' is " + value.dump(), "accepted: 1");
-    }
-  }
+  ModelConfig config;
+  read_kind(keys, json, config);
+  read_switches(keys, json, where, config);
   for (const auto& [key, value] : json.items()) {
     if (!is_known_key(key) && !value.is_null()) {
       keys.fail(fmt::format("unknown key '{}'", printable(key)),
-                "it could change the model and is not built");
+                names_experts(key) ? "mixtures of experts are not built"
+                                   : "it could change the model and is not built");
     }
   }
-  ModelConfig config;
   config.vocab_size = keys.count("vocab_size", 2, kLargest);
   config.hidden_size = keys.count("hidden_size", 1, 1 << 20);
   config.intermediate_size = keys.count("intermediate_size", 1, 1 << 22);
@@ -209,7 +269,7 @@ Result<ModelConfig> parse_model_config(const Json& json, const std::string& wher
   config.rms_norm_eps = keys.number("rms_norm_eps", 0.0, 1.0, 1e-6);
   config.initializer_range = keys.number("initializer_range", 0.0, 10.0, 0.02);
   config.tie_word_embeddings = keys.flag("tie_word_embeddings", false);
-  config.rope_theta = rope_theta_of(keys, json);
+  read_rope(keys, json, where, config);
   config.bos_token_id = token_id(keys, json, "bos_token_id", config.vocab_size);
   config.eos_token_id = token_id(keys, json, "eos_token_id", config.vocab_size);
   config.pad_token_id = token_id(keys, json, "pad_token_id", config.vocab_size);
@@ -231,9 +291,10 @@ Result<ModelConfig> parse_model_config(const Json& json, const std::string& wher
 }
 
 Json to_hugging_face_config(const ModelConfig& config) {
+  const Json switches = switches_json(config.switches);
   Json json;
-  json["architectures"] = {"LlamaForCausalLM"};
-  json["model_type"] = "llama";
+  json["architectures"] = {switches.empty() ? "LlamaForCausalLM" : "BallastForCausalLM"};
+  json["model_type"] = switches.empty() ? "llama" : "ballast";
   json["vocab_size"] = config.vocab_size;
   json["hidden_size"] = config.hidden_size;
   json["intermediate_size"] = config.intermediate_size;
@@ -253,50 +314,55 @@ Json to_hugging_face_config(const ModelConfig& config) {
   json["pretraining_tp"] = 1;
   json["tie_word_embeddings"] = config.tie_word_embeddings;
   json["rope_theta"] = config.rope_theta;
-  json["rope_scaling"] = nullptr;
-  json["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", config.rope_theta}};
+  const Json scaling = rope_scaling_json(config.rope_scaling);
+  json["rope_scaling"] = scaling;
+  json["rope_parameters"] = scaling.is_null() ? Json{{"rope_type", "default"}} : scaling;
+  json["rope_parameters"]["rope_theta"] = config.rope_theta;
   json["attention_bias"] = false;
   json["attention_dropout"] = 0.0;
   json["mlp_bias"] = false;
   json["dtype"] = "float32";
   json["torch_dtype"] = "float32";
+  if (!switches.empty()) {
+    json["ballast"]["version"] = 1;
+    for (const auto& [key, value] : switches.items()) json["ballast"][key] = value;
+  }
   return json;
 }
 
 std::string difference(const ModelConfig& here, const ModelConfig& there) {
   const Json a = to_hugging_face_config(here);
   const Json b = to_hugging_face_config(there);
-  for (const auto& [key, value] : a.items()) {
-    if (b.at(key) != value)
-      return fmt::format("{}: {} here, {} there", key, value.dump(), b.at(key).dump());
+  const auto text = [](const Json& json, const std::string& key) {
+    return json.contains(key) ? json.at(key).dump() : "none";
+  };
+  for (const Json* side : {&a, &b}) {
+    for (const auto& [key, value] : side->items()) {
+      if (text(a, key) != text(b, key))
+        return fmt::format("{}: {} here, {} there", key, text(a, key), text(b, key));
+    }
   }
   return "";
 }
 
-Result<ModelConfig> preset_config(const std::string& name) {
-  for (const Preset& preset : kPresets) {
-    if (name != preset.name) continue;
-    ModelConfig config;
-    config.vocab_size = preset.vocab;
-    config.hidden_size = preset.hidden;
-    config.intermediate_size = preset.intermediate;
-    config.num_hidden_layers = preset.layers;
-    config.num_attention_heads = preset.heads;
-    config.num_key_value_heads = preset.kv_heads;
-    config.head_dim = preset.hidden / preset.heads;
-    config.max_position_embeddings = preset.context;
-    config.tie_word_embeddings = preset.tied;
-    return config;
-  }
-  return usage_error("unknown model preset '" + name + "'", "",
-                     "accepted: a config.json, or " + preset_names());
+double ModelConfig::rope_frequency(int64_t j) const {
+  const double w =
+      std::pow(rope_theta, -2.0 * static_cast<double>(j) / static_cast<double>(head_dim));
+  const RopeScaling& s = rope_scaling;
+  if (s.factor == 0) return w;
+  const auto original = static_cast<double>(s.original);
+  const double wavelength = 2 * std::numbers::pi / w;
+  if (wavelength < original / s.high) return w;
+  if (wavelength > original / s.low) return w / s.factor;
+  const double q = (original / wavelength - s.low) / (s.high - s.low);
+  return (1 - q) * w / s.factor + q * w;
 }
 
-std::string preset_names() {
-  std::string names;
-  for (const Preset& preset : kPresets)
-    names += (names.empty() ? "" : ", ") + std::string(preset.name);
-  return names;
+double ModelConfig::score_scale() const {
+  const auto d = static_cast<double>(head_dim);
+  const double scale =
+      switches.mup_base_width > 0 ? std::sqrt(switches.mup_base_head_dim) / d : 1.0 / std::sqrt(d);
+  return switches.soft_temp * scale;
 }
 
 }  // namespace ballast

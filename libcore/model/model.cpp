@@ -33,7 +33,8 @@ Model::Model(Backend& backend, Arena& arena, const ModelConfig& config, const Pa
     saved_.push_back(take_saved(arena, shared, config, types_, rows_, level));
   x_last_ = arena.take(types_.activation, rows_, config.hidden_size);
   y_last_ = arena.take(types_.activation, rows_, config.hidden_size);
-  rstd_last_ = arena.take(types_.statistic, 1, rows_);
+  last_.rstd = arena.take(types_.statistic, 1, rows_);
+  if (config.switches.norm == NormKind::layer) last_.mean = arena.take(types_.statistic, 1, rows_);
   logits_ = arena.take(types_.activation, chunk_rows_, config.padded_vocab());
   cos_ = arena.take(types_.statistic, shape.seq_len, config.head_dim / 2);
   sin_ = arena.take(types_.statistic, shape.seq_len, config.head_dim / 2);
@@ -42,6 +43,7 @@ Model::Model(Backend& backend, Arena& arena, const ModelConfig& config, const Pa
     dx_ = arena.take(types_.activation, rows_, config.hidden_size);
   }
   max_logit_ = arena.take(types_.statistic, 1, config.num_attention_heads);
+  if (config.switches.sigma_reparam) sigma_.emplace(arena, config, table, types_, shape.training);
   if (!arena.counting()) fill_rope_tables();
 }
 
@@ -62,9 +64,7 @@ void Model::fill_rope_tables() {
   std::vector<double> cosines, sines;
   for (int64_t t = 0; t < shape_.seq_len; ++t) {
     for (int64_t j = 0; j < half; ++j) {
-      const double frequency =
-          std::pow(config_.rope_theta,
-                   -2.0 * static_cast<double>(j) / static_cast<double>(config_.head_dim));
+      const double frequency = config_.rope_frequency(j);
       cosines.push_back(std::cos(static_cast<double>(t) * frequency));
       sines.push_back(std::sin(static_cast<double>(t) * frequency));
     }
@@ -74,56 +74,71 @@ void Model::fill_rope_tables() {
   copy(backend_, sin_, sines);
 }
 
-Tensor Model::stored(const Tensor& flat, const std::string& name) const {
-  if (flat.empty()) return {};
-  const StoredTensor& s = table_.stored_named(name);
-  return make_tensor(flat.as<char>() + s.flat_begin * bytes_of(flat.dtype), flat.dtype, s.rows,
-                     s.cols);
+NormParams Model::norm_params(const Tensor& flat, const std::string& name) const {
+  return {table_.view(flat, name), table_.view(flat, name + ".bias")};
 }
 
 BlockParams Model::block_params(const Tensor& flat, int64_t layer) const {
-  const std::string prefix = fmt::format("layers.{}.", layer);
-  return {.attention_norm = stored(flat, prefix + "attention_norm"),
-          .qkv = stored(flat, prefix + "qkv"),
-          .proj = stored(flat, prefix + "proj"),
-          .mlp_norm = stored(flat, prefix + "mlp_norm"),
-          .fc1 = stored(flat, prefix + "fc1"),
-          .fc2 = stored(flat, prefix + "fc2")};
+  const std::string at = fmt::format("layers.{}.", layer);
+  const auto view = [&](const char* name) { return table_.view(flat, at + name); };
+  const auto norm = [&](const char* name) { return norm_params(flat, at + name); };
+  const bool pre = config_.switches.placement == NormPlacement::pre;
+  BlockParams p;
+  p.qkv = view("qkv");
+  p.q_norm = norm("q_norm");
+  p.k_norm = norm("k_norm");
+  p.v_norm = norm("v_norm");
+  p.proj = {view("proj"), norm("proj_norm"), view("proj_scale"), {}};
+  p.fc1 = view("fc1");
+  p.act = view("act");
+  p.fc2 = {view("fc2"), norm("fc2_norm"), view("fc2_scale"), {}};
+  (pre ? p.attention_norm : p.proj.after) = norm("attention_norm");
+  (pre ? p.mlp_norm : p.fc2.after) = norm("mlp_norm");
+  return p;
 }
 
 void Model::bind(const Tensor& params, const Tensor& grads) {
   const std::string head = config_.tie_word_embeddings ? "embed" : "head";
   params_ = params;
   grads_ = grads;
-  embed_ = stored(params, "embed");
-  norm_ = stored(params, "norm");
-  head_ = stored(params, head);
-  dembed_ = stored(grads, "embed");
-  dnorm_ = stored(grads, "norm");
-  dhead_ = stored(grads, head);
+  embed_ = table_.view(params, "embed");
+  norm_ = norm_params(params, "norm");
+  head_ = table_.view(params, head);
+  dembed_ = table_.view(grads, "embed");
+  dnorm_ = norm_params(grads, "norm");
+  dhead_ = table_.view(grads, head);
   blocks_.clear();
   dblocks_.clear();
   for (int64_t l = 0; l < config_.num_hidden_layers; ++l) {
     blocks_.push_back(block_params(params, l));
     dblocks_.push_back(block_params(grads, l));
   }
+  if (sigma_) sigma_->bind(table_, params, grads, blocks_, dblocks_);
 }
 
 void Model::prepare_weights() {
+  if (sigma_) sigma_->scale(backend_);
   for (const BlockParams& w : blocks_) {
-    for (const Tensor* matrix : {&w.qkv, &w.proj, &w.fc1, &w.fc2}) backend_.prepare(*matrix);
+    for (const Tensor* matrix : {&w.qkv, &w.proj.matrix, &w.fc1, &w.fc2.matrix})
+      backend_.prepare(*matrix);
   }
   backend_.prepare(head_);
+}
+
+void Model::after_update() {
+  if (sigma_) sigma_->iterate(backend_);
+  prepare_weights();
 }
 
 BlockContext Model::context(const MicroBatch& batch, int64_t layer) {
   const AttentionShape shape = {shape_.micro_batch, shape_.seq_len, config_.num_attention_heads,
                                 config_.num_key_value_heads, config_.head_dim};
-  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)));
+  const ScorePolicy policy = {.scale = static_cast<float>(config_.score_scale()),
+                              .cap = static_cast<float>(config_.switches.soft_cap)};
   return {.backend = backend_,
           .config = config_,
           .shape = shape,
-          .policy = {.scale = scale, .cap = 0.0f},
+          .policy = policy,
           .cos = cos_,
           .sin = sin_,
           .doc_start = batch.doc_start,
@@ -143,7 +158,13 @@ void Model::run_blocks(const MicroBatch& batch) {
     block_forward(c, next, s, blocks_[l]);
     if (probe_ != nullptr) probe_->after_forward(c, s, next);
   }
-  backend_.norm(y_last_, rstd_last_, x_last_, norm_, static_cast<float>(config_.rms_norm_eps));
+  final_norm(batch);
+}
+
+// The head overwrites y_last_, so a post-norm model, whose stream is normed already, gets a copy.
+void Model::final_norm(const MicroBatch& batch) {
+  if (norm_.none()) return backend_.scale(y_last_, x_last_, 1.0f);
+  norm(context(batch, -1), y_last_, last_, x_last_, norm_);
 }
 
 // Logits live for one chunk of rows at a time; with `gradient` they become dlogits in place, and
@@ -153,13 +174,13 @@ void Model::head(const MicroBatch& batch, const Tensor& loss_rows, const Tensor&
   for (int64_t begin = 0; begin < rows_; begin += chunk_rows_) {
     const int64_t n = std::min(chunk_rows_, rows_ - begin);
     const Tensor y = rows_of(y_last_, begin, n), z = rows_of(logits_, 0, n);
-    backend_.gemm(z, y, head_, {.transpose_b = true, .b_is_weight = true});
+    backend_.gemm(z, y, head_, {.transpose_b = true, .alpha = logit_scale(), .b_is_weight = true});
     backend_.xent_chunk(cols_of(loss_rows, begin, n), cols_of(lse_rows, begin, n), z,
                         cols_of(batch.labels, begin, n), cols_of(batch.weight, begin, n),
                         config_.vocab_size, z_loss, gradient);
     if (!gradient) continue;
-    backend_.gemm(dhead_, z, y, {.transpose_a = true, .beta = 1.0f});
-    backend_.gemm(y, z, head_, {.b_is_weight = true});
+    backend_.gemm(dhead_, z, y, {.transpose_a = true, .alpha = logit_scale(), .beta = 1.0f});
+    backend_.gemm(y, z, head_, {.alpha = logit_scale(), .b_is_weight = true});
   }
 }
 
@@ -175,11 +196,14 @@ void Model::forward_backward(const MicroBatch& batch, const Tensor& loss_rows,
   head(batch, loss_rows, lse_rows, z_loss, true);
   if (ready_ && !config_.tie_word_embeddings) ready_(table_.stored_named("head").flat_begin);
 
-  backend_.norm_bwd(dx_, dnorm_, y_last_, x_last_, norm_, rstd_last_);
+  if (norm_.none()) backend_.scale(dx_, y_last_, 1.0f);
+  norm_bwd(context(batch, -1), dx_, dnorm_, y_last_, x_last_, norm_, last_);
   for (size_t l = blocks_.size(); l-- > 0;) {
     const BlockContext c = context(batch, static_cast<int64_t>(l));
     block_recompute(c, saved_[l], blocks_[l], shape_.recompute);
+    if (sigma_) sigma_->begin_backward(backend_);
     block_backward(c, dx_, saved_[l], blocks_[l], dblocks_[l], scratch_);
+    if (sigma_) sigma_->end_backward(backend_, l);
     if (ready_) ready_(table_.stored_named(fmt::format("layers.{}.qkv", l)).flat_begin);
   }
   backend_.embed_bwd(dembed_, dx_, batch.tokens);
@@ -187,13 +211,14 @@ void Model::forward_backward(const MicroBatch& batch, const Tensor& loss_rows,
 
 void Model::logits(const MicroBatch& batch, const Tensor& out) {
   run_blocks(batch);
-  backend_.gemm(out, y_last_, head_, {.transpose_b = true, .b_is_weight = true});
+  backend_.gemm(out, y_last_, head_,
+                {.transpose_b = true, .alpha = logit_scale(), .b_is_weight = true});
 }
 
 double train_flops_per_token(const ModelConfig& c, int64_t seq_len) {
   const auto d = [](int64_t value) { return static_cast<double>(value); };
   const double attention_matrices = d(c.hidden_size) * (2 * d(c.q_rows()) + 2 * d(c.kv_rows()));
-  const double mlp_matrices = 3 * d(c.hidden_size) * d(c.intermediate_size);
+  const double mlp_matrices = d(c.hidden_size) * d(c.fc1_rows() + c.intermediate_size);
   const double matrices = d(c.num_hidden_layers) * (attention_matrices + mlp_matrices) +
                           d(c.vocab_size) * d(c.hidden_size);
   return 6 * matrices + 6 * d(c.num_hidden_layers) * d(c.q_rows()) * d(seq_len);

@@ -1,17 +1,19 @@
-// The LLaMA-family model over Backend: embed -> blocks -> norm -> head -> loss, and its mirror.
-// Written once for every device. All memory is taken from one arena by a plan made beforehand.
-// Parameters (compute type) and gradients are flat buffers in the order of the ParamTable. One
-// thread.
+// The model over Backend: embed -> blocks -> norm -> head -> loss, and its mirror. What the
+// config's switches change stands in parts.h and sigma.h. Written once for every device. All memory
+// is taken from one arena by a plan made beforehand. Parameters (compute type) and gradients are
+// flat buffers in the order of the ParamTable. One thread.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "libcore/model/block.h"
 #include "libcore/model/config.h"
 #include "libcore/model/params.h"
+#include "libcore/model/sigma.h"
 #include "libcore/tensor/arena.h"
 #include "libcore/tensor/backend.h"
 
@@ -40,8 +42,11 @@ class Model {
 
   // Flat buffers (1, flat_size). Gradients may be empty when not training.
   void bind(const Tensor& params, const Tensor& grads);
-  // Weights have new content: once after loading and after every update.
+  // Weights have new content from outside: once after initialising or loading.
   void prepare_weights();
+  // The optimizer has applied an update: what the model does once per update (power iterations,
+  // into the bound parameters), then prepare_weights().
+  void after_update();
 
   // Loss rows (1, N) f32, nats, 0 where masked, and log-sum-exp rows; gradients accumulate into the
   // bound buffer.
@@ -63,9 +68,12 @@ class Model {
 
  private:
   BlockContext context(const MicroBatch& batch, int64_t layer);
-  Tensor stored(const Tensor& flat, const std::string& name) const;
+  NormParams norm_params(const Tensor& flat, const std::string& name) const;
   BlockParams block_params(const Tensor& flat, int64_t layer) const;
   void run_blocks(const MicroBatch& batch);
+  void final_norm(const MicroBatch& batch);
+  // muP: logits of a wide model are divided by its width ratio.
+  float logit_scale() const { return static_cast<float>(1.0 / config_.mup_ratio()); }
   void head(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows, float z_loss,
             bool gradient);
   void fill_rope_tables();
@@ -78,14 +86,17 @@ class Model {
   int64_t rows_ = 0;        // N
   int64_t chunk_rows_ = 0;  // rows of logits alive at a time
   Tensor params_, grads_;
-  Tensor embed_, norm_, head_;     // weights
-  Tensor dembed_, dnorm_, dhead_;  // their gradients
+  Tensor embed_, head_;      // weights
+  Tensor dembed_, dhead_;    // their gradients
+  NormParams norm_, dnorm_;  // in front of the head; none in a post-norm model
   std::vector<BlockParams> blocks_, dblocks_;
   std::vector<Saved> saved_;  // one per block, or one for all when not training
   BlockScratch scratch_;
-  Tensor x_last_, y_last_, rstd_last_;  // before and after the final norm
-  Tensor dx_;                           // gradient of the residual stream
-  Tensor logits_;                       // (chunk_rows_, padded vocabulary)
+  std::optional<SigmaMatrices> sigma_;
+  Tensor x_last_, y_last_;  // before and after the final norm
+  NormStats last_;
+  Tensor dx_;      // gradient of the residual stream
+  Tensor logits_;  // (chunk_rows_, padded vocabulary)
   Tensor cos_, sin_;
   Tensor max_logit_;  // (1, NH), filled while a probe watches
   BlockProbe* probe_ = nullptr;

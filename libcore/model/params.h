@@ -18,7 +18,9 @@
 
 namespace ballast {
 
-enum class ParamRole : uint8_t { embedding, norm, qkv, proj, fc1, fc2, head };
+// gain: LayerScale, the scalars of xIELU and of sigma-reparametrisation; state: not trained (the
+// vectors of power iterations), so no optimizer range covers it and no gradient is written there.
+enum class ParamRole : uint8_t { embedding, norm, qkv, proj, fc1, fc2, head, gain, state };
 
 // One Hugging Face tensor: a row range of a stored tensor.
 struct ParamSpec {
@@ -32,6 +34,9 @@ struct ParamSpec {
   double init_value = 0;
   bool decay = false;      // rank >= 2
   int64_t flat_begin = 0;  // of row 0; rows follow without gaps
+  // muP: hidden matrices (both sides grow with the width) learn at 1 / width ratio of the base
+  // rate; embeddings, head and everything one-dimensional at the base rate.
+  double lr_scale = 1;
   int64_t elements() const { return rows * cols; }
   int64_t flat_end() const { return flat_begin + elements(); }
 };
@@ -49,16 +54,22 @@ struct ParamTable {
   std::vector<StoredTensor> stored;  // in flat order
   std::vector<ParamSpec> specs;      // in flat order
   int64_t flat_size = 0;             // a multiple of kFlatBlock
-  int64_t parameters = 0;            // elements of all specs: what people call the model's size
+  int64_t parameters = 0;            // trained elements: what people call the model's size
   std::vector<OptimizerRange> optimizer_ranges() const;
   const ParamSpec* find(const std::string& name) const;
+  const StoredTensor* find_stored(const std::string& name) const;
   const StoredTensor& stored_named(const std::string& name) const;  // must exist
+  // The stored tensor in a flat buffer; empty where the model has no such tensor or `flat` is
+  // empty.
+  Tensor view(const Tensor& flat, const std::string& stored_name) const;
 };
 
 ParamTable make_param_table(const ModelConfig& config);
 
 // Fills `flat` (flat_size elements, f32, host) with initial values: normal by (seed, xxh3_64 of the
 // name, element index), so it is the same for every rank count and storage. Padding is zero.
+// Vectors of power iterations start from such normals and have run kFirstIterations on the host.
 void initialise_parameters(const ParamTable& table, uint64_t seed, float* flat);
+inline constexpr int kFirstIterations = 16;
 
 }  // namespace ballast

@@ -56,7 +56,14 @@ struct ScorePolicy {
   float cap = 0.0f;
 };
 
-enum class Activation : uint8_t { swiglu, gelu, squared_relu };
+// Applied to probabilities: p becomes clip((zeta - gamma) p + gamma, 0, 1).
+struct SoftClip {
+  float zeta = 1.03f;    // >= 1
+  float gamma = -0.03f;  // <= 0
+};
+
+// xielu has learned scalars and ops of its own.
+enum class Activation : uint8_t { swiglu, gelu, squared_relu, xielu };
 
 struct GemmOptions {
   bool transpose_a = false;
@@ -135,15 +142,26 @@ class Backend {
   // dtable += dy rows, in token order for each row of the table: deterministic.
   virtual void embed_bwd(const Tensor& dtable, const Tensor& dy, const Tensor& tokens) = 0;
 
-  // RMSNorm: rstd (1, N) = (mean x^2 + eps)^-1/2, y (N, H) = x * rstd * w (1, H).
+  // RMSNorm of every run of D = w.cols columns of x (N, G*D): rstd (1, N*G) = (mean x^2 +
+  // eps)^-1/2, y (N, G*D) = x * rstd * w (1, D). G is 1 for a hidden row, the number of heads for
+  // one norm per head. y may alias x where the backward does not need x.
   virtual void norm(const Tensor& y, const Tensor& rstd, const Tensor& x, const Tensor& w,
                     float eps) = 0;
-  // The same of sum = x + branch; sum may alias x.
+  // The same of sum = x + branch, with G = 1; sum may alias x.
   virtual void add_norm(const Tensor& y, const Tensor& rstd, const Tensor& sum, const Tensor& x,
                         const Tensor& branch, const Tensor& w, float eps) = 0;
   // dx may alias dy.
   virtual void norm_bwd(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor& x,
                         const Tensor& w, const Tensor& rstd) = 0;
+
+  // LayerNorm of the same runs: mean (1, N*G), rstd = (mean (x - mean)^2 + eps)^-1/2,
+  // y = (x - mean) * rstd * w + bias, w and bias (1, D).
+  virtual void layer_norm(const Tensor& y, const Tensor& mean, const Tensor& rstd, const Tensor& x,
+                          const Tensor& w, const Tensor& bias, float eps) = 0;
+  // dx may alias dy.
+  virtual void layer_norm_bwd(const Tensor& dx, const Tensor& dw, const Tensor& dbias,
+                              const Tensor& dy, const Tensor& x, const Tensor& w,
+                              const Tensor& mean, const Tensor& rstd) = 0;
 
   // Per-head RMSNorm of q and k with gains (1, D) (skipped when both gains are empty), then
   // half-split RoPE at position t - doc_start[b, t]; v is copied. cos, sin: (T, D/2) f32. out may
@@ -170,10 +188,41 @@ class Backend {
                              const Tensor& lse, const Tensor& qkv, const Tensor& doc_start,
                              const AttentionShape& shape, const ScorePolicy& policy) = 0;
 
+  // The same with probabilities clipped after the softmax: o = sum clip(p) v, rows of clip(p) need
+  // not sum to 1, and lse is that of the softmax. A clipped probability passes no gradient.
+  virtual void clipped_attention(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
+                                 const Tensor& qkv, const Tensor& doc_start,
+                                 const AttentionShape& shape, const ScorePolicy& policy,
+                                 const SoftClip& clip) = 0;
+  // Two passes over a row: sum p dp first, since o does not give it here.
+  virtual void clipped_attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& lse,
+                                     const Tensor& qkv, const Tensor& doc_start,
+                                     const AttentionShape& shape, const ScorePolicy& policy,
+                                     const SoftClip& clip) = 0;
+
   // swiglu: y (N, I) = silu(x[:, :I]) * x[:, I:], x (N, 2I); the others are elementwise on (N, I).
   virtual void activation(const Tensor& y, const Tensor& x, Activation kind) = 0;
   virtual void activation_bwd(const Tensor& dx, const Tensor& dy, const Tensor& x,
                               Activation kind) = 0;
+
+  // xIELU (Huang & Schlag 2024) with alpha (1, 2) = raw scalars [p, n], ap = softplus(p),
+  // an = 1/2 + softplus(n): y = ap x^2 + x/2 for x > 0, an (e^x - 1 - x) + x/2 otherwise.
+  virtual void xielu(const Tensor& y, const Tensor& x, const Tensor& alpha) = 0;
+  // dalpha (1, 2) accumulates; dx may alias dy.
+  virtual void xielu_bwd(const Tensor& dx, const Tensor& dalpha, const Tensor& dy, const Tensor& x,
+                         const Tensor& alpha) = 0;
+
+  // Sigma-reparametrisation (Zhai et al. 2023) of w (m, n) with u (1, n), v (1, m), gain (1, 1):
+  // sigma (1, 1) = v w u', hat (m, n) = gain / sigma * w. Scalars stay on the device.
+  virtual void spectral_scale(const Tensor& hat, const Tensor& sigma, const Tensor& w,
+                              const Tensor& gain, const Tensor& u, const Tensor& v) = 0;
+  // u and v are constants: with g = sum dhat * w / sigma, dw += gain / sigma * (dhat - g v'u),
+  // dgain += g.
+  virtual void spectral_scale_bwd(const Tensor& dw, const Tensor& dgain, const Tensor& dhat,
+                                  const Tensor& w, const Tensor& gain, const Tensor& sigma,
+                                  const Tensor& u, const Tensor& v) = 0;
+  // One power iteration in place: v = w u' / |w u'|, then u = v w / |v w|.
+  virtual void power_iteration(const Tensor& u, const Tensor& v, const Tensor& w) = 0;
 
   // y (N, H) = x * gain (1, H); dgain accumulates. y may alias x, dx may alias dy.
   virtual void scale_channels(const Tensor& y, const Tensor& x, const Tensor& gain) = 0;

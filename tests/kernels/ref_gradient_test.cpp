@@ -7,13 +7,15 @@
 #include <vector>
 
 #include "kernels/ref/activation.h"
-#include "kernels/ref/attention.h"
+#include "kernels/ref/clipped_attention.h"
 #include "kernels/ref/embed.h"
 #include "kernels/ref/gemm.h"
 #include "kernels/ref/norm.h"
 #include "kernels/ref/qk_norm_rope.h"
 #include "kernels/ref/scale_channels.h"
+#include "kernels/ref/spectral.h"
 #include "kernels/ref/xent.h"
+#include "kernels/ref/xielu.h"
 #include "libcore/base/rng.h"
 #include "tests/kernels/values.h"
 
@@ -123,6 +125,154 @@ TEST(RefGradient, Norm) {
   };
   check_gradient(x, dx, [&](Array<Complex>& v) { return loss(v, complex_of(w)); });
   check_gradient(w, dw, [&](Array<Complex>& v) { return loss(complex_of(x), v); });
+}
+
+// Three runs of four columns share one gain.
+TEST(RefGradient, NormOfSeveralRunsPerRow) {
+  Array<double> x = random(2, 12, 1), w = random(1, 4, 2), dy = random(2, 12, 3);
+  Array<double> y(2, 12), rstd(1, 6), dx(2, 12), dw(1, 4);
+  ref::norm<double>(y, rstd, x, w, 1e-3);
+  ref::norm_bwd<double>(dx, dw, dy, x, w, rstd);
+  const auto loss = [&](Array<Complex> x_in, Array<Complex> w_in) {
+    Array<Complex> out(2, 12), r(1, 6);
+    ref::norm<Complex>(out, r, x_in, w_in, 1e-3);
+    return dot(out, dy);
+  };
+  check_gradient(x, dx, [&](Array<Complex>& v) { return loss(v, complex_of(w)); });
+  check_gradient(w, dw, [&](Array<Complex>& v) { return loss(complex_of(x), v); });
+}
+
+TEST(RefGradient, LayerNorm) {
+  for (const int64_t d : {6, 3, 2}) {
+    Array<double> x = random(3, 6, 1), w = random(1, d, 2), bias = random(1, d, 4);
+    Array<double> dy = random(3, 6, 3), y(3, 6), mean(1, 18 / d), rstd(1, 18 / d);
+    Array<double> dx(3, 6), dw(1, d), dbias(1, d);
+    ref::layer_norm<double>(y, mean, rstd, x, w, bias, 1e-3);
+    ref::layer_norm_bwd<double>(dx, dw, dbias, dy, x, w, mean, rstd);
+    const auto loss = [&](Array<Complex> x_in, Array<Complex> w_in, Array<Complex> b_in) {
+      Array<Complex> out(3, 6), m(1, 18 / d), r(1, 18 / d);
+      ref::layer_norm<Complex>(out, m, r, x_in, w_in, b_in, 1e-3);
+      return dot(out, dy);
+    };
+    const Array<Complex> cx = complex_of(x), cw = complex_of(w), cb = complex_of(bias);
+    check_gradient(x, dx, [&](Array<Complex>& v) { return loss(v, cw, cb); });
+    check_gradient(w, dw, [&](Array<Complex>& v) { return loss(cx, v, cb); });
+    check_gradient(bias, dbias, [&](Array<Complex>& v) { return loss(cx, cw, v); });
+  }
+}
+
+TEST(RefGradient, Xielu) {
+  Array<double> x = random(3, 7, 1), alpha = random(1, 2, 2), dy = random(3, 7, 3);
+  Array<double> dx(3, 7), dalpha(1, 2);
+  ref::xielu_bwd<double>(dx, dalpha, dy, x, alpha);
+  const auto loss = [&](Array<Complex> x_in, Array<Complex> alpha_in) {
+    Array<Complex> y(3, 7);
+    ref::xielu<Complex>(y, x_in, alpha_in);
+    return dot(y, dy);
+  };
+  check_gradient(x, dx, [&](Array<Complex>& v) { return loss(v, complex_of(alpha)); });
+  check_gradient(alpha, dalpha, [&](Array<Complex>& v) { return loss(complex_of(x), v); });
+}
+
+// Published values for both slopes at 0.8; the slope at 0 is exact, unlike the reference's.
+TEST(RefVectors, Xielu) {
+  Array<double> alpha(1, 2), x(1, 6), y(1, 6), dx(1, 6), ones(1, 6), dalpha(1, 2);
+  alpha.data = {std::log(std::expm1(0.8)), std::log(std::expm1(0.3))};
+  EXPECT_NEAR(alpha.data[0], 0.2033823210, 1e-9);
+  EXPECT_NEAR(alpha.data[1], -1.0502256128, 1e-9);
+  x.data = {-3, -1, -0.1, 0, 0.1, 1};
+  ones.data.assign(6, 1);
+  ref::xielu<double>(y, x, alpha);
+  ref::xielu_bwd<double>(dx, dalpha, ones, x, alpha);
+  const double values[] = {0.13982965, -0.20569645, -0.04613007, 0, 0.058, 1.3};
+  const double slopes[] = {-0.26017035, -0.00569645, 0.42386993, 0.5, 0.66, 2.1};
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_NEAR(y.data[i], values[i], 1e-8) << x.data[i];
+    EXPECT_NEAR(dx.data[i], slopes[i], 1e-8) << x.data[i];
+  }
+}
+
+// The gradient passes sigma and not u and v: they are constants of the loss.
+TEST(RefGradient, SpectralScale) {
+  Array<double> w = random(3, 4, 1), gain = random(1, 1, 2), u = random(1, 4, 3);
+  Array<double> v = random(1, 3, 4), dhat = random(3, 4, 5);
+  Array<double> hat(3, 4), sigma(1, 1), dw(3, 4), dgain(1, 1);
+  ref::spectral_scale<double>(hat, sigma, w, gain, u, v);
+  ref::spectral_scale_bwd<double>(dw, dgain, dhat, w, gain, sigma, u, v);
+  const auto loss = [&](Array<Complex> w_in, Array<Complex> gain_in) {
+    Array<Complex> out(3, 4), s(1, 1), u_in = complex_of(u), v_in = complex_of(v);
+    ref::spectral_scale<Complex>(out, s, w_in, gain_in, u_in, v_in);
+    return dot(out, dhat);
+  };
+  check_gradient(w, dw, [&](Array<Complex>& x) { return loss(x, complex_of(gain)); });
+  check_gradient(gain, dgain, [&](Array<Complex>& x) { return loss(complex_of(w), x); });
+}
+
+TEST(RefVectors, SigmaReparametrisation) {
+  Array<double> w(2, 2), u(1, 2), v(1, 2), gain(1, 1), hat(2, 2), sigma(1, 1);
+  w.data = {1, 2, 3, 4};
+  u.data = {1, 0};
+  gain.data = {1};
+  for (const double wanted : {5.440588203, 5.464985210, 5.464985704}) {
+    ref::power_iteration<double>(u, v, w);
+    ref::spectral_scale<double>(hat, sigma, w, gain, u, v);
+    EXPECT_NEAR(sigma.data[0], wanted, 1e-9);
+  }
+  for (int k = 0; k < 30; ++k) ref::power_iteration<double>(u, v, w);
+  ref::spectral_scale<double>(hat, sigma, w, gain, u, v);
+  Array<double> dhat(2, 2), dw(2, 2), dgain(1, 1);
+  dhat.data = {0.1, -0.2, 0.3, 0.05};
+  ref::spectral_scale_bwd<double>(dw, dgain, dhat, w, gain, sigma, u, v);
+  EXPECT_NEAR(sigma.data[0], 5.4649857042, 1e-10);
+  EXPECT_NEAR(dgain.data[0], 0.1463864763, 1e-10);
+  const double wanted[] = {0.01205598, -0.04545452, 0.04078381, -0.01087459};
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(dw.data[i], wanted[i], 1e-8);
+}
+
+TEST(RefVectors, SoftCap) {
+  const ScorePolicy policy{1.0f, 50.0f};
+  const double scores[] = {10, 50, 100}, capped[] = {9.8687660, 38.0797078, 48.2013790};
+  const double slopes[] = {0.9610430, 0.4199743, 0.0706508};
+  for (size_t i = 0; i < 3; ++i) {
+    const Complex s = ref::apply_policy(Complex(scores[i], 1e-30), policy);
+    EXPECT_NEAR(s.real(), capped[i], 1e-7);
+    EXPECT_NEAR(s.imag() / 1e-30, slopes[i], 1e-7);
+  }
+}
+
+// Logits 4, 1, 0, -1: the two small ones are clipped and pass nothing on; rows do not sum to 1.
+TEST(RefVectors, SoftClip) {
+  const SoftClip clip;
+  const double logits[] = {4, 1, 0, -1}, wanted[] = {0.9561927, 0.0190996, 0, 0};
+  double sum = 0, total = 0;
+  for (const double x : logits) sum += std::exp(x);
+  for (size_t i = 0; i < 4; ++i) {
+    const double p = std::exp(logits[i]) / sum, c = ref::clip_probability(p, clip);
+    EXPECT_NEAR(c, wanted[i], 1e-6);
+    EXPECT_EQ(ref::clip_slope(p, clip) == 0, wanted[i] == 0);
+    total += c;
+  }
+  EXPECT_NEAR(total, 0.9752923, 1e-6);
+}
+
+TEST(RefGradient, ClippedAttention) {
+  for (const float cap : {0.0f, 2.0f}) {
+    const AttentionShape shape{2, 5, 4, 2, 3};
+    const ScorePolicy policy{1.6f, cap};  // sharp enough that some probabilities are clipped
+    const SoftClip clip{1.1f, -0.1f};
+    Integers starts = documents(2, 5);
+    Array<double> qkv = random(10, shape.qkv_cols(), 1), dout = random(10, shape.q_cols(), 2);
+    Array<double> o(10, shape.q_cols()), lse(10, 4), dqkv(10, shape.qkv_cols());
+    const ref::Matrix<double> none;
+    ref::clipped_attention<double>(o, lse, none, qkv, starts.matrix(), shape, policy, clip);
+    ref::clipped_attention_bwd<double>(dqkv, dout, lse, qkv, starts.matrix(), shape, policy, clip);
+    check_gradient(qkv, dqkv, [&](Array<Complex>& x) {
+      Array<Complex> out(10, shape.q_cols()), l(10, 4);
+      const ref::Matrix<Complex> unwanted;
+      ref::clipped_attention<Complex>(out, l, unwanted, x, starts.matrix(), shape, policy, clip);
+      return dot(out, dout);
+    });
+  }
 }
 
 TEST(RefGradient, AddNormReachesBothAddends) {

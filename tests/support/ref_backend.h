@@ -9,14 +9,17 @@
 #include "kernels/ref/activation.h"
 #include "kernels/ref/adamw.h"
 #include "kernels/ref/attention.h"
+#include "kernels/ref/clipped_attention.h"
 #include "kernels/ref/elementwise.h"
 #include "kernels/ref/embed.h"
 #include "kernels/ref/gemm.h"
 #include "kernels/ref/norm.h"
 #include "kernels/ref/qk_norm_rope.h"
 #include "kernels/ref/scale_channels.h"
+#include "kernels/ref/spectral.h"
 #include "kernels/ref/stats.h"
 #include "kernels/ref/xent.h"
+#include "kernels/ref/xielu.h"
 #include "libcore/base/thread_pool.h"
 #include "libcore/tensor/backend.h"
 
@@ -74,6 +77,15 @@ class RefBackend final : public Backend {
                 const Tensor& w, const Tensor& rstd) override {
     ref::norm_bwd<double>(v(dx), v(dw), v(dy), v(x), v(w), v(rstd));
   }
+  void layer_norm(const Tensor& y, const Tensor& mean, const Tensor& rstd, const Tensor& x,
+                  const Tensor& w, const Tensor& bias, float eps) override {
+    ref::layer_norm<double>(v(y), v(mean), v(rstd), v(x), v(w), v(bias), static_cast<double>(eps));
+  }
+  void layer_norm_bwd(const Tensor& dx, const Tensor& dw, const Tensor& dbias, const Tensor& dy,
+                      const Tensor& x, const Tensor& w, const Tensor& mean,
+                      const Tensor& rstd) override {
+    ref::layer_norm_bwd<double>(v(dx), v(dw), v(dbias), v(dy), v(x), v(w), v(mean), v(rstd));
+  }
   void qk_norm_rope(const Tensor& out, const Tensor& q_rstd, const Tensor& k_rstd,
                     const Tensor& qkv, const Tensor& q_gain, const Tensor& k_gain,
                     const Tensor& cos, const Tensor& sin, const Tensor& doc_start,
@@ -99,6 +111,39 @@ class RefBackend final : public Backend {
                      const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
                      const ScorePolicy& policy) override {
     ref::attention_bwd<double>(v(dqkv), v(dout), v(o), v(lse), v(qkv), i(doc_start), shape, policy);
+  }
+  void clipped_attention(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
+                         const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
+                         const ScorePolicy& policy, const SoftClip& clip) override {
+    ref::clipped_attention<double>(v(o), v(lse), v(max_logit), v(qkv), i(doc_start), shape, policy,
+                                   clip);
+  }
+  void clipped_attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& lse,
+                             const Tensor& qkv, const Tensor& doc_start,
+                             const AttentionShape& shape, const ScorePolicy& policy,
+                             const SoftClip& clip) override {
+    ref::clipped_attention_bwd<double>(v(dqkv), v(dout), v(lse), v(qkv), i(doc_start), shape,
+                                       policy, clip);
+  }
+  void xielu(const Tensor& y, const Tensor& x, const Tensor& alpha) override {
+    ref::xielu<double>(v(y), v(x), v(alpha));
+  }
+  void xielu_bwd(const Tensor& dx, const Tensor& dalpha, const Tensor& dy, const Tensor& x,
+                 const Tensor& alpha) override {
+    ref::xielu_bwd<double>(v(dx), v(dalpha), v(dy), v(x), v(alpha));
+  }
+  void spectral_scale(const Tensor& hat, const Tensor& sigma, const Tensor& w, const Tensor& gain,
+                      const Tensor& u, const Tensor& left) override {
+    ref::spectral_scale<double>(v(hat), v(sigma), v(w), v(gain), v(u), v(left));
+  }
+  void spectral_scale_bwd(const Tensor& dw, const Tensor& dgain, const Tensor& dhat,
+                          const Tensor& w, const Tensor& gain, const Tensor& sigma, const Tensor& u,
+                          const Tensor& left) override {
+    ref::spectral_scale_bwd<double>(v(dw), v(dgain), v(dhat), v(w), v(gain), v(sigma), v(u),
+                                    v(left));
+  }
+  void power_iteration(const Tensor& u, const Tensor& left, const Tensor& w) override {
+    ref::power_iteration<double>(v(u), v(left), v(w));
   }
   void activation(const Tensor& y, const Tensor& x, Activation kind) override {
     ref::activation<double>(v(y), v(x), kind);

@@ -1,11 +1,15 @@
 #include "tools/pretrain/options.h"
 
 #include "libcore/cli/tool.h"
+#include "libcore/model/presets.h"
 
 namespace ballast {
 
 void add_train_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--model", o.model, "config.json of a LLaMA-family model, or a preset's name")
+      ->group("Model");
+  app.add_option("--stability", o.stability,
+                 "switches of the model: qk_norm, soft_cap=50, layerscale, ...")
       ->group("Model");
   choice_option(
       app.add_option("--precision", o.precision, "type of the arithmetic")->group("Model"),
@@ -64,6 +68,19 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
                                "same bits for the same ranks, or for any of 1, 2, 4, 8 (world)")
                     ->group("Ranks"),
                 {"ranks", "world"});
+}
+
+void apply_recipe(CLI::App& app, const TrainOptions& options) {
+  const auto preset = find_preset(options.model);
+  if (!preset.ok()) return;  // a file, or a name that resolve() refuses
+  const bool has_length =
+      app.get_option("--steps")->count() + app.get_option("--tokens")->count() > 0;
+  for (const auto& [key, value] : preset->recipe) {
+    CLI::Option* option = app.get_option("--" + key);
+    if (option->count() > 0 || (has_length && (key == "steps" || key == "tokens"))) continue;
+    option->add_result(value);
+    option->run_callback();
+  }
 }
 
 }  // namespace ballast

@@ -11,6 +11,7 @@ namespace ballast {
 
 struct TrainOptions {
   std::string model;
+  std::string stability;
   std::vector<std::string> data;
   std::string validation;
   std::string tokenizer;
@@ -42,5 +43,7 @@ struct TrainOptions {
 };
 
 void add_train_options(CLI::App& app, TrainOptions& options);
+// When --model names a preset, options that were given nowhere take the values of its recipe.
+void apply_recipe(CLI::App& app, const TrainOptions& options);
 
 }  // namespace ballast

@@ -143,7 +143,10 @@ Result<int> plan(const TrainOptions& options, const CommonOptions& common) {
 VerbRun add_plan(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<TrainOptions>();
   add_train_options(app, *options);
-  return [options, &common] { return plan(*options, common); };
+  return [options, &common, &app] {
+    apply_recipe(app, *options);
+    return plan(*options, common);
+  };
 }
 
 }  // namespace ballast

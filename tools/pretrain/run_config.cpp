@@ -9,6 +9,7 @@
 #include "libcore/base/strategy_spec.h"
 #include "libcore/base/units.h"
 #include "libcore/data/batch.h"
+#include "libcore/model/presets.h"
 #include "libcore/shard/manifest.h"
 #include "tools/pretrain/gradient_sum.h"
 
@@ -34,7 +35,7 @@ Result<ModelConfig> load_model_config(FileSystem& fs, const std::string& model) 
   if (model.empty())
     return usage_error("--model is missing", "", "a config.json, or " + preset_names());
   const bool is_path = model.find('/') != model.npos || model.ends_with(".json");
-  if (!is_path && !fs.exists(model)) return preset_config(model);
+  if (!is_path && !fs.exists(model)) return BALLAST_TRY(find_preset(model)).model;
   const std::string text = BALLAST_TRY(read_file(fs, model, 1 << 20));
   return parse_model_config(BALLAST_TRY(parse_json(text, model)), model);
 }
@@ -221,6 +222,7 @@ Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, b
   if (need_run && o.run.empty()) return usage_error("--run is missing", "", "the run directory");
   c.model_name = o.model;
   c.model = BALLAST_TRY(load_model_config(fs, o.model));
+  c.model.switches = BALLAST_TRY(apply_switches(c.model.switches, o.stability, "--stability"));
   BALLAST_TRY(resolve_lengths(o, c));
   BALLAST_TRY(resolve_data(fs, o, c));
   BALLAST_TRY(resolve_run(o, c));
@@ -302,6 +304,7 @@ std::string RunConfig::toml() const {
     if (!value.empty()) line(key, quoted(value));
   };
   word("model", o.model);
+  word("stability", o.stability);
   std::string data;
   for (const std::string& source : o.data) data += (data.empty() ? "" : ", ") + quoted(source);
   line("data", "[" + data + "]");

@@ -210,7 +210,7 @@ void Trainer::update(StepWork& work) {
                             .apply = work.apply,
                             .block_sums = buffers_.block_sums};
   backend_->adamw_step(update);
-  if (work.apply) model_->prepare_weights();
+  if (work.apply) model_->after_update();
   const int64_t blocks = buffers_.block_sums.rows;
   backend_->copy_out(blocks_.data(), buffers_.block_sums.data, blocks * 3 * 8, StreamId::compute);
   backend_->synchronize(backend_->record(StreamId::compute));

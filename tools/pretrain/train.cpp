@@ -115,7 +115,10 @@ Result<int> train(const TrainOptions& options, const CommonOptions& common) {
 VerbRun add_train(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<TrainOptions>();
   add_train_options(app, *options);
-  return [options, &common] { return train(*options, common); };
+  return [options, &common, &app] {
+    apply_recipe(app, *options);
+    return train(*options, common);
+  };
 }
 
 }  // namespace ballast

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 
 #include "libcore/model/params.h"
+#include "libcore/model/presets.h"
 
 namespace ballast {
 namespace {
@@ -42,7 +44,12 @@ TEST(ModelConfig, RefusesByNameWhatIsNotBuilt) {
                                                 {"num_key_value_heads", 4},
                                                 {"vocab_size", -3},
                                                 {"rope_scaling", Json{{"rope_type", "yarn"}}},
-                                                {"ballast", Json{{"qk_norm", true}}}};
+                                                {"ballast", Json{{"qk_morn", true}}},
+                                                {"ballast", Json{{"version", 2}}},
+                                                {"ballast", Json{{"soft_cap", -1}}},
+                                                {"ballast", Json{{"qk_norm", 1}}},
+                                                {"ballast", Json{{"norm", "batch"}}},
+                                                {"hidden_dropout", 0.1}};
   for (const auto& [key, value] : cases) {
     Json json = tiny_json();
     json[key] = value;
@@ -53,6 +60,163 @@ TEST(ModelConfig, RefusesByNameWhatIsNotBuilt) {
   Json missing = tiny_json();
   missing.erase("hidden_size");
   EXPECT_FALSE(parse_model_config(missing, "config.json").ok());
+}
+
+TEST(ModelConfig, RefusesExpertsByName) {
+  Json json = tiny_json();
+  json["num_local_experts"] = 8;
+  const auto result = parse_model_config(json, "config.json");
+  ASSERT_FALSE(result.ok());
+  EXPECT_NE(result.error().message().find("mixtures of experts are not built"), std::string::npos);
+}
+
+TEST(ModelConfig, WritesSwitchesUnderItsKeyAndReadsThemBack) {
+  ModelConfig config = parse_model_config(tiny_json(), "c").take_value();
+  EXPECT_FALSE(to_hugging_face_config(config).contains("ballast"));
+  config.switches = apply_switches(config.switches,
+                                   "norm=layer,placement=post,activation=xielu,sigma_reparam,"
+                                   "soft_temp,soft_cap=30,soft_clip,layerscale=0.01,qk_fc_norm,"
+                                   "qkv_norm,mup_base_width=48",
+                                   "--stability")
+                        .take_value();
+  config.rope_scaling = {.factor = 8, .low = 1, .high = 4, .original = 512};
+  const Json json = to_hugging_face_config(config);
+  EXPECT_EQ(json["model_type"], "ballast");
+  EXPECT_EQ(json["ballast"]["version"], 1);
+  const auto again = parse_model_config(json, "config.json");
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(*again, config);
+  ModelConfig other = config;
+  other.switches.soft_cap = 0;
+  EXPECT_NE(difference(config, other).find("ballast: "), std::string::npos);
+}
+
+TEST(ModelConfig, ReadsApertus) {
+  Json json = tiny_json();
+  json["model_type"] = "apertus";
+  json["hidden_act"] = "xielu";
+  json["qk_norm"] = true;
+  json["rope_scaling"] = {{"rope_type", "llama3"},
+                          {"factor", 8.0},
+                          {"low_freq_factor", 1.0},
+                          {"high_freq_factor", 4.0},
+                          {"original_max_position_embeddings", 8192}};
+  const auto config = parse_model_config(json, "c");
+  ASSERT_TRUE(config.ok()) << config.error().message();
+  EXPECT_EQ(config->switches.activation, Activation::xielu);
+  EXPECT_TRUE(config->switches.qk_norm);
+  EXPECT_EQ(config->rope_scaling.factor, 8.0);
+}
+
+// Frequencies of a head of 128 with theta 5e5: the wavelength decides.
+TEST(ModelConfig, StretchesLongWavelengthsOnly) {
+  ModelConfig config;
+  config.head_dim = 128;
+  config.rope_theta = 5e5;
+  ModelConfig plain = config;
+  config.rope_scaling = {.factor = 8, .low = 1, .high = 4, .original = 8192};
+  int kept = 0, divided = 0, between = 0;
+  for (int64_t j = 0; j < 64; ++j) {
+    const double w = plain.rope_frequency(j), scaled = config.rope_frequency(j);
+    const double length = 2 * std::numbers::pi / w;
+    if (length < 2048) {
+      EXPECT_EQ(scaled, w);
+      ++kept;
+    } else if (length > 8192) {
+      EXPECT_EQ(scaled, w / 8);
+      ++divided;
+    } else {
+      const double q = (8192 / length - 1) / 3;
+      EXPECT_NEAR(scaled, (1 - q) * w / 8 + q * w, 1e-15);
+      ++between;
+    }
+  }
+  EXPECT_GT(kept, 0);
+  EXPECT_GT(divided, 0);
+  EXPECT_GT(between, 0);
+}
+
+TEST(Switches, TakesThePapersNames) {
+  const Switches cap = apply_switches({}, "qk_norm_cap", "f").take_value();
+  EXPECT_TRUE(cap.qk_norm);
+  EXPECT_EQ(cap.soft_cap, 50);
+  const Switches fc = apply_switches({}, "qk_fc_norm,soft_temp", "f").take_value();
+  EXPECT_TRUE(fc.qk_norm && fc.fc_norm);
+  EXPECT_EQ(fc.soft_temp, 0.5);
+  EXPECT_EQ(apply_switches({}, "qk_norm_cap=30", "f").take_value().soft_cap, 30);
+  EXPECT_EQ(apply_switches({}, "", "f").take_value(), Switches{});
+}
+
+TEST(Switches, RefusesByName) {
+  for (const char* list : {"qk_norms", "qk_norm=1", "soft_cap=x", "soft_cap=0", "mup_base_width",
+                           "norm=batch", "smooth_swiglu", "qk_fc_norm=2", ",qk_norm"}) {
+    const auto result = apply_switches({}, list, "--stability");
+    ASSERT_FALSE(result.ok()) << list;
+    EXPECT_EQ(result.error().kind, ErrorKind::usage) << list;
+  }
+}
+
+// The ratio of parameters to what the papers say of their models.
+TEST(Presets, HaveTheirPublishedSizes) {
+  const std::pair<const char*, double> sizes[] = {
+      {"zclip-1b", 1.07e9},      {"nvidia-830m", 830e6}, {"schedules-124m", 124e6},
+      {"schedules-210m", 210e6}, {"apertus-8b", 8.05e9}, {"apertus-70b", 70.6e9},
+      {"course-50m", 50e6},      {"demo-3m", 3.2e6},     {"llama-14m", 13.8e6}};
+  for (const auto& [name, size] : sizes) {
+    const auto preset = find_preset(name);
+    ASSERT_TRUE(preset.ok()) << name;
+    const ParamTable table = make_param_table(preset->model);
+    EXPECT_NEAR(static_cast<double>(table.parameters) / size, 1.0, 0.06) << name;
+  }
+  EXPECT_FALSE(find_preset("gpt-5").ok());
+}
+
+TEST(ParamTable, FollowsMuP) {
+  ModelConfig config = parse_model_config(tiny_json(), "c").take_value();
+  const ParamTable plain = make_param_table(config);
+  config.switches.mup_base_width = 24;  // a quarter of 96
+  const ParamTable wide = make_param_table(config);
+  for (const ParamSpec& spec : wide.specs) {
+    const bool hidden = spec.role == ParamRole::qkv || spec.role == ParamRole::proj ||
+                        spec.role == ParamRole::fc1 || spec.role == ParamRole::fc2;
+    EXPECT_EQ(spec.lr_scale, hidden ? 0.25 : 1.0) << spec.name;
+    EXPECT_DOUBLE_EQ(spec.init_std, plain.find(spec.name)->init_std * (hidden ? 0.5 : 1.0));
+  }
+  bool scaled = false;
+  for (const OptimizerRange& range : wide.optimizer_ranges()) scaled |= range.lr_scale == 0.25f;
+  EXPECT_TRUE(scaled);
+  EXPECT_DOUBLE_EQ(config.score_scale(), 8.0 / 16);
+}
+
+// u and v are saved and not trained; sigma starts near the norm that they would converge to.
+TEST(ParamTable, KeepsPowerIterationsOutOfTheOptimizer) {
+  ModelConfig config = parse_model_config(tiny_json(), "c").take_value();
+  const int64_t plain = make_param_table(config).parameters;
+  config.switches.sigma_reparam = true;
+  const ParamTable table = make_param_table(config);
+  EXPECT_EQ(table.parameters, plain + 4 * 2);
+  const std::vector<OptimizerRange> ranges = table.optimizer_ranges();
+  for (const ParamSpec& spec : table.specs) {
+    if (spec.role != ParamRole::state) continue;
+    for (const OptimizerRange& range : ranges)
+      EXPECT_TRUE(range.end <= spec.flat_begin || range.begin >= spec.flat_end()) << spec.name;
+  }
+  std::vector<float> flat(static_cast<size_t>(table.flat_size));
+  initialise_parameters(table, 5, flat.data());
+  const ParamSpec& u = *table.find("model.layers.1.self_attn.qkv.sigma_u");
+  double squares = 0;
+  for (int64_t i = u.flat_begin; i < u.flat_end(); ++i)
+    squares += std::pow(static_cast<double>(flat[static_cast<size_t>(i)]), 2);
+  EXPECT_NEAR(squares, 1.0, 1e-6);
+}
+
+TEST(ParamTable, StartsXieluAtItsSlopes) {
+  ModelConfig config = parse_model_config(tiny_json(), "c").take_value();
+  config.switches.activation = Activation::xielu;
+  const ParamTable table = make_param_table(config);
+  EXPECT_NEAR(table.find("model.layers.0.mlp.act_fn.alpha_p")->init_value, 0.2033823210, 1e-9);
+  EXPECT_NEAR(table.find("model.layers.0.mlp.act_fn.alpha_n")->init_value, -1.0502256128, 1e-9);
+  EXPECT_EQ(table.find("model.layers.0.mlp.gate_proj.weight"), nullptr);
 }
 
 TEST(ParamTable, CoversTheFlatIndexWithoutOverlap) {

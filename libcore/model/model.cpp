@@ -215,6 +215,15 @@ void Model::logits(const MicroBatch& batch, const Tensor& out) {
                 {.transpose_b = true, .alpha = logit_scale(), .b_is_weight = true});
 }
 
+void Model::logits_of_rows(const MicroBatch& batch, std::span<const int64_t> rows,
+                           const Tensor& out) {
+  run_blocks(batch);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    backend_.gemm(rows_of(out, static_cast<int64_t>(i), 1), rows_of(y_last_, rows[i], 1), head_,
+                  {.transpose_b = true, .alpha = logit_scale(), .b_is_weight = true});
+  }
+}
+
 double train_flops_per_token(const ModelConfig& c, int64_t seq_len) {
   const auto d = [](int64_t value) { return static_cast<double>(value); };
   const double attention_matrices = d(c.hidden_size) * (2 * d(c.q_rows()) + 2 * d(c.kv_rows()));

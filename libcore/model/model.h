@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "libcore/model/block.h"
@@ -60,6 +61,8 @@ class Model {
   }
   // logits (N, padded vocabulary) of the batch; `out` is the caller's.
   void logits(const MicroBatch& batch, const Tensor& out);
+  // Only those of some of the N rows, into the first rows.size() rows of `out`.
+  void logits_of_rows(const MicroBatch& batch, std::span<const int64_t> rows, const Tensor& out);
 
   // Shows every block of the following passes to `probe`; null: to none. Not owned.
   void watch(BlockProbe* probe) { probe_ = probe; }

@@ -9,6 +9,12 @@ constexpr ballast::Verb kVerbs[] = {
      "  pretrain --config run/config.toml\n"},
     {"plan", "say what a run will need: memory, time, epochs; trains nothing", ballast::add_plan,
      "  pretrain plan --model demo-3m --data shards/train --steps 300\n"},
+    {"eval", "held-out loss, multiple choice and word-for-word recall of a checkpoint",
+     ballast::add_eval,
+     "  pretrain eval run --data shards/holdout --choices hellaswag_val.jsonl\n"
+     "  pretrain eval run@275 --canaries canaries.jsonl\n"},
+    {"generate", "continue a text", ballast::add_generate,
+     "  pretrain generate run --prompt 'Debian is' --temperature 0.8 --top-p 0.95\n"},
 };
 
 }  // namespace

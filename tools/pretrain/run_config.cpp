@@ -12,6 +12,7 @@
 #include "libcore/model/presets.h"
 #include "libcore/shard/manifest.h"
 #include "tools/pretrain/gradient_sum.h"
+#include "tools/pretrain/held_out.h"
 
 namespace ballast {
 namespace {
@@ -243,7 +244,7 @@ Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, b
 
 int64_t RunConfig::validation_windows() const {
   const WindowReader reader(validation, seq_len, model.vocab_size);
-  return std::min(reader.windows(), std::max<int64_t>(1, val_tokens / seq_len));
+  return windows_within(reader, val_tokens, seq_len);
 }
 
 int64_t RunConfig::slots_of_rank(int ranks) const {

@@ -29,6 +29,7 @@
 #include "tools/pretrain/buffers.h"
 #include "tools/pretrain/control.h"
 #include "tools/pretrain/gradient_sum.h"
+#include "tools/pretrain/held_out.h"
 #include "tools/pretrain/run_config.h"
 #include "tools/pretrain/world.h"
 
@@ -49,12 +50,6 @@ struct StepWork {
   bool apply = true;
   std::string skip_reason;
   double param_norm = 0, update_norm = 0, v_norm = 0;
-};
-
-// Of one held-out window.
-struct WindowSum {
-  double loss = 0;
-  double tokens = 0;
 };
 
 struct RunResult {

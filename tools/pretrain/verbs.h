@@ -7,5 +7,7 @@ namespace ballast {
 
 VerbRun add_train(CLI::App& app, const CommonOptions& common);
 VerbRun add_plan(CLI::App& app, const CommonOptions& common);
+VerbRun add_eval(CLI::App& app, const CommonOptions& common);
+VerbRun add_generate(CLI::App& app, const CommonOptions& common);
 
 }  // namespace ballast

@@ -1,0 +1,139 @@
+"""The grids: which runs a table of the papers needs. A cell is one run; its name says all that differs from the scale."""
+import dataclasses
+
+
+@dataclasses.dataclass
+class Cell:
+    name: str
+    axes: dict  # where the result stands in the table
+    flags: dict = dataclasses.field(default_factory=dict)  # of pretrain
+    model: dict = dataclasses.field(default_factory=dict)  # keys of config.json
+    shape: dict = dataclasses.field(default_factory=dict)  # differs from the scale
+    steps: int = 0
+    seed: int = 1
+
+
+@dataclasses.dataclass
+class Grid:
+    title: str
+    row: str
+    column: str
+    cells: list
+    paper: str  # what the paper found, to read the table against
+    measures: tuple = ("final_loss",)
+
+
+def text(value):
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def cell(name, axes, seed, **more):
+    words = [name] + [f"{key}={text(value)}" for key, value in axes.items()] + [f"seed={seed}"]
+    clean = "_".join(words).replace(":", "-").replace(",", "-").replace("/", "-")
+    return Cell(clean, axes, seed=seed, **more)
+
+
+# The optimizer of the ZClip paper's runs; a larger beta2 makes spikes likelier.
+ADAM_ZCLIP = "adamw:beta1=0.9,beta2=0.999,eps=1e-7,decay=0.01"
+LRS = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
+CLIPS = {"none": "none", "fixed 1.0": "fixed:1.0", "AutoClip": "autoclip", "ZClip": "zclip"}
+
+
+def zclip_lr(scale):
+    cells = [cell("clip", {"clip": name, "lr": lr}, seed, flags={"clip": spec, "lr": text(lr), "optimizer": ADAM_ZCLIP})
+             for name, spec in CLIPS.items() for lr in LRS for seed in scale["seeds"]]
+    return Grid("Clipping against the peak learning rate (ZClip, Tables 2 and 3)", "clip", "lr", cells,
+                "At 1e-3: no clipping 12 spikes and test loss 2.90, fixed 6 and 2.33, AutoClip 0 and 2.20, ZClip 0 and 2.18. "
+                "ZClip below fixed at every rate from 1e-4 to 5e-3; both lose at 5e-3.",
+                ("final_loss", "held_out_loss", "spikes", "clip_rate"))
+
+
+def one_axis(title, axis, values, spec, paper):
+    def make(scale):
+        cells = [cell(axis, {axis: value, "lr": lr}, seed,
+                      flags={"clip": spec(value), "lr": text(lr), "optimizer": ADAM_ZCLIP})
+                 for value in values for lr in (3e-3, 1e-2) for seed in scale["seeds"]]
+        return Grid(title, axis, "lr", cells, paper, ("final_loss", "spikes", "clip_rate"))
+    return make
+
+
+zclip_mode = one_axis("ZClip's target (Table 5)", "mode", ["reciprocal", "mean", "max"], lambda v: f"zclip:mode={v}",
+                      "Reciprocal best, then max and mean.")
+zclip_z = one_axis("ZClip's threshold (Table 6)", "z", [1.5, 2.0, 2.5, 3.0, 4.0], lambda v: f"zclip:z={v}",
+                   "2.180 to 2.182 for z up to 2.5, 2.194 to 2.202 above; a spike from 3.5 on.")
+zclip_alpha = one_axis("ZClip's memory (Table 7)", "alpha", [0.90, 0.95, 0.97, 0.99], lambda v: f"zclip:alpha={v}",
+                       "Best at 0.97 (2.180), 0.90 to 0.99 within 0.010; no spikes.")
+
+METHODS = ["baseline", "soft_temp", "soft_clip", "sigma_reparam", "layerscale", "soft_cap", "qk_norm", "qk_fc_norm",
+           "qkv_norm", "qk_norm_cap"]
+
+
+def nvidia_lr(scale):
+    cells = [cell("method", {"method": method, "lr": lr}, seed,
+                  flags={"clip": "fixed:1.0", "lr": text(lr), "layers-every": str(max(1, scale["steps"] // 6)),
+                         **({} if method == "baseline" else {"stability": method})})
+             for method in METHODS for lr in (3e-3, 1e-2, 3e-2, 1e-1, 3e-1) for seed in scale["seeds"]]
+    return Grid("Nine methods against the learning rate (NVIDIA, Tables 1 to 4)", "method", "lr", cells,
+                "Highest rate that converged: baseline 6e-3; soft_temp, soft_clip 8e-3; sigma_reparam, LayerScale 20e-3; soft_cap, "
+                "QK_norm, QK_FC_norm 40e-3; QKV_norm, QK_norm_cap 60e-3: 1.5 times QK_norm. Perplexity 11.19 baseline, 10.84 to "
+                "10.87 with the norms.", ("final_loss", "perplexity"))
+
+
+def beta2(scale):
+    at = scale["steps"] // 2
+    cells = [cell("beta2", {"beta2": b, "clip": clip}, seed,
+                  flags={"optimizer": f"adamw:beta2={b}", "clip": clip, "lr": "0.003", "inject": f"grad@{at}:x=100"})
+             for b in (0.95, 0.999) for clip in ("none", "fixed:1.0", "zclip") for seed in scale["seeds"]]
+    return Grid("One gradient 100 times too large, halfway (course text)", "beta2", "clip", cells,
+                "The second moment forgets it after tens of steps with 0.95, hundreds with 0.999; a clipper takes the blow first.",
+                ("final_loss", "spikes"))
+
+
+def decay(scale):
+    cells = [cell("decay", {"decay": d, "lr": lr}, seed,
+                  flags={"optimizer": f"adamw:decay={d}", "clip": "fixed:1.0", "lr": text(lr)})
+             for d in (0.0, 0.01, 0.1, 0.5, 2.0) for lr in (3e-3, 1e-2) for seed in scale["seeds"]]
+    return Grid("Weight decay too low and too high (course text)", "decay", "lr", cells,
+                "Too low: weights and logits drift; too high: the loss levels off high. 0.1 customary.",
+                ("final_loss", "held_out_loss"))
+
+
+def schedule(scale):
+    cells = []
+    for length in (0.5, 1.0, 2.0):
+        for name, spec, factor in (("cosine", "cosine:warmup=5%,final=0.1", 1.0), ("WSD linear", "wsd:warmup=5%,shape=linear", 0.5),
+                                   ("WSD 1-sqrt", "wsd:warmup=5%,shape=1-sqrt", 0.5), ("constant", "constant:warmup=5%", 0.5)):
+            cells += [cell("schedule", {"schedule": name, "steps": int(length * scale["steps"])}, seed,
+                           steps=int(length * scale["steps"]),
+                           flags={"schedule": spec, "clip": "fixed:1.0", "lr": text(6e-3 * factor)})
+                      for seed in scale["seeds"]]
+    return Grid("WSD against cosine at several lengths (Haegele et al.)", "schedule", "steps", cells,
+                "WSD with a 20 % cooldown at half the cosine's rate meets cosine; 1-sqrt a little below linear; without cooldown "
+                "clearly above.", ("final_loss", "held_out_loss"))
+
+
+def ademamix(scale):
+    specs = {"AdamW": "adamw", "AdEMAMix": "ademamix"}
+    cells = [cell("optimizer", {"optimizer": name, "clip": clip}, seed,
+                  flags={"optimizer": spec, "clip": f"fixed:{clip}", "lr": "0.003"})
+             for name, spec in specs.items() for clip in (0.1, 1.0) for seed in scale["seeds"]]
+    return Grid("AdEMAMix against AdamW at clip 0.1 and 1.0 (Apertus)", "optimizer", "clip", cells,
+                "AdEMAMix lower (2.002 against 2.033 after 100B tokens), and it wants the tighter clip.",
+                ("final_loss", "held_out_loss"))
+
+
+def mup(scale):
+    cells = []
+    for kind in ("standard", "muP"):
+        for width in (1, 2, 4):
+            shape = {"hidden": scale["hidden"] * width // 2, "ffn": scale["ffn"] * width // 2}
+            for lr in (1e-3, 4e-3, 1.6e-2, 6.4e-2):
+                cells += [cell("mup", {"kind": kind + f" d={shape['hidden']}", "lr": lr}, seed, shape=shape,
+                               model={"ballast": {"version": 1, "mup_base_width": scale["hidden"] // 2}} if kind == "muP" else {},
+                               flags={"clip": "fixed:1.0", "lr": text(lr)}) for seed in scale["seeds"]]
+    return Grid("Learning-rate transfer over widths (muP)", "kind", "lr", cells,
+                "The best rate stays where it is under muP and falls with the width otherwise.")
+
+
+TABLES = {"zclip_lr": zclip_lr, "zclip_mode": zclip_mode, "zclip_z": zclip_z, "zclip_alpha": zclip_alpha, "beta2": beta2,
+          "decay": decay, "schedule": schedule, "nvidia_lr": nvidia_lr, "ademamix": ademamix, "mup": mup}

@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 
+import canaries
 import report
 import tables
 
@@ -60,6 +61,9 @@ class Lab:
         os.makedirs(data, exist_ok=True)
         tokenizer, shard = os.path.join(data, "tokenizer.json"), os.path.join(data, "train")
         self.tool("tokshard", "vocab", "-q", "-f", "--size", str(self.scale["vocab"]), self.docs, "-o", tokenizer)
+        planted = canaries.plant(self.docs, data)
+        self.tool("tokshard", "encode", "-q", "-f", "--tokenizer", tokenizer, self.docs, planted, "-o",
+                  os.path.join(data, "canaries"))
         self.tool("tokshard", "encode", "-q", "-f", "--holdout", "5%", "--tokenizer", tokenizer, self.docs, "-o", shard)
 
     def model(self, cell):
@@ -84,7 +88,7 @@ class Lab:
         s = dict(self.scale, **cell.shape)
         data = os.path.join(self.out, "data")
         steps = cell.steps or s["steps"]
-        flags = {"data": os.path.join(data, "train"), "val": os.path.join(data, "train-holdout"),
+        flags = {"data": os.path.join(data, cell.data), "tokenizer": os.path.join(data, "tokenizer.json"), "val": os.path.join(data, "train-holdout"),
                  "run": os.path.join(self.folder(cell), "run"), "steps": str(steps), "batch-tokens": str(s["batch"]),
                  "seq-len": str(s["seq"]), "micro-batch": str(s["micro"]), "seed": str(cell.seed), "guard": "off",
                  "ckpt-every": "5m", "keep": "last=1", "val-tokens": "131072",
@@ -133,6 +137,13 @@ class Lab:
         spikes = [json.loads(line) for line in
                   self.tool("gradstat", "spikes", "--json", run).splitlines()]
         spikes = [s for s in spikes if s.get("type") == "incident"]
+        recall = []
+        if cell.data == "canaries":
+            half = str(min(32, self.scale["seq"] // 2))
+            recall = [json.loads(line) for line in
+                      self.tool("pretrain", "eval", "-j", "1", "--json", run, "--canaries",
+                                os.path.join(self.out, "data", "canaries.jsonl"), "--prompt-tokens", half,
+                                "--continue-tokens", half).splitlines()]
         tail = max(1, len(losses) // 20)
         means = [sum(losses[i:i + tail]) / tail for i in range(len(losses) - tail + 1)]
         final, lowest = means[-1], min(filter(finite, means), default=losses[0])
@@ -144,7 +155,7 @@ class Lab:
                 "perplexity_low": held_out.get("perplexity_low"), "perplexity_high": held_out.get("perplexity_high"),
                 "spikes": len(spikes), "clip_rate": clipped / len(losses), "norm_max": max(filter(finite, norms), default=None),
                 "curve": [[t, round(l, 4) if finite(l) else None] for t, l in zip(tokens, losses)][::max(1, len(losses) // 100)],
-                "layers": layers[-1] if layers else None}
+                "layers": layers[-1] if layers else None, "recall": recall}
 
 
 def finite(x):

@@ -131,6 +131,22 @@ def norm_growth(grid, found):
             f"| {grid.row} | " + " | ".join(PARTS) + " |", "|---" * (len(PARTS) + 1) + "|", *lines, ""]
 
 
+def recall(grid, found):
+    """How much of texts planted so and so often comes back after training."""
+    lines = []
+    for row in axis(grid, grid.row):
+        records = [r for (name, _), results in found.items() if name == row for result in results
+                   for r in result.get("recall") or []]
+        for repeats in sorted({r["repeats"] for r in records}):
+            some = [r for r in records if r["repeats"] == repeats]
+            exact = statistics.mean(r["exact"] for r in some)
+            run = statistics.mean(r["longest_run"] for r in some)
+            lines.append(f"| {label(row)} | {repeats} | {100 * exact:.0f} | {run:.1f} of {some[0]['continuation_tokens']} |")
+    if not lines:
+        return []
+    return [f"| {grid.row} | times planted | given back exactly, % | longest run of tokens |", "|---|---|---|---|", *lines, ""]
+
+
 PARTS = ("qkv", "proj", "fc1", "fc2")
 
 
@@ -194,7 +210,7 @@ def write(lab, grids):
             lines += table(grid, found, measure)
         if grid.column == "lr":
             lines += learning_rate_facts(grid, found)
-        lines += tokens_to_equal_loss(grid, found) + norm_growth(grid, found)
+        lines += tokens_to_equal_loss(grid, found) + norm_growth(grid, found) + recall(grid, found)
         picture = plot(lab, name, grid, found)
         if picture:
             lines += [f"![{grid.title}]({picture})", ""]

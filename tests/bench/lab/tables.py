@@ -11,6 +11,7 @@ class Cell:
     shape: dict = dataclasses.field(default_factory=dict)  # differs from the scale
     steps: int = 0
     seed: int = 1
+    data: str = "train"  # or "canaries": with texts planted 1 to 64 times
 
 
 @dataclasses.dataclass
@@ -70,13 +71,21 @@ METHODS = ["baseline", "soft_temp", "soft_clip", "sigma_reparam", "layerscale", 
 
 def nvidia_lr(scale):
     cells = [cell("method", {"method": method, "lr": lr}, seed,
-                  flags={"clip": "fixed:1.0", "lr": text(lr), "layers-every": str(max(1, scale["steps"] // 6)),
-                         **({} if method == "baseline" else {"stability": method})})
+                  flags={"clip": "fixed:1.0", "lr": text(lr), **({} if method == "baseline" else {"stability": method})})
              for method in METHODS for lr in (3e-3, 1e-2, 3e-2, 1e-1, 3e-1) for seed in scale["seeds"]]
-    return Grid("Nine methods against the learning rate (NVIDIA, Tables 1 to 4)", "method", "lr", cells,
+    return Grid("Nine methods against the learning rate (NVIDIA, Tables 3 and 4)", "method", "lr", cells,
                 "Highest rate that converged: baseline 6e-3; soft_temp, soft_clip 8e-3; sigma_reparam, LayerScale 20e-3; soft_cap, "
                 "QK_norm, QK_FC_norm 40e-3; QKV_norm, QK_norm_cap 60e-3: 1.5 times QK_norm. Perplexity 11.19 baseline, 10.84 to "
                 "10.87 with the norms.", ("final_loss", "perplexity"))
+
+
+def nvidia_norms(scale):
+    cells = [cell("norms", {"method": method, "lr": lr}, seed,
+                  flags={"clip": "fixed:1.0", "lr": text(lr), "layers-every": str(max(1, scale["steps"] // 6)),
+                         **({} if method == "baseline" else {"stability": method})})
+             for method in ("baseline", "qk_norm") for lr in (3e-3, 1e-2, 3e-2, 1e-1, 3e-1) for seed in scale["seeds"]]
+    return Grid("Norms of what the linear layers put out (NVIDIA, Tables 1 and 2)", "method", "lr", cells,
+                "QKV, Proj and FC2 put out more than twice the norm of a converging run before the baseline diverges.")
 
 
 def beta2(scale):
@@ -122,6 +131,16 @@ def ademamix(scale):
                 ("final_loss", "held_out_loss"))
 
 
+def goldfish(scale):
+    specs = {"off": {}, "k=4": {"goldfish": "k=4,h=13"}, "k=50": {"goldfish": "k=50,h=50"}}
+    cells = [cell("goldfish", {"goldfish": name, "lr": 3e-3}, seed, data="canaries",
+                  flags={"clip": "fixed:1.0", "lr": "0.003", **spec})
+             for name, spec in specs.items() for seed in scale["seeds"]]
+    return Grid("Goldfish loss: what is given back word for word (Hans et al., Apertus)", "goldfish", "lr", cells,
+                "With k = 4 hardly any planted text comes back exactly, at a small cost of loss; k = 50 lets more through.",
+                ("final_loss", "held_out_loss"))
+
+
 def mup(scale):
     cells = []
     for kind in ("standard", "muP"):
@@ -136,4 +155,4 @@ def mup(scale):
 
 
 TABLES = {"zclip_lr": zclip_lr, "zclip_mode": zclip_mode, "zclip_z": zclip_z, "zclip_alpha": zclip_alpha, "beta2": beta2,
-          "decay": decay, "schedule": schedule, "nvidia_lr": nvidia_lr, "ademamix": ademamix, "mup": mup}
+          "decay": decay, "schedule": schedule, "nvidia_lr": nvidia_lr, "nvidia_norms": nvidia_norms, "ademamix": ademamix, "goldfish": goldfish, "mup": mup}

@@ -105,6 +105,7 @@ void read_rope(KeyReader& keys, const Json& json, const std::string& where, Mode
       keys.fail(fmt::format("'{}' has rope_type {}", key, type.dump()),
                 "accepted: \"default\", \"llama3\"");
     }
+    inner.only("partial_rotary_factor", 1.0);
     config.rope_theta = inner.number("rope_theta", 1.0, 1e12, config.rope_theta);
     if (type == "llama3") {
       RopeScaling& s = config.rope_scaling;
@@ -118,12 +119,25 @@ void read_rope(KeyReader& keys, const Json& json, const std::string& where, Mode
   }
 }
 
-// What Apertus says in keys of its own: RMSNorm of queries and keys, an MLP without gate.
-void read_apertus(KeyReader& keys, const Json& json, Switches& switches) {
-  keys.only("qk_norm", true);
-  keys.only("post_norm", false);
-  switches.qk_norm = true;
-  const Json act = keys.has("hidden_act") ? json.at("hidden_act") : Json("xielu");
+// What the model types that are read mean in switches.
+struct Family {
+  const char* model_type;
+  bool gated, qk_norm;
+  NormKind norm;
+  const char* usual_act;
+};
+constexpr std::array kFamilies = {
+    Family{"llama", true, false, NormKind::rms, "silu"},
+    Family{"ballast", true, false, NormKind::rms, "silu"},
+    Family{"qwen3", true, true, NormKind::rms, "silu"},
+    Family{"apertus", false, true, NormKind::rms, "xielu"},
+    Family{"arcee", false, false, NormKind::rms, "relu2"},
+    Family{"nemotron", false, false, NormKind::layer, "relu2"},
+};
+
+void read_activation(KeyReader& keys, const Json& json, const Family& family, Switches& switches) {
+  const Json act = keys.has("hidden_act") ? json.at("hidden_act") : Json(family.usual_act);
+  if (family.gated) return keys.only("hidden_act", "silu");
   if (act == "xielu") {
     switches.activation = Activation::xielu;
   } else if (act == "gelu") {
@@ -164,6 +178,10 @@ constexpr std::array kReadKeys = {"model_type",
                                   "qk_norm",
                                   "post_norm",
                                   "hidden_dropout",
+                                  "norm_eps",
+                                  "partial_rotary_factor",
+                                  "use_sliding_window",
+                                  "sliding_window",
                                   "vocab_size",
                                   "hidden_size",
                                   "intermediate_size",
@@ -192,24 +210,24 @@ bool names_experts(const std::string& key) {
   return key.find("expert") != std::string::npos || key.starts_with("router_");
 }
 
-bool is_apertus(const Json& json) {
-  return json.contains("model_type") && json.at("model_type") == "apertus";
-}
-
 // What kind of model it is, and what of that is not built.
 void read_kind(KeyReader& keys, const Json& json, ModelConfig& config) {
   const Json type = keys.has("model_type") ? json.at("model_type") : Json("llama");
-  if (type == "apertus") {
-    read_apertus(keys, json, config.switches);
-  } else {
-    if (type != "llama" && type != "ballast") {
-      keys.fail("'model_type' is " + type.dump(),
-                "accepted: \"llama\", \"apertus\", \"ballast\"; mixtures of experts are not built");
-    }
-    keys.only("hidden_act", "silu");
-    keys.only("qk_norm", false);
-    keys.only("post_norm", false);
+  const auto* family = std::ranges::find_if(
+      kFamilies, [&](const Family& known) { return type == known.model_type; });
+  if (family == kFamilies.end()) {
+    std::string names;
+    for (const Family& known : kFamilies) names += fmt::format("\"{}\", ", known.model_type);
+    return keys.fail("'model_type' is " + type.dump(),
+                     "accepted: " + names + "none; mixtures of experts are not built");
   }
+  config.switches.qk_norm = family->qk_norm;
+  config.switches.norm = family->norm;
+  read_activation(keys, json, *family, config.switches);
+  keys.only("qk_norm", family->qk_norm);
+  keys.only("post_norm", false);
+  keys.only("use_sliding_window", false);
+  keys.only("partial_rotary_factor", 1.0);
   keys.only("attention_bias", false);
   keys.only("mlp_bias", false);
   keys.only("pretraining_tp", 1);
@@ -225,8 +243,9 @@ void read_switches(KeyReader& keys, const Json& json, const std::string& where,
                    ModelConfig& config) {
   if (!keys.has("ballast")) return;
   if (!json.at("ballast").is_object()) return keys.fail("'ballast' is not an object", "");
-  if (is_apertus(json))
-    return keys.fail("'ballast' stands in an Apertus config", "accepted with model_type llama");
+  if (config.switches != Switches{})
+    return keys.fail("'ballast' stands in a config of another model type",
+                     "accepted: model_type \"llama\" or \"ballast\"");
   auto switches = parse_switches(json.at("ballast"), where);
   if (!switches.ok()) return keys.fail(switches.error());
   config.switches = *switches;
@@ -266,7 +285,8 @@ Result<ModelConfig> parse_model_config(const Json& json, const std::string& wher
   const int64_t heads = std::max<int64_t>(1, config.num_attention_heads);
   config.head_dim = keys.count("head_dim", 2, 4096, config.hidden_size / heads);
   config.max_position_embeddings = keys.count("max_position_embeddings", 1, kLargest, 2048);
-  config.rms_norm_eps = keys.number("rms_norm_eps", 0.0, 1.0, 1e-6);
+  const char* eps_key = keys.has("norm_eps") ? "norm_eps" : "rms_norm_eps";
+  config.rms_norm_eps = keys.number(eps_key, 0.0, 1.0, 1e-6);
   config.initializer_range = keys.number("initializer_range", 0.0, 10.0, 0.02);
   config.tie_word_embeddings = keys.flag("tie_word_embeddings", false);
   read_rope(keys, json, where, config);

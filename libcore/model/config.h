@@ -1,4 +1,5 @@
-// ModelConfig: what a Hugging Face config.json says of a LLaMA-family or Apertus model, checked.
+// ModelConfig: what a Hugging Face config.json says of a LLaMA, Apertus, Qwen3, Arcee or Nemotron
+// model (dense, full rotary heads), checked.
 // What that file cannot say stands under its key "ballast" (switches.h). A model with switches has
 // model_type "ballast", so that no other reader takes it for a plain LLaMA. Keys that could change
 // the computation and are not built (biases, dropout, experts, anything unknown) are refused by

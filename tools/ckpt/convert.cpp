@@ -10,6 +10,7 @@
 #include "libcore/checkpoint/tensor_file.h"
 #include "libcore/cli/message.h"
 #include "tools/ckpt/hugging_face.h"
+#include "tools/ckpt/logits_check.h"
 #include "tools/ckpt/verbs.h"
 
 namespace ballast {
@@ -20,7 +21,11 @@ struct ConvertOptions {
   std::string to;
   std::string dtype = "f32";
   int64_t shard_bytes = int64_t{5} << 30;
+  bool check = false;
 };
+
+// Of a logit: what folding in float and another order of sums may change.
+constexpr double kLogitTolerance = 2e-4;
 
 Result<void> check_options(const ConvertOptions& options, const CommonOptions& common,
                            FileSystem& fs) {
@@ -28,6 +33,8 @@ Result<void> check_options(const ConvertOptions& options, const CommonOptions& c
     return usage_error("conversion to '" + options.to + "' is not built", "--to", "accepted: hf");
   if (common.output.empty() || common.output == "-")
     return usage_error("a folder to write is missing", "-o");
+  if (options.check && options.dtype != "f32")
+    return usage_error("--check compares exact weights", "--dtype", "accepted with it: f32");
   if (options.shard_bytes < 1) return usage_error("must be at least 1", "--shard-bytes");
   if (!fs.exists(common.output)) return {};
   const FileInfo info = BALLAST_TRY(fs.info(common.output));
@@ -58,20 +65,39 @@ Result<void> publish(FileSystem& fs, const std::string& temporary, const std::st
   return fs.sync_directory(parent_directory(target));
 }
 
+// The folder read back says what the checkpoint says, or why not.
+Result<std::string> check_folder(FileSystem& fs, const std::string& folder,
+                                 const FoldedModel& original, int threads) {
+  const FoldedModel written = BALLAST_TRY(read_hugging_face(fs, folder));
+  const LogitsDifference d = BALLAST_TRY(compare_logits(original, written, threads));
+  print_out(fmt::format("largest difference of a logit {:.3g} of {:.3g}, {} tokens\n", d.largest,
+                        d.scale, d.tokens));
+  if (d.largest <= kLogitTolerance * std::max(1.0, d.scale)) return std::string();
+  return fmt::format("the written model gives other logits: {:.3g} apart", d.largest);
+}
+
 Result<int> convert(const ConvertOptions& options, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   BALLAST_TRY(check_options(options, common, fs));
   const CheckpointRef ref = BALLAST_TRY(resolve_checkpoint(fs, options.address));
   const LoadedCheckpoint head = BALLAST_TRY(load_checkpoint_state(fs, ref.path));
-  const ParamTable table = make_param_table(head.config);
-  if (common.dry_run) {
-    print_out(fmt::format("step {} to {}, {} parameters in {}\n", ref.step, common.output,
-                          table.parameters, options.dtype));
+  FoldedModel original{head.config, make_param_table(head.config), {}};
+  const ParamTable& table = original.table;
+  original.master.resize(static_cast<size_t>(table.flat_size));
+  if (common.dry_run) {  // zeros fold as well
+    const FoldedModel folded =
+        BALLAST_TRY(fold_switches(head.config, table, original.master.data()));
+    const HuggingFaceModel model = BALLAST_TRY(map_to_hugging_face(folded));
+    print_out(fmt::format("step {} to {}, {} parameters in {} as {}\n", ref.step, common.output,
+                          folded.table.parameters, options.dtype,
+                          model.config.at("architectures").at(0).get<std::string>()));
     return static_cast<int>(kExitDone);
   }
-  std::vector<float> master(static_cast<size_t>(table.flat_size));
   const LoadedCheckpoint loaded =
-      BALLAST_TRY(load_checkpoint(fs, ref.path, table, {master.data(), nullptr, nullptr}));
+      BALLAST_TRY(load_checkpoint(fs, ref.path, table, {original.master.data(), nullptr, nullptr}));
+  const FoldedModel folded =
+      BALLAST_TRY(fold_switches(loaded.config, table, original.master.data()));
+  const HuggingFaceModel model = BALLAST_TRY(map_to_hugging_face(folded));
   const std::string tokenizer = BALLAST_TRY(tokenizer_of(fs, loaded));
 
   std::string target = common.output;
@@ -80,8 +106,16 @@ Result<int> convert(const ConvertOptions& options, const CommonOptions& common) 
   const std::string temporary = fmt::format("{}.tmp-{}-{:08x}", target, ::getpid(), random());
   BALLAST_TRY(fs.make_directories(temporary));
   const HuggingFaceOptions settings{options.dtype == "bf16" ? "BF16" : "F32", options.shard_bytes};
-  auto written =
-      write_hugging_face(fs, temporary, loaded.config, table, master.data(), tokenizer, settings);
+  auto written = write_hugging_face(fs, temporary, loaded.config, model, tokenizer, settings);
+  if (written.ok() && options.check) {
+    const auto verdict = check_folder(fs, temporary, original, common.threads);
+    if (!verdict.ok() || !verdict->empty()) {
+      (void)fs.remove_all(temporary);
+      if (!verdict.ok()) return verdict.error();
+      print_note(*verdict);
+      return static_cast<int>(kExitNo);
+    }
+  }
   if (written.ok()) written = publish(fs, temporary, target);
   if (!written.ok()) {
     (void)fs.remove_all(temporary);
@@ -102,6 +136,8 @@ VerbRun add_convert(CLI::App& app, const CommonOptions& common) {
   choice_option(
       app.add_option("--dtype", options->dtype, "type of the weights")->capture_default_str(),
       {"f32", "bf16"});
+  app.add_flag("--check", options->check,
+               "read the folder back and compare its logits with the checkpoint's");
   count_option(app, "--shard-bytes", options->shard_bytes,
                "begin another weights file before one passes this");
   return [options, &common] { return convert(*options, common); };

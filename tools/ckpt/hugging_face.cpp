@@ -54,18 +54,18 @@ Json generation_config(const ModelConfig& config) {
 
 struct Shard {
   std::string name;
-  std::vector<const ParamSpec*> specs;
+  std::vector<const HuggingFaceTensor*> tensors;
   int64_t bytes = 0;
 };
 
-std::vector<Shard> plan_shards(const ParamTable& table, const HuggingFaceOptions& options) {
+std::vector<Shard> plan_shards(const HuggingFaceModel& model, const HuggingFaceOptions& options) {
   const int64_t width = options.dtype == "F32" ? 4 : 2;
   std::vector<Shard> shards(1);
-  for (const ParamSpec& spec : table.specs) {
-    const int64_t bytes = spec.elements() * width;
+  for (const HuggingFaceTensor& tensor : model.tensors) {
+    const int64_t bytes = tensor.elements * width;
     if (shards.back().bytes > 0 && shards.back().bytes + bytes > options.shard_bytes)
       shards.emplace_back();
-    shards.back().specs.push_back(&spec);
+    shards.back().tensors.push_back(&tensor);
     shards.back().bytes += bytes;
   }
   if (shards.size() == 1) {
@@ -77,12 +77,15 @@ std::vector<Shard> plan_shards(const ParamTable& table, const HuggingFaceOptions
   return shards;
 }
 
-std::string index_text(const std::vector<Shard>& shards, int64_t parameters) {
+std::string index_text(const std::vector<Shard>& shards) {
   Json map = Json::object();
-  int64_t bytes = 0;
+  int64_t bytes = 0, parameters = 0;
   for (const Shard& shard : shards) {
     bytes += shard.bytes;
-    for (const ParamSpec* spec : shard.specs) map[spec->name] = shard.name;
+    for (const HuggingFaceTensor* tensor : shard.tensors) {
+      map[tensor->name] = shard.name;
+      parameters += tensor->elements;
+    }
   }
   Json json;
   json["metadata"] = {{"total_size", bytes}, {"total_parameters", parameters}};
@@ -108,20 +111,19 @@ Result<void> append_tensor(SafetensorsWriter& writer, const float* values, int64
 }
 
 Result<void> write_shard(FileSystem& fs, const std::string& directory, const Shard& shard,
-                         const float* master, const std::string& dtype) {
+                         const std::string& dtype) {
   std::vector<SafetensorsEntry> entries;
-  for (const ParamSpec* spec : shard.specs) {
+  for (const HuggingFaceTensor* tensor : shard.tensors) {
     SafetensorsEntry entry;
-    entry.name = spec->name;
+    entry.name = tensor->name;
     entry.dtype = dtype;
-    entry.shape = spec->one_dimensional ? std::vector<int64_t>{spec->cols}
-                                        : std::vector<int64_t>{spec->rows, spec->cols};
+    entry.shape = tensor->shape;
     entries.push_back(std::move(entry));
   }
   auto writer = BALLAST_TRY(
       SafetensorsWriter::create(fs, join_path(directory, shard.name), std::move(entries), {}));
-  for (const ParamSpec* spec : shard.specs)
-    BALLAST_TRY(append_tensor(writer, master + spec->flat_begin, spec->elements(), dtype != "F32"));
+  for (const HuggingFaceTensor* tensor : shard.tensors)
+    BALLAST_TRY(append_tensor(writer, tensor->values, tensor->elements, dtype != "F32"));
   BALLAST_TRY(writer.finish());
   return {};
 }
@@ -136,8 +138,9 @@ Result<void> write_text(FileSystem& fs, const std::string& path, const std::stri
 }  // namespace
 
 Result<std::vector<std::pair<std::string, std::string>>> hugging_face_texts(
-    const ModelConfig& config, const std::string& tokenizer, const std::string& dtype) {
-  Json model = to_hugging_face_config(config);
+    const ModelConfig& config, const Json& model_json, const std::string& tokenizer,
+    const std::string& dtype) {
+  Json model = model_json;
   model["dtype"] = dtype == "F32" ? "float32" : "bfloat16";
   model["torch_dtype"] = model["dtype"];
   std::vector<std::pair<std::string, std::string>> texts = {
@@ -159,15 +162,12 @@ Result<std::vector<std::pair<std::string, std::string>>> hugging_face_texts(
 }
 
 Result<void> write_hugging_face(FileSystem& fs, const std::string& directory,
-                                const ModelConfig& config, const ParamTable& table,
-                                const float* master, const std::string& tokenizer,
-                                const HuggingFaceOptions& options) {
-  const std::vector<Shard> shards = plan_shards(table, options);
-  for (const Shard& shard : shards)
-    BALLAST_TRY(write_shard(fs, directory, shard, master, options.dtype));
-  auto texts = BALLAST_TRY(hugging_face_texts(config, tokenizer, options.dtype));
-  if (shards.size() > 1)
-    texts.emplace_back("model.safetensors.index.json", index_text(shards, table.parameters));
+                                const ModelConfig& config, const HuggingFaceModel& model,
+                                const std::string& tokenizer, const HuggingFaceOptions& options) {
+  const std::vector<Shard> shards = plan_shards(model, options);
+  for (const Shard& shard : shards) BALLAST_TRY(write_shard(fs, directory, shard, options.dtype));
+  auto texts = BALLAST_TRY(hugging_face_texts(config, model.config, tokenizer, options.dtype));
+  if (shards.size() > 1) texts.emplace_back("model.safetensors.index.json", index_text(shards));
   for (const auto& [name, text] : texts)
     BALLAST_TRY(write_text(fs, join_path(directory, name), text));
   return fs.sync_directory(directory);

@@ -108,6 +108,27 @@ TEST(ModelConfig, ReadsApertus) {
   EXPECT_EQ(config->rope_scaling.factor, 8.0);
 }
 
+TEST(ModelConfig, ReadsTheTypesThatSwitchesMapTo) {
+  struct Case {
+    const char* type;
+    const char* act;
+    const char* switches;
+  };
+  for (const Case& c :
+       {Case{"qwen3", "silu", "qk_norm"}, Case{"arcee", "relu2", "activation=squared_relu"},
+        Case{"nemotron", "relu2", "norm=layer,activation=squared_relu"},
+        Case{"apertus", "gelu", "qk_norm,activation=gelu"}}) {
+    Json json = tiny_json();
+    json["model_type"] = c.type;
+    json["hidden_act"] = c.act;
+    const auto config = parse_model_config(json, "c");
+    ASSERT_TRUE(config.ok()) << config.error().message();
+    EXPECT_EQ(config->switches, apply_switches({}, c.switches, "f").take_value()) << c.type;
+    json["partial_rotary_factor"] = 0.5;
+    EXPECT_FALSE(parse_model_config(json, "c").ok()) << c.type;
+  }
+}
+
 // Frequencies of a head of 128 with theta 5e5: the wavelength decides.
 TEST(ModelConfig, StretchesLongWavelengthsOnly) {
   ModelConfig config;

@@ -61,15 +61,7 @@ Result<PendingRollback> parse_rollback(const JournalRecord& record) {
   rollback.parent_segment = BALLAST_TRY(count_field(json, "parent_segment", where));
   rollback.abandoned = BALLAST_TRY(count_field(json, "abandoned", where));
   rollback.reason = BALLAST_TRY(string_member(json, "reason", where));
-  for (const Json& pair : *BALLAST_TRY(array_field(json, "skip", where))) {
-    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_integer() ||
-        !pair[1].is_number_integer()) {
-      return corrupt_error("an entry of 'skip' is not [begin, end]", where);
-    }
-    rollback.skip.push_back({pair[0].get<int64_t>(), pair[1].get<int64_t>()});
-  }
-  if (!are_skip_ranges_sorted(rollback.skip))
-    return corrupt_error("'skip' is not ascending and disjoint", where);
+  rollback.skip = BALLAST_TRY(skip_ranges_field(json, "skip", where));
   return rollback;
 }
 

@@ -27,6 +27,20 @@ Result<const Json*> array_field(const Json& object, const std::string& key,
   return value;
 }
 
+Result<std::vector<SkipRange>> skip_ranges_field(const Json& object, const std::string& key,
+                                                 const std::string& where) {
+  std::vector<SkipRange> ranges;
+  for (const Json& pair : *BALLAST_TRY(array_field(object, key, where))) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_integer() ||
+        !pair[1].is_number_integer())
+      return corrupt_error("an entry of '" + key + "' is not [begin, end]", where);
+    ranges.push_back({pair[0].get<int64_t>(), pair[1].get<int64_t>()});
+  }
+  if (!are_skip_ranges_sorted(ranges))
+    return corrupt_error("'" + key + "' are not ascending and disjoint", where);
+  return ranges;
+}
+
 Result<void> refuse_unknown_fields(const Json& object,
                                    std::initializer_list<std::string_view> known,
                                    const std::string& where) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <random>
 
 #include "libcore/base/units.h"
@@ -52,6 +53,21 @@ std::string reason_to_keep(const RetentionFacts& fact, const RetentionPolicy& po
   return "";
 }
 
+std::vector<bool> ways_back(const std::vector<RetentionFacts>& facts,
+                            const RetentionPolicy& policy) {
+  std::vector<bool> stays(facts.size(), false);
+  for (const int64_t step : policy.way_back) {
+    std::optional<size_t> old_enough, next;
+    for (size_t i = 0; i < facts.size() && !next; ++i) {
+      if (!facts[i].complete) continue;
+      (facts[i].step <= step ? old_enough : next) = i;
+    }
+    if (old_enough) stays[*old_enough] = true;
+    if (next) stays[*next] = true;
+  }
+  return stays;
+}
+
 }  // namespace
 
 Result<RetentionPolicy> parse_retention(std::string_view text, const std::string& flag) {
@@ -68,12 +84,10 @@ std::vector<RetentionDecision> decide_retention(const std::vector<RetentionFacts
                                                 const RetentionPolicy& policy) {
   std::vector<RetentionDecision> decisions(facts.size());
   int64_t rank = 0;  // among the complete ones, the newest first
-  bool way_back_found = false;
+  const std::vector<bool> way_back = ways_back(facts, policy);
   for (size_t i = facts.size(); i-- > 0;) {
-    const bool way_back = !way_back_found && facts[i].complete && facts[i].step <= policy.way_back;
-    way_back_found |= way_back;
     decisions[i].step = facts[i].step;
-    decisions[i].reason = reason_to_keep(facts[i], policy, rank == 0, way_back, rank);
+    decisions[i].reason = reason_to_keep(facts[i], policy, rank == 0, way_back[i], rank);
     decisions[i].keep = !decisions[i].reason.empty();
     if (facts[i].complete) ++rank;
   }

@@ -21,7 +21,9 @@ struct RetentionPolicy {
   bool all = false;
   int64_t last = 0;
   int64_t every = 0;
-  int64_t way_back = -1;  // the newest complete one at or before this step stays; -1: none
+  // Of each step: the newest complete one at or before it stays, and the one after that, which will
+  // be old enough next; without one at or before it, the oldest.
+  std::vector<int64_t> way_back;
 };
 Result<RetentionPolicy> parse_retention(std::string_view text, const std::string& flag);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "libcore/checkpoint/json_fields.h"
 #include "libcore/checkpoint/retention.h"
 #include "libcore/checkpoint/store.h"
 
@@ -53,6 +54,41 @@ int64_t current_segment(const JournalContents& journal,
     if (entry.complete) segment = std::max(segment, entry.manifest.segment);
   }
   return segment;
+}
+
+Result<void> abandon_later(FileSystem& fs, const std::string& run, int64_t step, int64_t segment) {
+  const std::vector<std::string> names = BALLAST_TRY(later_directories(fs, run, step));
+  if (names.empty()) return {};
+  const std::string folder = join_path(run, abandoned_directory(segment));
+  BALLAST_TRY(fs.make_directories(folder));
+  BALLAST_TRY(fs.sync_directory(run));
+  BALLAST_TRY(fs.sync_directory(parent_directory(folder)));
+  for (const std::string& name : names) BALLAST_TRY(abandon(fs, run, name, segment));
+  BALLAST_TRY(fs.sync_directory(folder));
+  return fs.sync_directory(checkpoint_directory(run));
+}
+
+// Idempotent, like finish_rollback().
+Result<void> finish_restore(FileSystem& fs, const std::string& run, int64_t step, int64_t segment) {
+  BALLAST_TRY(abandon_later(fs, run, step, segment));
+  const auto newest = BALLAST_TRY(newest_checkpoint(fs, run));
+  return newest ? write_latest(fs, run, step_directory_name(newest->step)) : Result<void>();
+}
+
+// A restore that no start or resume line has followed.
+Result<void> finish_pending_restore(FileSystem& fs, const std::string& run,
+                                    const JournalContents& journal) {
+  const JournalRecord* pending = nullptr;
+  for (const JournalRecord& record : journal.records) {
+    if (record.event == "restore") pending = &record;
+    if (record.event == "start" || record.event == "resume" || record.event == "rollback")
+      pending = nullptr;
+  }
+  if (pending == nullptr) return {};
+  const std::string where = fmt::format("{}:{}", kJournalName, pending->seq);
+  const int64_t step = BALLAST_TRY(count_field(pending->object, "step", where));
+  const int64_t segment = BALLAST_TRY(count_field(pending->object, "abandoned", where));
+  return finish_restore(fs, run, step, segment);
 }
 
 Json skip_json(const std::vector<SkipRange>& ranges) {
@@ -116,18 +152,21 @@ Result<void> execute_rollback(FileSystem& fs, const std::string& run, const Roll
 
 Result<void> finish_rollback(FileSystem& fs, const std::string& run,
                              const PendingRollback& rollback) {
-  const std::string directory = checkpoint_directory(run);
-  const std::vector<std::string> names = BALLAST_TRY(later_directories(fs, run, rollback.step));
-  if (!names.empty()) {
-    const std::string folder = join_path(run, abandoned_directory(rollback.abandoned));
-    BALLAST_TRY(fs.make_directories(folder));
-    BALLAST_TRY(fs.sync_directory(run));
-    BALLAST_TRY(fs.sync_directory(parent_directory(folder)));
-    for (const std::string& name : names) BALLAST_TRY(abandon(fs, run, name, rollback.abandoned));
-    BALLAST_TRY(fs.sync_directory(folder));
-    BALLAST_TRY(fs.sync_directory(directory));
-  }
+  BALLAST_TRY(abandon_later(fs, run, rollback.step, rollback.abandoned));
   return write_latest(fs, run, step_directory_name(rollback.step));
+}
+
+Result<void> execute_restore(FileSystem& fs, const std::string& run, const RestorePlan& plan,
+                             const std::string& reason, const Json& details) {
+  Json fields;
+  fields["step"] = plan.step;
+  fields["segment"] = plan.segment;
+  fields["abandoned"] = plan.abandoned;
+  fields["skip"] = skip_json(plan.skip);
+  fields["reason"] = reason;
+  for (const auto& [key, value] : details.items()) fields[key] = value;
+  BALLAST_TRY(append_journal(fs, run, "restore", fields));
+  return finish_restore(fs, run, plan.step, plan.abandoned);
 }
 
 Result<ResumePlan> plan_resume(FileSystem& fs, const std::string& run) {
@@ -135,6 +174,7 @@ Result<ResumePlan> plan_resume(FileSystem& fs, const std::string& run) {
   plan.cleaned = BALLAST_TRY(clean_leftovers(fs, run));
   const JournalContents journal = BALLAST_TRY(read_journal(fs, run));
   plan.segment = next_segment(journal);
+  BALLAST_TRY(finish_pending_restore(fs, run, journal));
   plan.rollback = BALLAST_TRY(pending_rollback(journal));
   if (plan.rollback) {
     BALLAST_TRY(finish_rollback(fs, run, *plan.rollback));

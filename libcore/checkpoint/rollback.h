@@ -39,8 +39,20 @@ Result<void> execute_rollback(FileSystem& fs, const std::string& run, const Roll
 Result<void> finish_rollback(FileSystem& fs, const std::string& run,
                              const PendingRollback& rollback);
 
-// Where `pretrain --resume auto` goes on. Removes leftovers, finishes a pending rollback, and picks
-// the newest complete checkpoint (of a pending rollback: its parent).
+// Going back to a state that the process holds in memory: the journal line ("restore", with `step`,
+// `segment`, `abandoned`, `skip`, `reason` and `details`) is the commit point, then checkpoints
+// later than the state move as those of a rollback do.
+struct RestorePlan {
+  int64_t step = 0;       // of the state
+  int64_t segment = 0;    // the new one
+  int64_t abandoned = 0;  // that is left behind
+  std::vector<SkipRange> skip;
+};
+Result<void> execute_restore(FileSystem& fs, const std::string& run, const RestorePlan& plan,
+                             const std::string& reason, const Json& details = Json::object());
+
+// Where `pretrain --resume auto` goes on. Removes leftovers, finishes a pending rollback or
+// restore, and picks the newest complete checkpoint (of a pending rollback: its parent).
 struct ResumePlan {
   std::optional<CheckpointRef> checkpoint;  // nullopt: nothing to resume, start anew
   int64_t segment = 0;                      // number of the segment that starts now

@@ -29,22 +29,6 @@ Json state_json(const TrainState& state) {
   return json;
 }
 
-Result<std::vector<SkipRange>> parse_skip_ranges(const Json& json, const std::string& where) {
-  const Json* array = BALLAST_TRY(array_field(json, "skip_ranges", where));
-  std::vector<SkipRange> ranges;
-  for (const Json& pair : *array) {
-    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_integer() ||
-        !pair[1].is_number_integer()) {
-      return corrupt_error("an entry of 'skip_ranges' is not [begin, end]", where);
-    }
-    ranges.push_back({pair[0].get<int64_t>(), pair[1].get<int64_t>()});
-  }
-  if (!are_skip_ranges_sorted(ranges)) {
-    return corrupt_error("'skip_ranges' are not ascending and disjoint", where);
-  }
-  return ranges;
-}
-
 // Leaves of both trees by dotted path; an array is one leaf.
 void collect_differences(const Json& a, const Json& b, const std::string& path,
                          std::vector<StateDifference>& into) {
@@ -87,7 +71,7 @@ Result<TrainState> parse_state(std::string_view text, const std::string& where) 
   state.samples = BALLAST_TRY(count_field(json, "samples", where));
   state.tokens_trained = BALLAST_TRY(count_field(json, "tokens_trained", where));
   state.optimizer_steps = BALLAST_TRY(count_field(json, "optimizer_steps", where));
-  state.skip_ranges = BALLAST_TRY(parse_skip_ranges(json, where));
+  state.skip_ranges = BALLAST_TRY(skip_ranges_field(json, "skip_ranges", where));
   state.segment = BALLAST_TRY(count_field(json, "segment", where));
   state.sampler = BALLAST_TRY(object_field(json, "sampler", where));
   state.clipper = BALLAST_TRY(object_field(json, "clipper", where));

@@ -3,57 +3,76 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "libcore/base/units.h"
 
 namespace ballast {
 namespace {
 
-constexpr const char* kAccepted = "accepted: grad@N:x=F, spike@N:x=F, nan@N";
+constexpr const char* kAccepted =
+    "accepted: grad@N:x=F, spike@N:x=F, nan@N[:rank=R], flip@N[:rank=R], rare@N";
+constexpr int64_t kMostRanks = 1 << 20;
+
+struct KindName {
+  std::string_view name;
+  FaultKind kind;
+  std::string_view key;  // of its value; empty: takes none
+  bool needs_value;
+};
+constexpr KindName kKinds[] = {{"grad", FaultKind::grad, "x=", true},
+                               {"spike", FaultKind::spike, "x=", true},
+                               {"nan", FaultKind::nan, "rank=", false},
+                               {"flip", FaultKind::flip, "rank=", false},
+                               {"rare", FaultKind::rare, "", false}};
+
+// "x=30" or "rank=2" into the fault.
+bool take_value(std::string_view value, const KindName& kind, Fault& fault) {
+  if (kind.key.empty() || !value.starts_with(kind.key)) return false;
+  value.remove_prefix(kind.key.size());
+  if (kind.key == "x=") {
+    const auto factor = parse_double(value);
+    if (factor.ok()) fault.factor = *factor;
+    return factor.ok();
+  }
+  const auto rank = parse_count(value);
+  if (!rank.ok() || *rank < 0 || *rank >= kMostRanks) return false;
+  fault.rank = *rank;
+  return true;
+}
 
 Result<Fault> parse_fault(std::string_view text) {
   const Error bad = usage_error(fmt::format("--inject: '{}' is not a fault", text), "", kAccepted);
   const size_t at = text.find('@');
   if (at == std::string_view::npos) return bad;
-  const std::string_view name = text.substr(0, at);
-  const size_t colon = text.find(':', at);
+  const auto* kind = std::ranges::find(kKinds, text.substr(0, at), &KindName::name);
+  if (kind == std::end(kKinds)) return bad;
   Fault fault;
-  if (name == "grad") {
-    fault.kind = FaultKind::grad;
-  } else if (name == "spike") {
-    fault.kind = FaultKind::spike;
-  } else if (name == "nan") {
-    fault.kind = FaultKind::nan;
-  } else if (name == "flip" || name == "rare") {
-    return usage_error(fmt::format("--inject: '{}' is not built", name), "", kAccepted);
-  } else {
-    return bad;
-  }
-  const auto step =
-      parse_count(text.substr(at + 1, colon == std::string_view::npos ? colon : colon - at - 1));
+  fault.kind = kind->kind;
+  const size_t colon = text.find(':', at);
+  const bool bare = colon == std::string_view::npos;
+  const auto step = parse_count(text.substr(at + 1, bare ? colon : colon - at - 1));
   if (!step.ok() || *step < 1) return bad;
   fault.step = *step;
-  const bool wants_factor = fault.kind != FaultKind::nan;
-  if (wants_factor != (colon != std::string_view::npos)) return bad;
-  if (!wants_factor) return fault;
-  const std::string_view value = text.substr(colon + 1);
-  if (!value.starts_with("x=")) return bad;
-  const auto factor = parse_double(value.substr(2));
-  if (!factor.ok()) return bad;
-  fault.factor = *factor;
+  if (bare ? kind->needs_value : !take_value(text.substr(colon + 1), *kind, fault)) return bad;
   return fault;
 }
 
 }  // namespace
 
 std::string Fault::text() const {
+  const std::string on_rank = rank == 0 ? "" : fmt::format(":rank={}", rank);
   switch (kind) {
     case FaultKind::grad:
       return fmt::format("grad@{}:x={}", step, format_double(factor));
     case FaultKind::spike:
       return fmt::format("spike@{}:x={}", step, format_double(factor));
     case FaultKind::nan:
-      return fmt::format("nan@{}", step);
+      return fmt::format("nan@{}{}", step, on_rank);
+    case FaultKind::flip:
+      return fmt::format("flip@{}{}", step, on_rank);
+    case FaultKind::rare:
+      return fmt::format("rare@{}", step);
   }
   return "";
 }

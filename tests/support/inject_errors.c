@@ -1,7 +1,7 @@
 // LD_PRELOAD library that makes the n-th call of one kind fail, so that tests can prove that no
-// failure leaves a half-written file. BALLAST_INJECT=CALL:N[:all|:kill] with CALL one of write,
-// fsync, rename; N from 1; "all" fails every later call too, "kill" ends the process there with
-// SIGKILL. Writes to descriptors 0, 1 and 2 are neither counted nor failed. BALLAST_INJECT_LOG
+// failure leaves a half-written file. BALLAST_INJECT=CALL:N[:all|:kill|:usr1] with CALL one of
+// write, fsync, rename; N from 1; "all" fails every later call too, "kill" ends the process there
+// with SIGKILL, "usr1" sends it SIGUSR1 and lets the call succeed. Writes to descriptors 0, 1 and 2 are neither counted nor failed. BALLAST_INJECT_LOG
 // names a file that is created when the fault fired: a loop over n ends when it was not.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -35,6 +35,10 @@ static int fails(const char* kind) {
   if (number != target && !(number > target && strcmp(mode, ":all") == 0)) return 0;
   report();
   if (strcmp(mode, ":kill") == 0) kill(getpid(), SIGKILL);
+  if (strcmp(mode, ":usr1") == 0) {
+    kill(getpid(), SIGUSR1);
+    return 0;
+  }
   return 1;
 }
 

@@ -1,8 +1,13 @@
 #include "tools/pretrain/batch_source.h"
 
+#include <algorithm>
+
+#include "libcore/data/without_source.h"
+
 namespace ballast {
 
-Result<BatchSource> BatchSource::make(const RunConfig& config) {
+Result<BatchSource> BatchSource::make(const RunConfig& config,
+                                      const std::vector<DroppedSource>& dropped) {
   std::vector<DataSource> sources;
   std::vector<WindowReader> readers;
   DataPhase phase;
@@ -11,7 +16,16 @@ Result<BatchSource> BatchSource::make(const RunConfig& config) {
     sources.push_back({source.name, readers.back().windows()});
     phase.weights.push_back(source.weight);
   }
-  DataOrder order = BALLAST_TRY(DataOrder::make(config.data_seed, std::move(sources), {phase}));
+  std::vector<DataPhase> phases = {phase};
+  for (const DroppedSource& drop : dropped) {
+    const auto is_it = [&](const DataSource& source) { return source.name == drop.source; };
+    const auto found = std::ranges::find_if(sources, is_it);
+    if (found == sources.end()) continue;  // no longer a source of the run
+    phases = BALLAST_TRY(without_source(
+        std::move(phases), static_cast<size_t>(found - sources.begin()), drop.first_sample));
+  }
+  DataOrder order =
+      BALLAST_TRY(DataOrder::make(config.data_seed, std::move(sources), std::move(phases)));
   return BatchSource(std::move(order), std::move(readers), config.seq_len);
 }
 

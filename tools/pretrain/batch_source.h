@@ -8,13 +8,15 @@
 #include "libcore/data/batch.h"
 #include "libcore/data/order.h"
 #include "libcore/data/skip_ranges.h"
+#include "libcore/guard/interventions.h"
 #include "tools/pretrain/run_config.h"
 
 namespace ballast {
 
 class BatchSource {
  public:
-  static Result<BatchSource> make(const RunConfig& config);
+  static Result<BatchSource> make(const RunConfig& config,
+                                  const std::vector<DroppedSource>& dropped = {});
 
   void set_skip_ranges(const std::vector<SkipRange>& ranges) { skips_ = ranges; }
   // The sample of the `consumed`-th one of this line (the data index, skips passed over).

@@ -2,6 +2,8 @@
 // counting arena it is the memory plan.
 #pragma once
 
+#include <vector>
+
 #include "libcore/model/params.h"
 #include "libcore/tensor/arena.h"
 #include "tools/pretrain/run_config.h"
@@ -33,6 +35,9 @@ inline TrainBuffers take_buffers(Arena& arena, const ParamTable& table, const Ru
   b.lse_rows = arena.take(Dtype::f32, 1, config.batch_tokens / ranks);
   return b;
 }
+
+// What a step changes for good: with the counters, a state to come back to.
+inline std::vector<Tensor> kept_tensors(const TrainBuffers& b) { return {b.params, b.m, b.v}; }
 
 inline ModelShape model_shape(const RunConfig& config) {
   return {config.micro_batch, config.seq_len, config.recompute, true};

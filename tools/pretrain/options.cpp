@@ -53,9 +53,19 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
       ->group("Run");
   app.add_option("--keep", o.keep, "which checkpoints stay: all, or last=K,every=M")->group("Run");
   path_option(app.add_option("--trace", o.trace, "copy of the trace, - for stdout")->group("Run"));
-  app.add_option("--guard", o.guard, "off, or a ladder of replay, skip:K, rollback:M+K, stop")
+  app.add_option("--guard", o.guard,
+                 "off, a ladder of wait:K, replay, skip:K, rollback:M+K, lr:F, clip:C, "
+                 "drop-source, stop, or a named one")
       ->group("Run");
-  app.add_option("--inject", o.inject, "faults: grad@N:x=F, spike@N:x=F, nan@N")->group("Run");
+  app.add_option("--snapshot-every", o.snapshot_every,
+                 "steps between states kept in host memory (0: none)")
+      ->group("Run");
+  app.add_option("--check-replicas", o.check_replicas,
+                 "steps between comparisons of the ranks' weights, and of a step computed twice")
+      ->group("Run");
+  app.add_option("--inject", o.inject,
+                 "faults: grad@N:x=F, spike@N:x=F, nan@N, flip@N[:rank=R], rare@N")
+      ->group("Run");
   app.add_option("--max-wall", o.max_wall, "stop with a checkpoint within this time (2h)")
       ->group("Run");
   choice_option(app.add_option("--device", o.device, "where to compute")->group("Run"),

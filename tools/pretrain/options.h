@@ -29,6 +29,8 @@ struct TrainOptions {
   std::string precision = "fp32";
   std::string guard = "replay,skip:20,rollback:1000,stop";
   std::string inject;
+  int64_t snapshot_every = 0;
+  int64_t check_replicas = 0;
   std::string device = "auto";
   std::string resume = "auto";
   std::string trace;

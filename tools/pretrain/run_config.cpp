@@ -201,6 +201,15 @@ Result<void> resolve_run(const TrainOptions& o, RunConfig& c) {
   if (o.resume != "auto" && o.resume != "never" && !parse_count(o.resume).ok())
     return usage_error("--resume is '" + o.resume + "'", "", "accepted: auto, never, a step");
   c.ladder = BALLAST_TRY(Ladder::parse(o.guard));
+  if (c.ladder.has(RungKind::drop_source) && c.sources.size() < 2)
+    return usage_error("--guard: drop-source needs several sources of data", "",
+                       "give more --data");
+  if (o.snapshot_every < 0)
+    return usage_error(fmt::format("--snapshot-every is {}", o.snapshot_every), "",
+                       "accepted: 0 or more");
+  if (o.check_replicas < 0)
+    return usage_error(fmt::format("--check-replicas is {}", o.check_replicas), "",
+                       "accepted: 0 or more");
   c.faults = BALLAST_TRY(parse_injection(o.inject));
   for (const Fault& fault : c.faults) {
     if (fault.step > c.total_steps) {
@@ -328,6 +337,8 @@ std::string RunConfig::toml() const {
   word("precision", o.precision);
   word("recompute", o.recompute);
   word("guard", o.guard);
+  line("snapshot_every", fmt::format("{}", o.snapshot_every));
+  line("check_replicas", fmt::format("{}", o.check_replicas));
   word("inject", o.inject);
   word("device", o.device);
   word("ckpt_every", o.checkpoint_every);

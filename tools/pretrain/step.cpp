@@ -25,20 +25,24 @@ std::optional<double> known(double value) {
 Result<StepWork> Trainer::step() {
   step_start_ = std::chrono::steady_clock::now();
   StepWork work;
-  BALLAST_TRY(load_batch(work));  // consumes the batch whatever becomes of the step
-  forward_backward(work);         // gradients, loss rows
-  BALLAST_TRY(inject(work));      // faults on purpose
-  measure(work);                  // the one host wait: loss and norm arrive
-  decide(work);                   // the laws: skip or not, clip factor, learning rate
-  update(work);                   // the optimizer, with a factor and an apply flag
-  advance(work);                  // counters and statistics
-  BALLAST_TRY(record(work));      // trace
+  BALLAST_TRY(load_batch(work));   // consumes the batch whatever becomes of the step
+  BALLAST_TRY(fire_faults(work));  // on purpose
+  forward_backward(work, false);   // gradients, loss rows
+  measure(work);                   // the one host wait: loss and norm arrive
+  judge(work);                     // the detector's verdict
+  BALLAST_TRY(verify(work));       // a suspicious step is computed twice
+  if (!work.hardware.empty()) return work;
+  decide(work);               // the laws: skip or not, clip factor, learning rate
+  update(work);               // the optimizer, with a factor and an apply flag
+  advance(work);              // counters and statistics
+  BALLAST_TRY(record(work));  // trace
   return work;
 }
 
 Result<void> Trainer::load_batch(StepWork& work) {
   work.step = state_.step + 1;
-  work.lr = config_.schedule.lr(state_.tokens, config_.batch_tokens);
+  work.lr =
+      config_.schedule.lr(state_.tokens, config_.batch_tokens) * memory_.interventions.lr_factor;
   const int64_t share = config_.batch_samples / world_.size();
   const Result<void> read = batches_->read(state_.samples + world_.rank() * share, share, batch_);
   if (world_.alone()) {
@@ -72,7 +76,7 @@ void Trainer::upload(const HostBatch& batch, int64_t micro, int64_t valid) {
   backend_->synchronize(backend_->record(StreamId::compute));  // `labels` ends here
 }
 
-void Trainer::forward_backward(const StepWork& work) {
+void Trainer::forward_backward(const StepWork& work, bool again) {
   const int64_t rows = buffers_.tokens.cols;
   const MicroBatch micro = {buffers_.tokens, buffers_.labels, buffers_.weight, buffers_.doc_start};
   const int64_t micros = config_.micro_batches() / world_.size(), slots = gradient_sum_->slots();
@@ -88,33 +92,9 @@ void Trainer::forward_backward(const StepWork& work) {
     if (in_slot + 1 == micros / slots && i + 1 < micros) gradient_sum_->end_slot(slot);
   }
   model_->on_final_gradients(nullptr);
+  corrupt_own_gradient(work, again);
   gradient_sum_->finish();
-}
-
-Result<void> Trainer::inject(StepWork& work) {
-  for (Fault& fault : config_.faults) {
-    if (fault.fired || fault.step != work.step) continue;
-    fault.fired = true;
-    switch (fault.kind) {
-      case FaultKind::grad:
-        backend_->scale(buffers_.grads, buffers_.grads, static_cast<float>(fault.factor));
-        break;
-      case FaultKind::spike:
-        work.update_factor = fault.factor;
-        break;
-      case FaultKind::nan: {
-        const float value = std::numeric_limits<float>::quiet_NaN();
-        backend_->copy_in(buffers_.grads.data, &value, sizeof(value), StreamId::compute);
-        backend_->synchronize(backend_->record(StreamId::compute));
-        break;
-      }
-    }
-    // On disk before it has an effect: a killed run does not see the same fault twice.
-    BALLAST_TRY(append_journal(fs_, config_.typed.run, "inject",
-                               {{"step", work.step}, {"fault", fault.text()}}));
-    BALLAST_TRY(event(work.step, "inject", fault.text()));
-  }
-  return {};
+  corrupt_sum(work);
 }
 
 void Trainer::measure(StepWork& work) {
@@ -134,11 +114,13 @@ void Trainer::reduce_losses(StepWork& work) {
   const auto slots = static_cast<size_t>(gradient_sum_->slots());
   const auto ranks = static_cast<size_t>(world_.size()), rank = static_cast<size_t>(world_.rank());
   const size_t parts = slots * ranks;
-  std::vector<double> sums(3 * parts + kCauses + 1);
+  const size_t sources = config_.sources.size() > 1 ? config_.sources.size() : 0;
+  std::vector<double> sums(3 * parts + kCauses + 1 + 2 * sources);
   const std::span<double> loss = std::span(sums).first(parts),
                           lse = std::span(sums).subspan(parts, parts),
                           count = std::span(sums).subspan(2 * parts, parts),
-                          votes = std::span(sums).subspan(3 * parts);
+                          votes = std::span(sums).subspan(3 * parts),
+                          by_source = votes.subspan(kCauses + 1);
   rows_.resize(static_cast<size_t>(buffers_.loss_rows.cols));
   const auto add_rows = [&](const Tensor& rows, bool squared, std::span<double> sum) {
     backend_->copy_out(rows_.data(), rows.data, rows.cols * 4, StreamId::compute);
@@ -152,7 +134,9 @@ void Trainer::reduce_losses(StepWork& work) {
     }
   };
   add_rows(buffers_.loss_rows, false, loss);
+  sum_sequences();
   if (config_.z_loss > 0) add_rows(buffers_.lse_rows, true, lse);
+  add_by_source(by_source);
   if (!world_.alone()) {
     votes[static_cast<size_t>(poll().cause)] = 1;
     votes[kCauses] = world_.leads() && config_.checkpoint_steps == 0 &&
@@ -162,6 +146,9 @@ void Trainer::reduce_losses(StepWork& work) {
       if (votes[c] > 0) request_.cause = static_cast<Cause>(c);
     save_due_ = votes[kCauses] > 0;
   }
+  source_loss_.assign(sources, std::numeric_limits<double>::quiet_NaN());
+  for (size_t s = 0; s < sources; ++s)
+    if (by_source[2 * s + 1] > 0) source_loss_[s] = by_source[2 * s] / by_source[2 * s + 1];
   if (work.valid == 0) return;
   const auto valid = static_cast<double>(work.valid);
   work.loss = sum_pairwise(loss) / valid;
@@ -173,18 +160,45 @@ void Trainer::reduce_losses(StepWork& work) {
   }
 }
 
+// Of this rank's sequences, from the loss rows on the host.
+void Trainer::sum_sequences() {
+  sequence_loss_.assign(rows_.size() / static_cast<size_t>(config_.seq_len), {});
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    if (batch_.labels[i] == kMaskedLabel) continue;
+    WindowSum& sum = sequence_loss_[i / static_cast<size_t>(config_.seq_len)];
+    sum.loss += static_cast<double>(rows_[i]);
+    sum.tokens += 1;
+  }
+}
+
+// Loss and count of labels by source, in pairs; empty with one source.
+void Trainer::add_by_source(std::span<double> sums) const {
+  if (sums.empty()) return;
+  const int64_t first = state_.samples + world_.rank() * (config_.batch_samples / world_.size());
+  for (size_t i = 0; i < sequence_loss_.size(); ++i) {
+    const int64_t sample = batches_->sample_of(first + static_cast<int64_t>(i));
+    const auto source = static_cast<size_t>(batches_->order().at(sample).source);
+    sums[2 * source] += sequence_loss_[i].loss;
+    sums[2 * source + 1] += sequence_loss_[i].tokens;
+  }
+}
+
+void Trainer::judge(StepWork& work) {
+  if (work.valid == 0) return;
+  detector_before_ = detector_;
+  work.verdict = detector_.observe(work.loss, work.grad_norm);
+}
+
 void Trainer::decide(StepWork& work) {
   if (work.valid == 0) {
     work.apply = false;
     work.skip_reason = "no labels";
     return;
   }
-  detector_before_ = detector_;
-  work.verdict = detector_.observe(work.loss, work.grad_norm);
   const bool incident = work.verdict.loss.onset || work.verdict.loss.persistent;
   if (work.verdict.nonfinite()) {
     work.skip_reason = "nonfinite";
-  } else if (incident && !config_.ladder.off()) {
+  } else if (incident && !config_.ladder.off() && !waits_for_jump()) {
     work.skip_reason = "guard";
   }
   work.apply = work.skip_reason.empty();
@@ -233,6 +247,8 @@ void Trainer::advance(const StepWork& work) {
   state_.tokens_trained += config_.batch_tokens;
   ++state_.optimizer_steps;
   detector_.accept(work.loss, work.grad_norm);
+  for (size_t s = 0; s < source_loss_.size(); ++s)
+    if (!std::isnan(source_loss_[s])) memory_.learn(s, source_loss_[s]);
 }
 
 Result<void> Trainer::record(const StepWork& work) {

@@ -67,10 +67,14 @@ Result<RunConfig> configure(FileSystem& fs, const TrainOptions& options, int64_t
 
 Result<int> report(const RunResult& result, const TrainOptions& options,
                    const CommonOptions& common) {
-  const bool guard = result.exit_code == kExitGuard;
+  const bool hardware = result.exit_code == kExitHardware;
+  const bool guard = result.exit_code == kExitGuard || hardware;
   // Without --json the error says it all; with --trace - stdout is the trace.
   if (options.trace != "-" && (common.json || !guard)) print_result(result, common);
-  if (guard) return Error{ErrorKind::guard, result.reason, options.run, ""};
+  if (guard) {
+    return Error{hardware ? ErrorKind::hardware : ErrorKind::guard, result.reason, options.run,
+                 hardware ? "the state before it is saved; go on with another device" : ""};
+  }
   if (result.trace_lost && result.exit_code == kExitDone)
     return io_error("the trace is incomplete", "standard output",
                     "the run is done, its whole trace is RUN/trace.jsonl");

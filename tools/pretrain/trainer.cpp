@@ -63,6 +63,7 @@ Result<void> Trainer::allocate() {
   blocks_.resize(static_cast<size_t>(buffers_.block_sums.elements()));
   batches_ = std::make_unique<BatchSource>(BALLAST_TRY(BatchSource::make(config_)));
   clipper_ = BALLAST_TRY(make_clipper(config_.clip));
+  snapshots_ = SnapshotRing(config_.ladder.off() ? 0 : config_.typed.snapshot_every);
   return {};
 }
 
@@ -88,6 +89,8 @@ Result<Json> Trainer::take_run() {
     from = wanted;
   }
   if (!from.has_value()) BALLAST_TRY(refuse_damaged_run());
+  const int64_t step = from.has_value() ? from->step : 0;
+  if (step < config_.total_steps) BALLAST_TRY(check_progress(step));
   Json decision = {{"segment", plan.segment}, {"skip", Json::array()}};
   if (from.has_value()) decision["checkpoint"] = from->path;
   if (plan.rollback.has_value()) decision["parent"] = plan.rollback->parent_segment;
@@ -111,7 +114,7 @@ Result<void> Trainer::begin() {
   } else {
     BALLAST_TRY(world_.agree(start_fresh()));
   }
-  BALLAST_TRY(world_.agree(restore_incidents()));
+  BALLAST_TRY(world_.agree(restore_faults()));
   finished_ = state_.step >= config_.total_steps;
   if (finished_) return {};
 
@@ -119,12 +122,13 @@ Result<void> Trainer::begin() {
   control_ = std::make_unique<Control>(fs_, leads ? run : "", config_.max_wall_seconds);
   trace_ = BALLAST_TRY(TraceWriter::open(fs_, run, leads ? config_.typed.trace : ""));
   const auto segment = plan.at("segment").get<int64_t>();
-  BALLAST_TRY(append_journal(fs_, run, resumes ? "resume" : "start",
-                             {{"step", state_.step}, {"segment", segment}}));
+  BALLAST_TRY(journal(resumes ? "resume" : "start", {{"step", state_.step}, {"segment", segment}}));
   const int64_t parent = plan.value("parent", state_.segment);
   BALLAST_TRY(start_segment(segment, resumes, parent, state_.step));
   if (resumes) {
     BALLAST_TRY(event(state_.step, "resume", plan.at("checkpoint").get<std::string>()));
+    BALLAST_TRY(look_ahead());
+    BALLAST_TRY(take_forks());
   } else {
     BALLAST_TRY(write_text(fs_, join_path(run, "config.toml"), config_.toml()));
     BALLAST_TRY(save("start"));  // a way back exists before the first incident
@@ -195,26 +199,55 @@ Result<void> Trainer::load(const CheckpointRef& ref) {
   backend_->synchronize(backend_->record(StreamId::compute));
   model_->prepare_weights();
   warn_of_other_bits(loaded.state.environment);
-  BALLAST_TRY(clipper_->load(loaded.state.clipper));
-  BALLAST_TRY(detector_.load(loaded.state.guard));
-  state_ = std::move(loaded.state);
+  BALLAST_TRY(adopt_state(std::move(loaded.state)));
   manifest_hash_ = loaded.manifest_hash;
   last_saved_step_ = state_.step;
+  return {};
+}
+
+// What the laws hold, into the state that a checkpoint or a snapshot keeps; and back.
+void Trainer::collect_state() {
+  state_.clipper = clipper_->state();
+  state_.guard = guard_json(detector_, config_.ladder, memory_);
+  state_.config = config_.law();
+  state_.environment = environment();
+}
+
+Result<void> Trainer::adopt_state(TrainState state) {
+  GuardMemory memory;
+  BALLAST_TRY(load_guard(state.guard, detector_, config_.ladder, memory));
+  state_ = std::move(state);
+  BALLAST_TRY(intervene(memory.interventions));
+  memory_ = std::move(memory);
+  BALLAST_TRY(clipper_->load(state_.clipper));
   batches_->set_skip_ranges(state_.skip_ranges);
   return {};
 }
 
-// What the journal knows and checkpoints do not: faults that have fired, answers already tried.
-Result<void> Trainer::restore_incidents() {
+// What the journal knows and checkpoints do not: faults that have fired.
+Result<void> Trainer::restore_faults() {
   const JournalContents journal = BALLAST_TRY(read_journal(fs_, config_.typed.run));
   for (const JournalRecord& record : journal.records) {
     if (record.event == "inject" && record.object.contains("fault")) {
       for (Fault& fault : config_.faults) fault.fired |= record.object.at("fault") == fault.text();
     }
-    if (record.object.contains("ladder"))
-      BALLAST_TRY(config_.ladder.load(record.object.at("ladder")));
   }
   return {};
+}
+
+// By the leader. A run that dies again and again before its next checkpoint computes the same steps
+// for ever.
+Result<void> Trainer::check_progress(int64_t step) {
+  constexpr int64_t kRestarts = 3;
+  if (config_.ladder.off()) return {};
+  const JournalContents contents = BALLAST_TRY(read_journal(fs_, config_.typed.run));
+  if (restarts_without_progress(contents) < kRestarts) return {};
+  const std::string reason = fmt::format("{} restarts made no progress", kRestarts);
+  BALLAST_TRY(journal("guard-stop", {{"step", step}, {"reason", reason}}));
+  return Error{ErrorKind::guard, reason, config_.typed.run,
+               fmt::format("the newest checkpoint is of step {}; see what ended them, then start "
+                           "again or save more often",
+                           step)};
 }
 
 Result<void> Trainer::start_segment(int64_t segment, bool has_parent, int64_t parent,
@@ -233,7 +266,7 @@ Result<void> Trainer::start_segment(int64_t segment, bool has_parent, int64_t pa
   r.model = config_.model_name;
   r.optimizer = config_.law()["optimizer"].get<std::string>();
   r.schedule = config_.schedule.spec();
-  r.clip = config_.clip;
+  r.clip = clipper_->spec();
   r.guard = config_.ladder.spec();
   r.precision = config_.typed.precision;
   r.device = backend_->description();
@@ -275,10 +308,7 @@ Result<SavedCheckpoint> Trainer::write_checkpoint() {
   backend_->copy_out(m.data(), buffers_.m.data, table_.flat_size * 4, StreamId::compute);
   backend_->copy_out(v.data(), buffers_.v.data, table_.flat_size * 4, StreamId::compute);
   backend_->synchronize(backend_->record(StreamId::compute));
-  state_.clipper = clipper_->state();
-  state_.guard = detector_.state();
-  state_.config = config_.law();
-  state_.environment = environment();
+  collect_state();
   SaveOptions options;
   options.tokenizer = config_.tokenizer;
   const SavedCheckpoint saved =
@@ -286,7 +316,10 @@ Result<SavedCheckpoint> Trainer::write_checkpoint() {
                                   {params.data(), m.data(), v.data()}, state_, options));
   RetentionPolicy keep = config_.keep;
   // The next onset must find a checkpoint that is older than what led to it.
-  if (!config_.ladder.off()) keep.way_back = std::max<int64_t>(0, state_.step + 1 - kLeadSteps);
+  if (!config_.ladder.off()) {
+    for (const int64_t margin : {kLeadSteps, config_.ladder.longest_way_back()})
+      keep.way_back.push_back(state_.step + 1 - margin);
+  }
   BALLAST_TRY(apply_retention(fs_, config_.typed.run, keep, true));
   return saved;
 }
@@ -362,7 +395,12 @@ Result<RunResult> Trainer::run() {
   last_save_ = Clock::now();
   bool stopped = false;
   while (!stopped && state_.step < config_.total_steps) {
+    BALLAST_TRY(take_forks());
     const StepWork work = BALLAST_TRY(step());
+    if (!work.hardware.empty()) {
+      BALLAST_TRY(stop_on_hardware(work, result));
+      break;
+    }
     show_progress(work);
     const bool restored = BALLAST_TRY(answer_incident(work, result));
     if (result.exit_code != kExitDone) break;  // the last good checkpoint stays as it is
@@ -372,6 +410,10 @@ Result<RunResult> Trainer::run() {
       if (last && !(config_.val_every > 0 && state_.step % config_.val_every == 0))
         BALLAST_TRY(evaluate());
       if (last || checkpoint_due()) BALLAST_TRY(save(last ? "end" : "interval"));
+      if (snapshots_.due(state_.step)) {
+        collect_state();
+        snapshots_.take(*backend_, state_, kept_tensors(buffers_));
+      }
     }
     stopped = BALLAST_TRY(serve_requests(result)) && state_.step < config_.total_steps;
   }

@@ -5,7 +5,10 @@
 // One thread drives it.
 //   trainer.cpp     opening, resuming, the loop around step()
 //   step.cpp        the passes
+//   faults.cpp      faults on purpose
+//   verify.cpp      computing a suspicious step twice
 //   recovery.cpp    what the guard does
+//   forks.cpp       the settings that recoveries change, and when
 //   evaluation.cpp  held-out loss
 #pragma once
 
@@ -16,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "libcore/checkpoint/forks.h"
 #include "libcore/checkpoint/lease.h"
 #include "libcore/checkpoint/rollback.h"
 #include "libcore/checkpoint/store.h"
@@ -29,8 +33,10 @@
 #include "tools/pretrain/buffers.h"
 #include "tools/pretrain/control.h"
 #include "tools/pretrain/gradient_sum.h"
+#include "tools/pretrain/guard_memory.h"
 #include "tools/pretrain/held_out.h"
 #include "tools/pretrain/run_config.h"
+#include "tools/pretrain/snapshots.h"
 #include "tools/pretrain/world.h"
 
 namespace ballast {
@@ -49,7 +55,17 @@ struct StepWork {
   Verdict verdict;
   bool apply = true;
   std::string skip_reason;
+  std::vector<Fault> faults;  // that fired in it
+  std::string rerun;          // what computing it twice showed; empty: it was not
+  std::string hardware;       // what is suspected of the machine; empty: nothing
   double param_norm = 0, update_norm = 0, v_norm = 0;
+};
+
+// Where a recovery begins: a state to load, and the step after which the line is a new one.
+struct WayBack {
+  int64_t fork = 0;
+  int64_t state = 0;  // its step, at or before the fork
+  bool in_memory = false;
 };
 
 struct RunResult {
@@ -78,7 +94,10 @@ class Trainer {
   Result<void> start_fresh();
   Result<void> load(const CheckpointRef& ref);
   Result<void> check_law(const Json& stored) const;
-  Result<void> restore_incidents();
+  Result<void> restore_faults();
+  Result<void> check_progress(int64_t step);
+  void collect_state();
+  Result<void> adopt_state(TrainState state);
   Result<void> start_segment(int64_t segment, bool has_parent, int64_t parent, int64_t parent_step);
   Result<void> save(const std::string& why);
   Result<SavedCheckpoint> write_checkpoint();
@@ -94,9 +113,11 @@ class Trainer {
   // step.cpp
   Result<StepWork> step();
   Result<void> load_batch(StepWork& work);
-  void forward_backward(const StepWork& work);
-  Result<void> inject(StepWork& work);
+  void forward_backward(const StepWork& work, bool again);
   void measure(StepWork& work);
+  void sum_sequences();
+  void add_by_source(std::span<double> sums) const;
+  void judge(StepWork& work);
   void decide(StepWork& work);
   void update(StepWork& work);
   void advance(const StepWork& work);
@@ -104,13 +125,47 @@ class Trainer {
   void upload(const HostBatch& batch, int64_t micro, int64_t valid);
   void reduce_losses(StepWork& work);
 
+  // faults.cpp
+  Result<void> fire_faults(StepWork& work);
+  Result<void> feed_rare_batch(StepWork& work);
+  void corrupt_own_gradient(const StepWork& work, bool again);
+  void corrupt_sum(const StepWork& work);
+
+  // verify.cpp
+  Result<void> verify(StepWork& work);
+  Result<void> compare_weights(StepWork& work);
+  Result<void> suspect_hardware(StepWork& work, const std::string& what,
+                                const std::vector<int64_t>& ranks, Json details);
+  Result<void> stop_on_hardware(const StepWork& work, RunResult& result);
+
   // recovery.cpp: true when the run continues from another place.
   Result<bool> answer_incident(const StepWork& work, RunResult& result);
+  Result<std::optional<Alarm>> raise_alarm(const StepWork& work);
+  bool waits_for_jump() const {
+    return memory_.wait.active() && memory_.wait.alarm().kind == IncidentKind::jump;
+  }
+  std::optional<Alarm> end_wait(const StepWork& work);
+  Result<void> begin_wait(const Alarm& alarm, const Rung& rung);
   Result<bool> repeat_step(const StepWork& work);
-  Result<bool> roll_back(const StepWork& work, const Rung& rung);
-  Result<Json> move_back(const StepWork& work, const Rung& rung);
-  Result<int64_t> parent_step(const StepWork& work, const Rung& rung) const;
-  SkipRange suspicious_samples(int64_t batches, int64_t parent_step) const;
+  Result<WayBack> way_back(const Alarm& alarm, const Rung& rung) const;
+  SkipRange suspicious_samples(const Alarm& alarm, int64_t batches, int64_t fork) const;
+  std::optional<size_t> suspicious_source() const;
+  bool is_dropped(const std::string& source) const;
+  Interventions interventions_after(const Alarm& alarm, const Rung& rung, int64_t fork) const;
+  Result<bool> go_back(const Alarm& alarm, const Rung& rung);
+  Result<Json> move_back(const Alarm& alarm, const Rung& rung);
+  Result<Json> commit(const WayBack& way, const std::vector<SkipRange>& skip,
+                      const std::string& reason, const Json& details);
+
+  // forks.cpp
+  Result<void> look_ahead();
+  Result<int64_t> free_segment();
+  Result<void> journal(const std::string& event, const Json& fields);
+  Result<void> take_forks();
+  Result<void> take(const Fork& fork);
+  Result<void> intervene(const Interventions& after);
+  Result<void> announce(const Interventions& before, const std::string& clip_before);
+  Result<void> planned_event(const std::string& name, const std::string& reason, Json details);
 
   // evaluation.cpp
   Result<void> evaluate();
@@ -131,8 +186,13 @@ class Trainer {
   std::unique_ptr<BatchSource> batches_;
   std::unique_ptr<Clipper> clipper_;
   Detector detector_;
-  Detector detector_before_;    // as it was when it judged the last step
-  std::optional<Lease> lease_;  // the leader's
+  Detector detector_before_;  // as it was when it judged the last step
+  GuardMemory memory_;
+  std::vector<Fork> forks_ahead_;
+  SnapshotRing snapshots_;
+  std::vector<double> source_loss_;       // of the last step, by source; NaN: no labels of it
+  std::vector<WindowSum> sequence_loss_;  // of this rank's sequences of the last step
+  std::optional<Lease> lease_;            // the leader's
   std::unique_ptr<TraceWriter> trace_;
   std::unique_ptr<Control> control_;
   ProgressLine progress_;

@@ -44,11 +44,29 @@ TEST(Retention, KeepsOneWayBack) {
                                              {201, false, false, false},
                                              {300, true, false, false}};
   RetentionPolicy policy = *parse_retention("last=1", "--keep");
-  policy.way_back = 299;
+  policy.way_back = {299};
   const auto decisions = decide_retention(facts, policy);
   EXPECT_FALSE(decisions[0].keep);
   EXPECT_EQ(decisions[1].reason, "way back");
   EXPECT_EQ(decisions[3].reason, "newest");
+}
+
+// Otherwise nothing would ever get old enough while `last` is short.
+TEST(Retention, KeepsWhatWillBeOldEnoughNext) {
+  RetentionPolicy policy = *parse_retention("last=1", "--keep");
+  std::vector<RetentionFacts> kept;
+  for (int64_t step = 0; step <= 1000; step += 10) {
+    kept.push_back({step, true, false, false});
+    policy.way_back = {step - 100};
+    const auto decisions = decide_retention(kept, policy);
+    for (size_t i = kept.size(); i-- > 0;)
+      if (!decisions[i].keep) kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(i));
+    EXPECT_LE(kept.size(), 3u);
+    if (step >= 200) {
+      EXPECT_LE(kept.front().step, step - 100);
+      EXPECT_GE(kept.front().step, step - 210);
+    }
+  }
 }
 
 TEST(Retention, RefusesMalformedPolicies) {

@@ -38,9 +38,30 @@ TEST(Injection, TextParsesToTheSameFault) {
 }
 
 TEST(Injection, RefusesWhatIsNoFault) {
-  for (const char* spec : {",", "nan@3,", "nan", "nan@", "nan@0", "nan@-3", "nan@x", "nan@3:x=2",
-                           "nan@3:", "grad@3", "grad@3:", "grad@3:2", "grad@3:x=", "grad@3:x=nan",
-                           "spike@3:x=inf", "spike@3:y=1", "@3", "boom@3"}) {
+  for (const char* spec : {",",
+                           "nan@3,",
+                           "nan",
+                           "nan@",
+                           "nan@0",
+                           "nan@-3",
+                           "nan@x",
+                           "nan@3:x=2",
+                           "nan@3:",
+                           "grad@3",
+                           "grad@3:",
+                           "grad@3:2",
+                           "grad@3:x=",
+                           "grad@3:x=nan",
+                           "spike@3:x=inf",
+                           "spike@3:y=1",
+                           "@3",
+                           "boom@3",
+                           "nan@3:rank=",
+                           "nan@3:rank=-1",
+                           "flip@3:rank=x",
+                           "flip@3:x=2",
+                           "rare@3:rank=0",
+                           "spike@3:rank=1"}) {
     const auto faults = parse_injection(spec);
     ASSERT_FALSE(faults.ok()) << spec;
     EXPECT_EQ(faults.error().kind, ErrorKind::usage) << spec;
@@ -53,12 +74,17 @@ TEST(Injection, RefusesTheSameFaultTwice) {
   EXPECT_NE(faults.error().message().find("given twice"), std::string::npos);
 }
 
-TEST(Injection, NamesWhatIsNotBuilt) {
-  for (const char* spec : {"flip@3:rank=0", "rare@3"}) {
-    const auto faults = parse_injection(spec);
-    ASSERT_FALSE(faults.ok()) << spec;
-    EXPECT_NE(faults.error().message().find("is not built"), std::string::npos) << spec;
-  }
+TEST(Injection, TakesTheRankOfWhatHappensOnOne) {
+  const auto faults = parse_injection("nan@3:rank=2,flip@4,flip@5:rank=1,rare@6,nan@7:rank=0");
+  ASSERT_TRUE(faults.ok());
+  EXPECT_EQ((*faults)[0].rank, 2);
+  EXPECT_EQ((*faults)[0].text(), "nan@3:rank=2");
+  EXPECT_EQ((*faults)[1].text(), "flip@4");
+  EXPECT_EQ((*faults)[2].text(), "flip@5:rank=1");
+  EXPECT_EQ((*faults)[3].text(), "rare@6");
+  EXPECT_EQ((*faults)[4].text(), "nan@7");
+  EXPECT_TRUE((*faults)[0].repeats());
+  EXPECT_FALSE((*faults)[1].repeats());
 }
 
 }  // namespace

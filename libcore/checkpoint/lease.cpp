@@ -37,11 +37,29 @@ std::optional<std::string> start_of_process(int64_t pid) {
 }
 
 std::string job_of_environment() {
-  for (const char* name : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"}) {
+  const auto variable = [](const char* name) {
     const char* value = std::getenv(name);
-    if (value != nullptr && *value != '\0') return value;
+    return std::string(value == nullptr ? "" : value);
+  };
+  if (const std::string job = variable("SLURM_JOB_ID"); !job.empty()) {
+    const std::string restarts = variable("SLURM_RESTART_COUNT");
+    return restarts.empty() || restarts == "0" ? job : job + "/" + restarts;
   }
+  for (const char* name : {"PBS_JOBID", "LSB_JOBID", "JOB_ID"})
+    if (const std::string job = variable(name); !job.empty()) return job;
   return "";
+}
+
+// A batch system starts a job again only when its earlier start is over, on whatever host that was.
+bool is_earlier_start(const std::string& theirs, const std::string& ours) {
+  const auto split = [](const std::string& job) {
+    const size_t slash = job.find('/');
+    const std::string count = slash == std::string::npos ? "0" : job.substr(slash + 1);
+    return std::pair(job.substr(0, slash), std::strtol(count.c_str(), nullptr, 10));
+  };
+  const auto [their_job, their_start] = split(theirs);
+  const auto [our_job, our_start] = split(ours);
+  return !our_job.empty() && their_job == our_job && their_start < our_start;
 }
 
 // nullopt: no lease, or one that does not read; the latter is taken over like a stale one, since a
@@ -136,6 +154,7 @@ bool is_lease_stale(const LeaseHolder& holder, const LeaseSystem& system) {
     if (!started || (known && *started != holder.started)) return true;
     if (known) return false;  // alive: however late it is with renewing
   }
+  if (is_earlier_start(holder.job, system.job)) return true;
   return system.now_us() - holder.renewed_us > kLeaseExpirySeconds * kSecond;
 }
 

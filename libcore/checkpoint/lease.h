@@ -1,7 +1,8 @@
 // RUN/lease.json says who runs a run: host, pid, job id, a random token, and when it was renewed.
 // A lease instead of flock, because locks of shared file systems are released late or not at all.
 // It is stale, and taken over, when its process is known to be dead (same host, pid gone or started
-// at another time), or when it was not renewed for kLeaseExpirySeconds. One thread; renew() may be
+// at another time), when it belongs to an earlier start of the same batch job, or when it was not
+// renewed for kLeaseExpirySeconds. One thread; renew() may be
 // called from a thread of its own if nothing else uses the object. Errors: kind usage naming the
 // holder, kind io.
 #pragma once
@@ -25,7 +26,7 @@ struct LeaseHolder {
   std::string host;
   int64_t pid = 0;
   std::string started;  // start time of the process in the system's own units; tells reused pids
-  std::string job;      // batch system's id; empty: none
+  std::string job;      // batch system's id, "ID/RESTARTS" after a requeue; empty: none
   std::string tool;     // "pretrain"
   std::string token;    // random
   int64_t renewed_us = 0;

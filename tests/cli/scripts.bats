@@ -78,5 +78,6 @@ fake() { # fake NAME BODY
 
 @test "the scripts pass shellcheck" {
   command -v shellcheck >/dev/null || skip "no shellcheck"
-  grep -lE '^#!/bin/(ba)?sh' "$SRC"/scripts/* "$SRC"/tests/support/* "$SRC/.ci/run" | xargs shellcheck
+  grep -lE '^#!/bin/(ba)?sh' "$SRC"/scripts/* "$SRC"/tests/support/* "$SRC"/tests/slurm/cluster \
+    "$SRC"/examples/slurm/* "$SRC/.ci/run" | xargs shellcheck
 }

@@ -114,3 +114,51 @@ stop_at() {
   ranks 2 --run replay "${SHARED[@]}" --steps 20 --deterministic world --inject nan@13
   same_line replay "$BATS_FILE_TMPDIR/world"
 }
+
+# A rank that is killed in the middle of an exchange: it is stopped first, so that the others wait for it.
+@test "a rank killed in a collective ends the others with 4 and its name, and the run goes on afterwards" {
+  start_ranks 4 --run run "${SHARED[@]}" --steps 20 --ckpt-every 5 --deterministic world
+  while kill -0 "${PIDS[2]}" && ! grep -qs '"step":6,' run/trace.jsonl; do :; done
+  kill -STOP "${PIDS[2]}"
+  # The others stand still now: no new step appears while their processor time stays what it is.
+  until stands_still; do :; done
+  kill -9 "${PIDS[2]}"
+  wait_ranks
+  [ "${STATUSES[*]}" = "4 4 137 4" ]
+  [ "$(cat rank?.err)" = "pretrain: error: lost rank 2 (its connection was closed)" ]
+  "$BIN/ckpt" verify --full run
+  ranks 2 --run run "${SHARED[@]}" --steps 20 --deterministic world
+  same_line run "$BATS_FILE_TMPDIR/world"
+}
+# Do ranks 0, 1 and 3 sleep? Field 3 of stat is the state, after the name in parentheses.
+stands_still() {
+  local i r
+  for i in 1 2 3 4 5 6 7 8 9 10; do
+    for r in 0 1 3; do
+      [ "$(sed 's/.*) \(.\).*/\1/' "/proc/${PIDS[$r]}/stat")" = S ] || return 1
+    done
+  done
+}
+
+@test "a rank that no longer answers is lost after the time of its silence" {
+  export BALLAST_HEARTBEAT_TIMEOUT=3
+  start_ranks 2 --run run "${SHARED[@]}" --steps 100000 --ckpt-every 5
+  while kill -0 "${PIDS[1]}" && ! grep -qs '"step":6,' run/trace.jsonl; do :; done
+  kill -STOP "${PIDS[1]}"
+  wait "${PIDS[0]}" && return 1
+  [ $? -eq 4 ]
+  grep -q "error: lost rank 1 (silent for 3 s)" rank0.err
+  kill -9 "${PIDS[1]}"
+  wait "${PIDS[1]}" || true
+  "$BIN/ckpt" verify --full run
+}
+
+@test "rank 0 lost ends all others, each of which says so" {
+  start_ranks 3 --run run "${SHARED[@]}" --batch-tokens 768 --steps 100000 --ckpt-every 5
+  while kill -0 "${PIDS[1]}" && ! grep -qs '"step":6,' run/trace.jsonl; do :; done
+  kill -9 "${PIDS[0]}"
+  wait_ranks
+  [ "${STATUSES[*]}" = "137 4 4" ]
+  grep -q "rank 1: error: lost rank 0" rank1.err
+  grep -q "rank 2: error: lost rank 0" rank2.err
+}

@@ -33,6 +33,7 @@ start_ranks() {
   PIDS=()
   for ((r = 0; r < n; r++)); do
     BALLAST_RANK=$r BALLAST_WORLD_SIZE=$n BALLAST_MASTER=127.0.0.1:$port BALLAST_COMM_TIMEOUT=120 \
+      ${PEAK:+"$SUPPORT/training_tool" peak "rank$r.peak"} \
       "$BIN/pretrain" "${TRAIN_ARGS[@]}" > "rank$r.out" 2> "rank$r.err" &
     PIDS+=($!)
   done

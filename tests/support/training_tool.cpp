@@ -3,8 +3,11 @@
 //   training_tool losses TRACE                  "step loss norm" of the surviving line, exact
 //   doubles
 //   training_tool port                          a port of the loopback interface that is free
+//   training_tool peak FILE COMMAND...          runs it; FILE gets the most memory it had, in bytes
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -72,6 +75,22 @@ int print_free_port() {
   return 0;
 }
 
+int run_and_measure(const char* file, char** command) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execvp(command[0], command);
+    ::_exit(127);
+  }
+  int status = 0;
+  rusage usage = {};
+  if (child < 0 || ::wait4(child, &status, 0, &usage) != child) return 1;
+  std::FILE* out = std::fopen(file, "w");
+  if (out == nullptr) return 1;
+  std::fprintf(out, "%lld\n", static_cast<long long>(usage.ru_maxrss) * 1024);
+  std::fclose(out);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 }  // namespace
 }  // namespace ballast
 
@@ -80,7 +99,12 @@ int main(int argc, char** argv) {
     return ballast::make_shard(argv[2], std::atoll(argv[3]), std::strtoull(argv[4], nullptr, 10));
   }
   if (argc == 3 && std::strcmp(argv[1], "losses") == 0) return ballast::print_losses(argv[2]);
+  if (argc > 3 && std::strcmp(argv[1], "peak") == 0)
+    return ballast::run_and_measure(argv[2], argv + 3);
   if (argc == 2 && std::strcmp(argv[1], "port") == 0) return ballast::print_free_port();
-  std::fputs("usage: training_tool shard PREFIX DOCUMENTS SEED | losses TRACE | port\n", stderr);
+  std::fputs(
+      "usage: training_tool shard PREFIX DOCUMENTS SEED | losses TRACE | port | peak FILE "
+      "COMMAND...\n",
+      stderr);
   return 2;
 }

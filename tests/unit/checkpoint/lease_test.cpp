@@ -57,6 +57,21 @@ TEST_F(Leases, AreHeldByOne) {
   EXPECT_TRUE(acquire("b", 11).ok());
 }
 
+TEST_F(Leases, OfAnEarlierStartOfTheSameJobAreTakenOver) {
+  LeaseSystem lost = world.system("a", 10);
+  {
+    auto held = Lease::acquire(fs, "run", "pretrain", lost);
+    ASSERT_TRUE(held.ok());
+    LeaseSystem again = world.system("b", 11);
+    for (const char* job : {"77", "78/1", "", "7/1"}) {
+      again.job = job;
+      EXPECT_FALSE(Lease::acquire(fs, "run", "pretrain", again).ok()) << job;
+    }
+    again.job = "77/1";
+    EXPECT_TRUE(Lease::acquire(fs, "run", "pretrain", again).ok());
+  }
+}
+
 TEST_F(Leases, AreReleasedByTheDestructor) {
   { const auto lease = acquire("a", 10); }
   EXPECT_FALSE(fs.exists("run/lease.json"));

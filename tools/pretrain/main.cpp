@@ -15,6 +15,10 @@ constexpr ballast::Verb kVerbs[] = {
      "  pretrain eval run@275 --canaries canaries.jsonl\n"},
     {"generate", "continue a text", ballast::add_generate,
      "  pretrain generate run --prompt 'Debian is' --temperature 0.8 --top-p 0.95\n"},
+    {"coord-check", "size of activations over widths and steps: does muP hold?",
+     ballast::add_coord_check,
+     "  pretrain coord-check --stability mup_base_width=64 --widths 64,128,256\n"
+     "  pretrain coord-check --model lab-nvidia --widths 64,128,256 -o widths.svg\n"},
 };
 
 }  // namespace

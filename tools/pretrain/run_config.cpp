@@ -32,15 +32,6 @@ Result<AdamWConfig> parse_optimizer(const std::string& text) {
   return c;
 }
 
-Result<ModelConfig> load_model_config(FileSystem& fs, const std::string& model) {
-  if (model.empty())
-    return usage_error("--model is missing", "", "a config.json, or " + preset_names());
-  const bool is_path = model.find('/') != model.npos || model.ends_with(".json");
-  if (!is_path && !fs.exists(model)) return BALLAST_TRY(find_preset(model)).model;
-  const std::string text = BALLAST_TRY(read_file(fs, model, 1 << 20));
-  return parse_model_config(BALLAST_TRY(parse_json(text, model)), model);
-}
-
 // What tells one shard from another of the same size at every start, in 4 MiB of reading: the whole
 // index and 64 evenly spaced blocks of the tokens. Damage elsewhere is for `tokshard verify`.
 Result<std::string> hash_of_shard(FileSystem& fs, const std::string& prefix) {
@@ -225,6 +216,15 @@ Result<void> resolve_run(const TrainOptions& o, RunConfig& c) {
 std::string quoted(const std::string& text) { return Json(text).dump(); }
 
 }  // namespace
+
+Result<ModelConfig> load_model_config(FileSystem& fs, const std::string& model) {
+  if (model.empty())
+    return usage_error("--model is missing", "", "a config.json, or " + preset_names());
+  const bool is_path = model.find('/') != model.npos || model.ends_with(".json");
+  if (!is_path && !fs.exists(model)) return BALLAST_TRY(find_preset(model)).model;
+  const std::string text = BALLAST_TRY(read_file(fs, model, 1 << 20));
+  return parse_model_config(BALLAST_TRY(parse_json(text, model)), model);
+}
 
 Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, bool need_run) {
   RunConfig c;

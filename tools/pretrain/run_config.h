@@ -73,6 +73,9 @@ struct RunConfig {
   std::string toml() const;
 };
 
+// A config.json, or a preset by its name.
+Result<ModelConfig> load_model_config(FileSystem& fs, const std::string& model);
+
 Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& options, int64_t seed, bool need_run);
 
 // "lr is 0.001 here and 0.002 in the checkpoint"; empty when the laws agree.

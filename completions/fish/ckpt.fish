@@ -48,4 +48,5 @@ complete -c ckpt -n '__fish_seen_subcommand_from convert' -F
 complete -c ckpt -n '__fish_seen_subcommand_from convert' -l to -x -d 'format: hf (a folder for Hugging Face transformers)'
 complete -c ckpt -n '__fish_seen_subcommand_from convert' -l dtype -x -a 'f32 bf16' -d 'type of the weights'
 complete -c ckpt -n '__fish_seen_subcommand_from convert' -l check -d 'read the folder back and compare its logits with the checkpoint'\''s'
+complete -c ckpt -n '__fish_seen_subcommand_from convert' -l weights -x -a 'trained swa ema' -d 'the trained weights, or an average that the run kept'
 complete -c ckpt -n '__fish_seen_subcommand_from convert' -l shard-bytes -x -d 'begin another weights file before one passes this'

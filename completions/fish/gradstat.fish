@@ -48,7 +48,7 @@ complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l lead-sigmas -x -
 complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l lead-span -x -d 'steps before the onset in which the norm may lead'
 complete -c gradstat -n '__fish_seen_subcommand_from clip' -F
 complete -c gradstat -n '__fish_seen_subcommand_from clip' -l on-error -x -a 'fail skip' -d 'what a damaged line does: fail, or skip it and count it'
-complete -c gradstat -n '__fish_seen_subcommand_from clip' -l clip -x -d 'strategy to replay (none, fixed:C, zclip:...); default: the run'\''s own'
+complete -c gradstat -n '__fish_seen_subcommand_from clip' -l clip -x -d 'strategy to replay (none, fixed:C, autoclip:..., zclip:..., zskip:...); default: the run'\''s own'
 complete -c gradstat -n '__fish_seen_subcommand_from clip' -l line -x -a 'surviving all' -d 'which steps are replayed: those that survived, or all branches'
 complete -c gradstat -n '__fish_seen_subcommand_from clip' -l check -d 'exit 1 unless every logged decision is reproduced bit for bit'
 complete -c gradstat -n '__fish_seen_subcommand_from clip' -l steps -d 'also print every step: step, norm, z, threshold, factor, decision'

@@ -98,7 +98,8 @@ class CpuBackend final : public Backend {
   void cast(const Tensor& y, const Tensor& x) override;
   void stats(const Tensor& out, const Tensor& x) override;
   void norm_blocks(const Tensor& out, const Tensor& x) override;
-  void adamw_step(const AdamWStep& step) override;
+  void update_ratio(const Tensor& out, const OptimizerStep& step) override;
+  void optimizer_step(const OptimizerStep& step) override;
 
  private:
   // `count` floats that stay valid until the next call; contents unspecified.

@@ -15,6 +15,11 @@ bool is_word(std::string_view text) {
   });
 }
 
+// Keys may hold a name after a dot (`weights.web=2`).
+bool is_key(std::string_view text) {
+  return is_word(text.substr(0, text.find('.'))) && !text.ends_with('.');
+}
+
 }  // namespace
 
 Result<StrategySpec> StrategySpec::parse(std::string_view text, const std::string& flag) {
@@ -33,7 +38,7 @@ Result<StrategySpec> StrategySpec::parse(std::string_view text, const std::strin
     const bool bare = equals == std::string_view::npos;
     const std::string key(bare ? std::string_view() : item.substr(0, equals));
     const std::string value(bare ? item : item.substr(equals + 1));
-    if (value.empty() || (!bare && !is_word(key)) || (bare && !spec.entries_.empty()))
+    if (value.empty() || (!bare && !is_key(key)) || (bare && !spec.entries_.empty()))
       return usage_error(fmt::format("'{}' in '{}' is not KEY=VALUE", item, text), flag);
     if (spec.has(key)) return usage_error(fmt::format("'{}' is given twice", key), flag);
     spec.entries_.push_back({key, value});

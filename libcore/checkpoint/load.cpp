@@ -49,7 +49,7 @@ class FlatTarget {
     for (const ParamSpec& spec : table.specs) specs[spec.name] = &spec;
     for (const ParameterRecord& parameter : manifest.parameters)
       shift_[parameter.name] = specs.at(parameter.name)->flat_begin - parameter.flat_begin;
-    for (float* buffer : {flat.master, flat.m, flat.v}) {
+    for (float* buffer : {flat.master, flat.m, flat.v, flat.m2, flat.swa, flat.ema}) {
       if (buffer != nullptr) std::fill_n(buffer, table.flat_size, 0.0f);
     }
   }
@@ -58,7 +58,15 @@ class FlatTarget {
     return kind == "master" ? flat_.master
            : kind == "m"    ? flat_.m
            : kind == "v"    ? flat_.v
+           : kind == "m2"   ? flat_.m2
+           : kind == "swa"  ? flat_.swa
+           : kind == "ema"  ? flat_.ema
                             : nullptr;
+  }
+
+  bool wants_optim() const {
+    return flat_.m != nullptr || flat_.v != nullptr || flat_.m2 != nullptr ||
+           flat_.swa != nullptr || flat_.ema != nullptr;
   }
 
   void put(std::string_view kind, std::string_view parameter, const TensorRecord& tensor,
@@ -80,7 +88,7 @@ Result<void> load_tensors(FileSystem& fs, const LoadedCheckpoint& loaded, const 
     if (file.tensors.empty()) continue;
     const bool optim = file.name.starts_with("optim-");
     if (!optim && !master_in_model) continue;  // rounded copies of what the optim files hold
-    if (optim && master_in_model && !flat.buffer("m") && !flat.buffer("v")) continue;
+    if (optim && master_in_model && !flat.wants_optim()) continue;
     BALLAST_TRY(read_tensor_file(
         fs, loaded.path, file, [&](const TensorRecord& tensor, int64_t offset, Bytes data) {
           const OptimName name =

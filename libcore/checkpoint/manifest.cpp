@@ -16,7 +16,9 @@ namespace ballast {
 namespace {
 
 constexpr const char* kSelfKey = "manifest_xxh3_128";
-constexpr std::array<std::string_view, 3> kKinds = {"master", "m", "v"};
+constexpr std::array<std::string_view, 6> kKinds = {"master", "m", "v", "m2", "swa", "ema"};
+// Only some runs have these; a checkpoint holds the whole of one or nothing of it.
+constexpr std::array<std::string_view, 3> kOptionalKinds = {"m2", "swa", "ema"};
 
 Json tensor_json(const TensorRecord& tensor) {
   Json json;
@@ -340,6 +342,8 @@ CoverageReport check_coverage(const Manifest& manifest) {
   const Pieces pieces = collect_pieces(manifest);
   std::vector<std::string> kinds = {"", "m", "v"};
   if (manifest.master == "optim") kinds.push_back("master");
+  for (const std::string_view kind : kOptionalKinds)
+    if (holds_state(manifest, kind)) kinds.emplace_back(kind);
   size_t used = 0;
   for (const ParameterRecord& parameter : manifest.parameters) {
     for (const std::string& kind : kinds) {
@@ -354,6 +358,15 @@ CoverageReport check_coverage(const Manifest& manifest) {
   }
   if (used != pieces.size()) return {Coverage::wrong, "a tensor belongs to no listed parameter"};
   return {};
+}
+
+bool holds_state(const Manifest& manifest, std::string_view kind) {
+  for (const FileRecord& file : manifest.files) {
+    if (!file.name.starts_with("optim-")) continue;
+    for (const TensorRecord& tensor : file.tensors)
+      if (split_optim_name(tensor.name).kind == kind) return true;
+  }
+  return false;
 }
 
 std::string step_directory_name(int64_t step) { return fmt::format("step-{:09}", step); }

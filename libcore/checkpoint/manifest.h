@@ -19,7 +19,7 @@ inline constexpr const char* kManifestName = "manifest.json";
 inline constexpr int64_t kManifestVersion = 1;
 
 // A tensor of a safetensors file. In model files the name is the parameter's; in optim files it is
-// KIND.PARAMETER with KIND one of master, m, v, and the tensor is one-dimensional.
+// KIND.PARAMETER with KIND one of master, m, v, m2, swa, ema, and the tensor is one-dimensional.
 struct TensorRecord {
   std::string name;
   std::string dtype;
@@ -84,6 +84,9 @@ struct OptimName {
   std::string_view kind, parameter;
 };
 OptimName split_optim_name(std::string_view tensor);
+
+// Does an optim file hold tensors of that kind? m2, swa and ema are there in some runs only.
+bool holds_state(const Manifest& manifest, std::string_view kind);
 
 // "step-000001234" <-> 1234; -1 for any other name.
 std::string step_directory_name(int64_t step);

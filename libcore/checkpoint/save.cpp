@@ -91,6 +91,9 @@ std::vector<FilePlan> plan_optim_files(const ParamTable& table, const FlatState&
     if (options.model_dtype != "F32") add_slices(plan, table, "master", flat.master, begin, end);
     add_slices(plan, table, "m", flat.m, begin, end);
     add_slices(plan, table, "v", flat.v, begin, end);
+    for (const auto& [kind, values] :
+         {std::pair("m2", flat.m2), std::pair("swa", flat.swa), std::pair("ema", flat.ema)})
+      if (values != nullptr) add_slices(plan, table, kind, values, begin, end);
     plan.metadata = {{"flat_begin", std::to_string(begin)}, {"flat_end", std::to_string(end)}};
     plans.push_back(std::move(plan));
   }

@@ -24,6 +24,7 @@ Json state_json(const TrainState& state) {
   json["clipper"] = state.clipper;
   json["guard"] = state.guard;
   json["schedule"] = state.schedule;
+  if (!state.averages.empty()) json["averages"] = state.averages;
   json["config"] = state.config;
   json["environment"] = state.environment;
   return json;
@@ -59,7 +60,7 @@ Result<TrainState> parse_state(std::string_view text, const std::string& where) 
   BALLAST_TRY(refuse_unknown_fields(
       json,
       {"version", "step", "tokens", "samples", "tokens_trained", "optimizer_steps", "skip_ranges",
-       "segment", "sampler", "clipper", "guard", "schedule", "config", "environment"},
+       "segment", "sampler", "clipper", "guard", "schedule", "averages", "config", "environment"},
       where));
   const int64_t version = BALLAST_TRY(count_field(json, "version", where));
   if (version != kStateVersion) {
@@ -77,6 +78,8 @@ Result<TrainState> parse_state(std::string_view text, const std::string& where) 
   state.clipper = BALLAST_TRY(object_field(json, "clipper", where));
   state.guard = BALLAST_TRY(object_field(json, "guard", where));
   state.schedule = BALLAST_TRY(object_field(json, "schedule", where));
+  if (json.contains("averages"))
+    state.averages = BALLAST_TRY(object_field(json, "averages", where));
   state.config = BALLAST_TRY(object_field(json, "config", where));
   state.environment = BALLAST_TRY(object_field(json, "environment", where));
   return state;

@@ -28,7 +28,8 @@ struct TrainState {
   Json clipper = Json::object();
   Json guard = Json::object();
   Json schedule = Json::object();
-  Json config = Json::object();  // the resolved run configuration
+  Json averages = Json::object();  // of the weights; written only when there are any
+  Json config = Json::object();    // the resolved run configuration
   Json environment =
       Json::object();  // ISA, library versions, backend, threads: what bits depend on
   bool operator==(const TrainState&) const = default;

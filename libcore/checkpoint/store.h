@@ -24,22 +24,29 @@
 namespace ballast {
 
 // The optimizer's buffers over the whole logical flat index (ParamTable::flat_size elements each,
-// f32, host memory). Padding is neither saved nor looked at.
+// f32, host memory). Padding is neither saved nor looked at. m2 is AdEMAMix's slow moment, swa and
+// ema are averages of the weights; null: the run has none.
 struct FlatState {
   const float* master = nullptr;
   const float* m = nullptr;
   const float* v = nullptr;
+  const float* m2 = nullptr;
+  const float* swa = nullptr;
+  const float* ema = nullptr;
 };
 struct MutableFlatState {
   float* master = nullptr;
   float* m = nullptr;
   float* v = nullptr;
+  float* m2 = nullptr;
+  float* swa = nullptr;
+  float* ema = nullptr;
 };
 
 struct SaveOptions {
   // Type of the model files: the compute type of the run. With "F32" they are the master weights
-  // themselves and the optim files hold m and v; with "BF16" they are rounded (to nearest even) and
-  // the optim files hold master, m and v.
+  // themselves and the optim files hold m, v, ...; with "BF16" they are rounded (to nearest even)
+  // and the optim files hold master, m and v.
   std::string model_dtype = "F32";
   int64_t model_file_bytes = int64_t{5} << 30;  // a model file is closed before it passes this
   int64_t optim_files = 1;    // slices of the flat index, cut at multiples of kFlatBlock
@@ -70,8 +77,9 @@ struct LoadedCheckpoint {
 };
 
 // `path` is a checkpoint directory (resolve_checkpoint() makes one of an address). Checks sizes and
-// hashes of everything it reads. The whole of master, m and v is written, padding as zero; m and v
-// may be null when only weights are wanted. On an error the buffers are unspecified.
+// hashes of everything it reads. The whole of each buffer is written, padding as zero and
+// what the checkpoint does not hold (holds_state()) too; all but master may be null. On an error
+// the buffers are unspecified.
 Result<LoadedCheckpoint> load_checkpoint(FileSystem& fs, const std::string& path,
                                          const ParamTable& table, const MutableFlatState& flat);
 

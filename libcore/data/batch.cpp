@@ -15,10 +15,11 @@ void HostBatch::resize(int64_t sequences, int64_t seq_len) {
 }
 
 WindowReader::WindowReader(std::shared_ptr<const ShardReader> shard, int64_t seq_len,
-                           int64_t vocab_size)
+                           int64_t vocab_size, std::shared_ptr<const Goldfish> goldfish)
     : shard_(std::move(shard)),
       seq_len_(seq_len),
       vocab_size_(vocab_size),
+      goldfish_(std::move(goldfish)),
       windows_(std::max<int64_t>(0, (shard_->total_tokens() - 1) / seq_len)) {}
 
 Result<void> WindowReader::read(int64_t window, HostBatch& batch, int64_t row) const {
@@ -32,18 +33,21 @@ Result<void> WindowReader::read(int64_t window, HostBatch& batch, int64_t row) c
                            shard_->prefix() + ".bin");
     }
   }
+  std::vector<uint8_t> drop(static_cast<size_t>(seq_len_));
+  if (goldfish_ != nullptr) goldfish_->mask(std::span<const int32_t>(ids).subspan(1), drop);
   const auto base = static_cast<size_t>(row * seq_len_);
   int64_t document = shard_->document_of(first);
   for (int64_t t = 0; t < seq_len_; ++t) {
     const auto i = base + static_cast<size_t>(t);
     const int64_t position = first + t;
     while (shard_->document_begin(document + 1) <= position) ++document;
-    const bool label_inside = position + 1 < shard_->document_begin(document + 1);
+    const bool learnt =
+        position + 1 < shard_->document_begin(document + 1) && drop[static_cast<size_t>(t)] == 0;
     batch.tokens[i] = ids[static_cast<size_t>(t)];
-    batch.labels[i] = label_inside ? ids[static_cast<size_t>(t) + 1] : kMaskedLabel;
+    batch.labels[i] = learnt ? ids[static_cast<size_t>(t) + 1] : kMaskedLabel;
     batch.doc_start[i] =
         static_cast<int32_t>(std::max<int64_t>(0, shard_->document_begin(document) - first));
-    batch.valid += label_inside ? 1 : 0;
+    batch.valid += learnt ? 1 : 0;
   }
   return {};
 }

@@ -1,6 +1,7 @@
 // Makes training samples from shards. Window w of a source holds tokens [wT, wT + T], T + 1 of
 // them: inputs are the first T, labels the last T. Document borders come from the shard's index,
-// never from token ids. A label is masked (-1) when it lies in another document than its input.
+// never from token ids. A label is masked (-1) when it lies in another document than its input, or
+// when Goldfish drops it.
 // Errors: kind io or corrupt with the shard's path. Sources may be read from several threads.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/data/goldfish.h"
 #include "libcore/data/order.h"
 #include "libcore/shard/reader.h"
 
@@ -29,7 +31,9 @@ struct HostBatch {
 
 class WindowReader {
  public:
-  WindowReader(std::shared_ptr<const ShardReader> shard, int64_t seq_len, int64_t vocab_size);
+  // With `goldfish` the labels that it drops are masked and not counted as valid.
+  WindowReader(std::shared_ptr<const ShardReader> shard, int64_t seq_len, int64_t vocab_size,
+               std::shared_ptr<const Goldfish> goldfish = nullptr);
   int64_t windows() const { return windows_; }
   // Writes sequence `row` of `batch`. Kind corrupt when an id is not below the vocabulary.
   Result<void> read(int64_t window, HostBatch& batch, int64_t row) const;
@@ -38,6 +42,7 @@ class WindowReader {
   std::shared_ptr<const ShardReader> shard_;
   int64_t seq_len_;
   int64_t vocab_size_;
+  std::shared_ptr<const Goldfish> goldfish_;
   int64_t windows_;
 };
 

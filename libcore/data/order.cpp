@@ -99,7 +99,6 @@ Result<DataOrder> DataOrder::make(uint64_t data_seed, std::vector<DataSource> so
   if (sources.size() > 65535)
     return usage_error(fmt::format("{} data sources (at most 65535)", sources.size()));
   DataOrder order;
-  order.data_seed_ = data_seed;
   for (const DataSource& source : sources) {
     if (source.windows < 1) return usage_error("shard is shorter than one sequence", source.name);
     const uint64_t stream = xxh3_64(source.name);
@@ -122,6 +121,7 @@ Result<DataOrder> DataOrder::make(uint64_t data_seed, std::vector<DataSource> so
     }
     Phase laid;
     laid.first_sample = phase.first_sample;
+    laid.seed = phase.seed.value_or(data_seed);
     laid.slots_of = round_weights(phase.weights);
     for (size_t s = 0; s < order.sources_.size(); ++s) {
       laid.base.push_back(first ? 0 : order.drawn(static_cast<int>(s), phase.first_sample));
@@ -147,9 +147,13 @@ Result<DataOrder> DataOrder::make(uint64_t data_seed, std::vector<DataSource> so
 }
 
 const DataOrder::Phase& DataOrder::phase_of(int64_t sample) const {
+  return phases_[static_cast<size_t>(phase_index(sample))];
+}
+
+int64_t DataOrder::phase_index(int64_t sample) const {
   size_t i = phases_.size() - 1;
   while (phases_[i].first_sample > sample) --i;
-  return phases_[i];
+  return static_cast<int64_t>(i);
 }
 
 int64_t DataOrder::drawn_in_phase(const Phase& phase, int source, int64_t samples) const {
@@ -178,19 +182,18 @@ SampleAddress DataOrder::at(int64_t sample) const {
   const int64_t windows = sources_[source].windows;
   const int64_t epoch = ordinal / windows;
   return {static_cast<int>(source), epoch,
-          permute(ordinal % windows, windows, data_seed_, stream_[source], epoch)};
+          permute(ordinal % windows, windows, phase.seed, stream_[source], epoch)};
 }
 
 int64_t DataOrder::find(const SampleAddress& address, int64_t samples) const {
   const auto source = static_cast<size_t>(address.source);
   const int64_t windows = sources_[source].windows;
-  const int64_t ordinal = address.epoch * windows + unpermute(address.window, windows, data_seed_,
-                                                              stream_[source], address.epoch);
   for (size_t p = phases_.size(); p-- > 0;) {
     const Phase& phase = phases_[p];
-    if (phase.base[source] > ordinal) continue;
+    const int64_t ordinal = address.epoch * windows + unpermute(address.window, windows, phase.seed,
+                                                                stream_[source], address.epoch);
     const int64_t slots = phase.slots_of[source];
-    if (slots == 0) return -1;
+    if (phase.base[source] > ordinal || slots == 0) continue;
     const int64_t within = ordinal - phase.base[source];
     for (int64_t j = 0; j < kSlots; ++j) {
       const auto slot = static_cast<size_t>(j);
@@ -198,7 +201,7 @@ int64_t DataOrder::find(const SampleAddress& address, int64_t samples) const {
         continue;
       const int64_t sample = phase.first_sample + within / slots * kSlots + j;
       const bool in_phase = p + 1 == phases_.size() || sample < phases_[p + 1].first_sample;
-      return in_phase && sample < samples ? sample : -1;
+      if (in_phase && sample < samples) return sample;
     }
   }
   return -1;

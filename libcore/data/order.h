@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct DataSource {
 struct DataPhase {
   int64_t first_sample = 0;     // 0 for the first; ascending
   std::vector<double> weights;  // one per source, >= 0, not all 0
+  // Keys the permutations instead of data_seed. Each source keeps its ordinal, so what is left of
+  // an epoch that began under another key may show windows again.
+  std::optional<uint64_t> seed = {};
 };
 
 struct SampleAddress {
@@ -44,13 +48,19 @@ class DataOrder {
   // Samples of `source` among the first `samples`.
   int64_t drawn(int source, int64_t samples) const;
   // The sample that shows (source, epoch, window), or -1 when none below `samples` does: the order
-  // is invertible.
+  // is invertible. Of several, which only phases with seeds of their own can make, the last.
   int64_t find(const SampleAddress& address, int64_t samples) const;
   const std::vector<DataSource>& sources() const { return sources_; }
+  int64_t phases() const { return static_cast<int64_t>(phases_.size()); }
+  int64_t phase_index(int64_t sample) const;
+  int64_t phase_begin(int64_t index) const {
+    return phases_[static_cast<size_t>(index)].first_sample;
+  }
 
  private:
   struct Phase {
     int64_t first_sample = 0;
+    uint64_t seed = 0;
     std::vector<int64_t> slots_of;         // per source: slots in a period
     std::vector<int64_t> base;             // per source: samples drawn in earlier phases
     std::vector<uint16_t> source_of_slot;  // kSlots entries
@@ -59,7 +69,6 @@ class DataOrder {
   const Phase& phase_of(int64_t sample) const;
   int64_t drawn_in_phase(const Phase& phase, int source, int64_t samples) const;
 
-  uint64_t data_seed_ = 0;
   std::vector<DataSource> sources_;
   std::vector<uint64_t> stream_;  // xxh3 of the name
   std::vector<Phase> phases_;

@@ -44,10 +44,12 @@ std::string capped_strategy(const std::string& spec, double cap) {
     return format_double(limit.ok() ? std::min(*limit, cap) : cap);
   };
   if (spec.starts_with("fixed:")) return "fixed:" + smaller(spec.substr(6));
-  constexpr std::string_view kCap = "cap=";
-  const size_t at = spec.find(kCap);
-  if (!spec.starts_with("zclip:") || at == std::string::npos) return "fixed:" + format_double(cap);
-  const size_t begin = at + kCap.size(), end = std::min(spec.find(',', begin), spec.size());
+  const std::string_view key = spec.starts_with("zclip:")   ? "cap="
+                               : spec.starts_with("zskip:") ? "clip="
+                                                            : "";
+  const size_t at = key.empty() ? std::string::npos : spec.find(key);
+  if (at == std::string::npos) return "fixed:" + format_double(cap);
+  const size_t begin = at + key.size(), end = std::min(spec.find(',', begin), spec.size());
   return spec.substr(0, begin) + smaller(spec.substr(begin, end - begin)) + spec.substr(end);
 }
 

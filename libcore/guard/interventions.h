@@ -28,8 +28,8 @@ struct Interventions {
 Json interventions_json(const Interventions& interventions);
 Result<Interventions> parse_interventions(const Json& json);
 
-// The strategy that clips as `spec` does but to no more than `cap` (0: `spec` itself): `fixed` and
-// `zclip` take the smaller bound, any other strategy becomes fixed:C.
+// The strategy that clips as `spec` does but to no more than `cap` (0: `spec` itself): `fixed`,
+// `zclip` and `zskip` take the smaller bound, any other strategy becomes fixed:C.
 std::string capped_strategy(const std::string& spec, double cap);
 
 }  // namespace ballast

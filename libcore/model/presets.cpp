@@ -52,6 +52,22 @@ std::vector<std::pair<std::string, std::string>> schedule_paper_recipe() {
           {"steps", "50000"}};
 }
 
+// Samples of 4,096 tokens: warm-up 4,096,000, cooldown the last 403,905,806 of 3,662,109,375. The
+// rate stays when the batch doubles.
+std::vector<std::pair<std::string, std::string>> apertus_recipe(const std::string& lr,
+                                                                const std::string& batch_tokens) {
+  return {{"optimizer",
+           "ademamix:beta1=0.9,beta2=0.999,beta3=0.9999,alpha=8,alpha_warmup=100000,"
+           "beta3_warmup=100000,eps=1e-8,decay=0.1"},
+          {"schedule", "wsd:warmup=16777216000,cooldown=1654398181376,shape=1-sqrt,final=0.1"},
+          {"clip", "fixed:0.1"},
+          {"lr", lr},
+          {"goldfish", "k=50,h=50,mode=apertus"},
+          {"seq-len", "4096"},
+          {"batch-tokens", batch_tokens},
+          {"tokens", "15T"}};
+}
+
 std::vector<Preset> make_presets() {
   std::vector<Preset> all;
   all.push_back({"demo-3m",
@@ -119,13 +135,13 @@ std::vector<Preset> make_presets() {
                   {"tokens", "1B"},
                   {"ckpt-every", "30m"}}});
   all.push_back({"apertus-8b",
-                 "Apertus 8B (technical report, tables 1 and 2): the shape",
+                 "Apertus 8B (technical report, tables 1 and 2, and its launch scripts)",
                  apertus_of({131072, 4096, 21504, 32, 32, 8, 4096, false}),
-                 {}});
+                 apertus_recipe("1.1e-4", "0:4194304,7038042112000:8388608")});
   all.push_back({"apertus-70b",
-                 "Apertus 70B (technical report, tables 1 and 2): the shape",
+                 "Apertus 70B (technical report, tables 1 and 2, and its launch scripts)",
                  apertus_of({131072, 8192, 43008, 80, 64, 8, 4096, false}),
-                 {}});
+                 apertus_recipe("1e-5", "0:8388608,4391587282944:16777216")});
   return all;
 }
 

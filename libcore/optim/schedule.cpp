@@ -42,35 +42,90 @@ Result<int64_t> take_length(StrategySpec& spec, const std::string& key, const st
   return tokens;
 }
 
+constexpr std::pair<CooldownShape, const char*> kShapes[] = {
+    {CooldownShape::one_minus_sqrt, "1-sqrt"},
+    {CooldownShape::linear, "linear"},
+    {CooldownShape::sqrt, "sqrt"},
+    {CooldownShape::cosine, "cosine"},
+    {CooldownShape::mirror_cosine, "mirror-cosine"},
+    {CooldownShape::square, "square"}};
+
+std::string shape_name(CooldownShape shape) {
+  for (const auto& [known, name] : kShapes)
+    if (known == shape) return name;
+  return "";
+}
+
+double half_cosine(double q) { return (1 + std::cos(std::numbers::pi * q)) / 2; }
+
+// Between two points the straight line; the points are not empty.
+double interpolate(const std::vector<SchedulePoint>& points, int64_t x) {
+  const auto after = std::ranges::upper_bound(points, x, {}, &SchedulePoint::tokens);
+  if (after == points.begin()) return points.front().value;
+  const SchedulePoint& a = *(after - 1);
+  if (after == points.end()) return a.value;
+  return a.value + (after->value - a.value) * ratio(x - a.tokens, after->tokens - a.tokens);
+}
+
 }  // namespace
 
+double cooldown_value(CooldownShape shape, double q) {
+  switch (shape) {
+    case CooldownShape::linear:
+      return 1 - q;
+    case CooldownShape::sqrt:
+      return std::sqrt(1 - q);
+    case CooldownShape::cosine:
+      return half_cosine(q);
+    case CooldownShape::mirror_cosine:
+      return 2 * (1 - q) - half_cosine(q);
+    case CooldownShape::square:
+      return 1 - q * q;
+    case CooldownShape::one_minus_sqrt:
+      break;
+  }
+  return 1 - std::sqrt(q);
+}
+
 double Schedule::multiplier(int64_t tokens_before, int64_t step_tokens) const {
+  if (kind == ScheduleKind::file) {
+    const double value = interpolate(points, tokens_before);
+    return absolute_points ? value / peak_lr : value;
+  }
   double warm = 1;
   if (warmup_tokens > 0) warm = std::min(1.0, ratio(tokens_before + step_tokens, warmup_tokens));
   const double f = final_fraction;
-  if (kind == ScheduleKind::cosine) {
+  if (kind == ScheduleKind::cosine || kind == ScheduleKind::linear) {
     const int64_t span = total_tokens - warmup_tokens;
     if (tokens_before < warmup_tokens || span <= 0) return warm;
     const double q = std::min(1.0, ratio(tokens_before - warmup_tokens, span));
+    if (kind == ScheduleKind::linear) return warm * (f + (1 - f) * (1 - q));
     return warm * (f + (1 - f) / 2 * (1 + std::cos(std::numbers::pi * q)));
   }
   const int64_t start = total_tokens - cooldown_tokens;
   if (kind == ScheduleKind::wsd && cooldown_tokens > 0 && tokens_before >= start) {
     const double q = std::min(1.0, ratio(tokens_before - start, cooldown_tokens));
-    const double g = shape == CooldownShape::linear ? 1 - q : 1 - std::sqrt(q);
-    return warm * (f + (1 - f) * g);
+    return warm * (f + (1 - f) * cooldown_value(shape, q));
   }
   return warm;
+}
+
+double Schedule::lr(int64_t tokens_before, int64_t step_tokens) const {
+  if (kind == ScheduleKind::file && absolute_points) return interpolate(points, tokens_before);
+  return peak_lr * multiplier(tokens_before, step_tokens);
 }
 
 std::string Schedule::spec() const {
   switch (kind) {
     case ScheduleKind::cosine:
       return fmt::format("cosine:warmup={},final={}", warmup_tokens, format_double(final_fraction));
+    case ScheduleKind::linear:
+      return fmt::format("linear:warmup={},final={}", warmup_tokens, format_double(final_fraction));
+    case ScheduleKind::file:
+      return fmt::format("file:points={},hash={}", points.size(), points_hash);
     case ScheduleKind::wsd:
       return fmt::format("wsd:warmup={},cooldown={},shape={},final={}", warmup_tokens,
-                         cooldown_tokens, shape == CooldownShape::linear ? "linear" : "1-sqrt",
-                         format_double(final_fraction));
+                         cooldown_tokens, shape_name(shape), format_double(final_fraction));
     case ScheduleKind::constant:
       break;
   }
@@ -83,9 +138,10 @@ Result<Schedule> make_schedule(std::string_view text, double peak_lr, int64_t to
   Schedule schedule;
   schedule.peak_lr = peak_lr;
   schedule.total_tokens = total_tokens;
-  if (spec.kind() != "wsd" && spec.kind() != "cosine" && spec.kind() != "constant")
+  if (spec.kind() != "wsd" && spec.kind() != "cosine" && spec.kind() != "linear" &&
+      spec.kind() != "constant")
     return usage_error(fmt::format("schedule '{}' is not built", spec.kind()), spec.flag(),
-                       "wsd, cosine, constant");
+                       "wsd, cosine, linear, constant, file:F");
   if (total_tokens <= 0) return usage_error("the run has no tokens", spec.flag());
   schedule.warmup_tokens =
       BALLAST_TRY(take_length(spec, "warmup", "1%", total_tokens, batch_tokens));
@@ -93,13 +149,20 @@ Result<Schedule> make_schedule(std::string_view text, double peak_lr, int64_t to
     schedule.kind = ScheduleKind::cosine;
     schedule.final_fraction = BALLAST_TRY(spec.take_number("final", 0.1, 0, 1));
   }
+  if (spec.kind() == "linear") {
+    schedule.kind = ScheduleKind::linear;
+    schedule.final_fraction = BALLAST_TRY(spec.take_number("final", 0, 0, 1));
+  }
   if (spec.kind() == "wsd") {
     schedule.kind = ScheduleKind::wsd;
     schedule.final_fraction = BALLAST_TRY(spec.take_number("final", 0, 0, 1));
     schedule.cooldown_tokens =
         BALLAST_TRY(take_length(spec, "cooldown", "20%", total_tokens, batch_tokens));
-    const std::string shape = BALLAST_TRY(spec.take_word("shape", "1-sqrt", {"1-sqrt", "linear"}));
-    if (shape == "linear") schedule.shape = CooldownShape::linear;
+    std::vector<std::string> names;
+    for (const auto& [shape, name] : kShapes) names.emplace_back(name);
+    const std::string name = BALLAST_TRY(spec.take_word("shape", "1-sqrt", names));
+    for (const auto& [shape, known] : kShapes)
+      if (name == known) schedule.shape = shape;
   }
   BALLAST_TRY(spec.finish());
   if (schedule.warmup_tokens + schedule.cooldown_tokens > total_tokens)

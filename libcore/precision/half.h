@@ -1,4 +1,5 @@
-// bfloat16 and IEEE half precision as bit patterns. Pure; round to nearest even; NaN stays NaN.
+// bfloat16 and IEEE half precision as bit patterns. Pure; round to nearest even unless
+// named otherwise; NaN stays NaN.
 #pragma once
 
 #include <bit>
@@ -17,6 +18,14 @@ inline uint16_t float_to_bf16(float value) {
     return static_cast<uint16_t>((bits >> 16) | 0x0040u);
   }
   return static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+}
+
+// Rounds up with the probability of the distance from the value below, so that the mean over
+// uniform `noise` is `value`. Infinity stays; NaN stays NaN.
+inline uint16_t float_to_bf16_stochastic(float value, uint16_t noise) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7F800000u) == 0x7F800000u) return float_to_bf16(value);
+  return static_cast<uint16_t>((bits + noise) >> 16);
 }
 
 inline float f16_to_float(uint16_t bits) {

@@ -18,16 +18,20 @@ double middle_of_sorted(std::span<const double> sorted) {
   return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
+double quantile_of_sorted(std::span<const double> sorted, double p) {
+  const double position = p * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(position);
+  if (below + 1 >= sorted.size()) return sorted.back();
+  const double fraction = position - static_cast<double>(below);
+  return sorted[below] + fraction * (sorted[below + 1] - sorted[below]);
+}
+
 }  // namespace
 
 double quantile(std::vector<double> values, double p) {
   if (values.empty()) return kNone;
   std::sort(values.begin(), values.end());
-  const double position = p * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<size_t>(position);
-  if (below + 1 >= values.size()) return values.back();
-  const double fraction = position - static_cast<double>(below);
-  return values[below] + fraction * (values[below + 1] - values[below]);
+  return quantile_of_sorted(values, p);
 }
 
 double median(std::vector<double> values) {
@@ -92,6 +96,17 @@ void SortedWindow::clear() {
 double SortedWindow::median() const {
   BALLAST_CHECK(!sorted_.empty());
   return middle_of_sorted(sorted_);
+}
+
+double SortedWindow::quantile(double p) const {
+  BALLAST_CHECK(!sorted_.empty());
+  return quantile_of_sorted(sorted_, p);
+}
+
+std::vector<double> SortedWindow::values() const {
+  std::vector<double> result;
+  for (size_t i = 0; i < sorted_.size(); ++i) result.push_back(order_[(begin_ + i) % capacity_]);
+  return result;
 }
 
 RobustLevel SortedWindow::level() const {

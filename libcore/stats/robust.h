@@ -33,8 +33,10 @@ class SortedWindow {
   void push(double value);
   void clear();
   int64_t size() const { return static_cast<int64_t>(sorted_.size()); }
-  double median() const;  // of at least one value
+  double median() const;            // of at least one value
+  double quantile(double p) const;  // as quantile() above, of at least one value
   RobustLevel level() const;
+  std::vector<double> values() const;  // oldest first
 
  private:
   size_t capacity_;

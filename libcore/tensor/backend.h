@@ -75,26 +75,44 @@ struct GemmOptions {
 };
 
 // A range of the flat index in which all elements share one decay class and learning-rate scale.
+// For stable_adamw a range lies within one tensor and one block, and `ratio` names its entry of
+// OptimizerStep::ratio_sums and those of its tensor.
 struct OptimizerRange {
   int64_t begin = 0;
   int64_t end = 0;
   bool decay = false;
   float lr_scale = 1.0f;  // muP and the like
+  struct Ratio {
+    int64_t entry = 0;
+    int64_t tensor_begin = 0, tensor_end = 0;  // entries, half open
+    int64_t tensor_elements = 1;
+  };
+  Ratio ratio = {};
 };
 
-// One AdamW update of flat buffers (1, n), all f32. Moments, weights and decay change only when
-// `apply`; the choice is a select, never a product. Elements outside all ranges (padding) stay as
-// they are.
-struct AdamWStep {
+// kernels/ref/optimizer.h has the formulas.
+enum class OptimizerKind : uint8_t { adamw, ademamix, stable_adamw };
+
+// One update of flat buffers (1, n). param and grad are f32; the states m, v and (ademamix) m2 are
+// all f32, or all bf16 and rounded stochastically by (rounding_seed, t, index). Moments, weights
+// and decay change only when `apply`; the choice is a select, never a product. Elements outside all
+// ranges (padding) stay as they are.
+struct OptimizerStep {
+  OptimizerKind kind = OptimizerKind::adamw;
   Tensor param, grad, m, v;
+  Tensor m2 = {};                          // ademamix: the slow moment
   std::span<const OptimizerRange> ranges;  // sorted, disjoint
   double lr = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1;
-  int64_t t = 1;             // optimizer steps including this one
-  double grad_factor = 1;    // of the clipper
-  double update_factor = 1;  // 1 unless a fault is injected
+  double beta3 = 0, alpha = 0;  // ademamix: of this step, warmed up
+  int64_t t = 1;                // optimizer steps including this one
+  double grad_factor = 1;       // of the clipper
+  double update_factor = 1;     // 1 unless a fault is injected
   bool apply = true;
+  Tensor ratio_sums = {};      // stable_adamw: what update_ratio() made, summed over ranks
+  uint64_t rounding_seed = 0;  // bf16 states
+  int64_t flat_begin = 0;      // bf16 states: place of element 0 in the flat index
   // Per 65,536-element block: sums of squares of the applied update (decay included), of the new
-  // weights and of the new v; (blocks, 3) f64, overwritten. May be empty.
+  // weights and of the new v (before it is rounded); (blocks, 3) f64, overwritten. May be empty.
   Tensor block_sums;
 };
 
@@ -248,7 +266,11 @@ class Backend {
   // order inside a block.
   virtual void norm_blocks(const Tensor& out, const Tensor& x) = 0;
 
-  virtual void adamw_step(const AdamWStep& step) = 0;
+  // stable_adamw, before optimizer_step(): out (1, entries) f64 gets at range.ratio.entry the sum
+  // over the range of g^2 / max(v', eps^2), v' being the second moment that the step will make.
+  // Other entries stay as they are. Changes no state.
+  virtual void update_ratio(const Tensor& out, const OptimizerStep& step) = 0;
+  virtual void optimizer_step(const OptimizerStep& step) = 0;
 };
 
 // Sums blocks pairwise in block order, as all norms that reach a law are added.

@@ -188,7 +188,7 @@ void BM_AdamW(benchmark::State& state) {
   cpu().zero(v.data, kParameters * 4);
   const std::vector<OptimizerRange> ranges{{0, kParameters, true, 1.0f}};
   std::vector<double> sums(static_cast<size_t>(kParameters / kFlatBlock * 3));
-  AdamWStep step;
+  OptimizerStep step;
   step.param = p;
   step.grad = g;
   step.m = m;
@@ -196,7 +196,7 @@ void BM_AdamW(benchmark::State& state) {
   step.ranges = ranges;
   step.lr = 1e-4;
   step.block_sums = make_tensor(sums.data(), Dtype::f64, kParameters / kFlatBlock, 3);
-  for (auto _ : state) cpu().adamw_step(step);
+  for (auto _ : state) cpu().optimizer_step(step);
   report_bytes(state, 7 * kParameters);
 }
 

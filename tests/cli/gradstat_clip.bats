@@ -61,7 +61,7 @@ setup() {
   run --separate-stderr "$BIN/gradstat" clip --steps --json "$traces/incidents.jsonl"
   [ "$status" -eq 0 ]
   [ "${#lines[@]}" -eq 180 ]
-  [[ "${lines[89]}" == *'"step":90,'*'"clipped":true}' ]]
+  [[ "${lines[89]}" == *'"step":90,'*'"clipped":true,"skip":false}' ]]
 }
 
 @test "a state that the run record carries is where a segment starts" {

@@ -27,6 +27,19 @@ start_long_run() {
   until grep -qs '"type":"step"' run/trace.jsonl; do kill -0 "$PID"; done
 }
 
+@test "every preset's recipe resolves, batch schedule and Goldfish of Apertus too" {
+  "$SUPPORT/training_tool" shard tokens 200 1
+  for preset in apertus-8b apertus-70b zclip-1b nvidia-830m schedules-124m course-50m; do
+    run --separate-stderr "$BIN/pretrain" train --model "$preset" --data tokens --run run -n
+    [ "$status" -eq 0 ]
+    [[ "$output" == *'optimizer = "ad'* ]]
+  done
+  run --separate-stderr "$BIN/pretrain" train --model apertus-8b --data tokens --run run -n
+  [ "$status" -eq 0 ]
+  [[ "$output" == *'tokens = 1500000'*'batch_tokens = "0:4194304,7038042112000:8388608"'*'optimizer = "ademamix:'* ]]
+  [[ "$output" == *'clip = "fixed:0.1"'*'goldfish = "k=50,h=50,mode=apertus"'* ]]
+}
+
 @test "SIGTERM saves and exits 75; the next start goes on" {
   start_long_run
   kill -TERM "$PID"
@@ -143,10 +156,6 @@ make_documents() {
   fails 2 "must be a multiple of --micro-batch x --seq-len = 512"
   run --separate-stderr train --run run --steps 5 --guard hope
   fails 2 "'hope' is not a rung"
-  run --separate-stderr train --run run --steps 5 --guard wait:5
-  fails 2 "'wait' is not built"
-  run --separate-stderr train --run run --steps 5 --inject flip@3
-  fails 2 "'flip' is not built"
   run --separate-stderr train --run run --steps 5 --resume soon
   fails 2 "--resume is 'soon'"
   run --separate-stderr train --run run --steps 5 --micro-batch 99999999999999999

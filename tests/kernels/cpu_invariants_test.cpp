@@ -119,7 +119,7 @@ TEST(ThreadCount, AdamWAndNormBlocks) {
     Values p = Values::random(1, n, 1), g = Values::random(1, n, 2), m(1, n), v(1, n), sums(1, 24);
     std::vector<double> blocks(18), norms(6);
     const std::vector<OptimizerRange> ranges{{0, 70000, true, 1.0f}, {70000, n, false, 0.5f}};
-    AdamWStep step;
+    OptimizerStep step;
     step.param = p.tensor();
     step.grad = g.tensor();
     step.m = m.tensor();
@@ -127,7 +127,7 @@ TEST(ThreadCount, AdamWAndNormBlocks) {
     step.ranges = ranges;
     step.lr = 1e-3;
     step.block_sums = make_tensor(blocks.data(), Dtype::f64, 6, 3);
-    b.adamw_step(step);
+    b.optimizer_step(step);
     b.norm_blocks(make_tensor(norms.data(), Dtype::f64, 1, 6), p.tensor());
     for (size_t i = 0; i < 24; ++i) {
       sums.tensor().as<float>()[i] = static_cast<float>(i < 18 ? blocks[i] : norms[i - 18]);

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "kernels/ref/activation.h"
-#include "kernels/ref/adamw.h"
 #include "kernels/ref/attention.h"
 #include "kernels/ref/elementwise.h"
 #include "kernels/ref/embed.h"
 #include "kernels/ref/gemm.h"
 #include "kernels/ref/norm.h"
+#include "kernels/ref/optimizer.h"
 #include "kernels/ref/qk_norm_rope.h"
 #include "kernels/ref/scale_channels.h"
 #include "kernels/ref/stats.h"
@@ -346,7 +346,7 @@ struct AdamWCase {
         sums(static_cast<size_t>((count + kFlatBlock - 1) / kFlatBlock * 3)) {
     v.fill([](int64_t i) { return random_uniform(4, 4, static_cast<uint64_t>(i)); });
   }
-  AdamWStep step(std::span<const OptimizerRange> ranges) {
+  OptimizerStep step(std::span<const OptimizerRange> ranges) {
     return {.param = p.tensor(),
             .grad = g.tensor(),
             .m = m.tensor(),
@@ -364,11 +364,12 @@ TEST_F(CpuOps, AdamWAgreesWithTheReference) {
   for (const int64_t n : {int64_t{1}, int64_t{37}, kFlatBlock + 5, 3 * kFlatBlock - 9}) {
     AdamWCase c(n);
     const std::vector<OptimizerRange> ranges{{0, n / 2, true, 1.0f}, {n / 2, n, false, 0.25f}};
-    const AdamWStep step = c.step(ranges);
-    cpu().adamw_step(step);
+    const OptimizerStep step = c.step(ranges);
+    cpu().optimizer_step(step);
     std::vector<double> wanted(c.sums.size());
-    ref::adamw_step<double>(c.p.matrix().data, c.g.matrix().data, c.m.matrix().data,
-                            c.v.matrix().data, n, step, wanted.data());
+    ref::optimizer_step<double>(c.p.matrix().data, c.g.matrix().data, c.m.matrix().data,
+                                c.v.matrix().data, static_cast<double*>(nullptr), n, step,
+                                wanted.data());
     EXPECT_TRUE(close(c.p, 1) && close(c.m, 1) && close(c.v, 1)) << n;
     for (size_t i = 0; i < wanted.size(); ++i) {
       EXPECT_NEAR(c.sums[i], wanted[i], 1e-5 * wanted[i]) << i;
@@ -380,13 +381,13 @@ TEST_F(CpuOps, AdamWWithoutApplyKeepsEveryBitAndPaddingStays) {
   AdamWCase c(100), before(100);
   c.g.set(0, 50, std::nan(""));
   const std::vector<OptimizerRange> ranges{{10, 90, true, 1.0f}};
-  AdamWStep step = c.step(ranges);
+  OptimizerStep step = c.step(ranges);
   step.apply = false;
-  cpu().adamw_step(step);
+  cpu().optimizer_step(step);
   EXPECT_TRUE(same_bits(c.p, before.p) && same_bits(c.m, before.m) && same_bits(c.v, before.v));
   EXPECT_EQ(c.sums[0], 0);
   step.apply = true;
-  cpu().adamw_step(step);
+  cpu().optimizer_step(step);
   EXPECT_TRUE(std::isnan(c.p.got(0, 50)));
   EXPECT_EQ(c.p.got(0, 9), before.p.got(0, 9));
   EXPECT_EQ(c.p.got(0, 90), before.p.got(0, 90));
@@ -400,14 +401,14 @@ TEST_F(CpuOps, AdamWKnownVector) {
   const std::vector<double> gradients{1, -0.5, 2}, wanted{0.9989000000, 0.9985317406, 0.9977831425};
   for (int64_t t = 1; t <= 3; ++t) {
     g.set(0, 0, gradients[static_cast<size_t>(t - 1)]);
-    cpu().adamw_step({.param = p.tensor(),
-                      .grad = g.tensor(),
-                      .m = m.tensor(),
-                      .v = v.tensor(),
-                      .ranges = ranges,
-                      .lr = 1e-3,
-                      .t = t,
-                      .block_sums = {}});
+    cpu().optimizer_step({.param = p.tensor(),
+                          .grad = g.tensor(),
+                          .m = m.tensor(),
+                          .v = v.tensor(),
+                          .ranges = ranges,
+                          .lr = 1e-3,
+                          .t = t,
+                          .block_sums = {}});
     EXPECT_NEAR(p.got(0, 0), wanted[static_cast<size_t>(t - 1)], 2e-7);
   }
 }

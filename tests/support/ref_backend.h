@@ -7,13 +7,13 @@
 #include <cstring>
 
 #include "kernels/ref/activation.h"
-#include "kernels/ref/adamw.h"
 #include "kernels/ref/attention.h"
 #include "kernels/ref/clipped_attention.h"
 #include "kernels/ref/elementwise.h"
 #include "kernels/ref/embed.h"
 #include "kernels/ref/gemm.h"
 #include "kernels/ref/norm.h"
+#include "kernels/ref/optimizer.h"
 #include "kernels/ref/qk_norm_rope.h"
 #include "kernels/ref/scale_channels.h"
 #include "kernels/ref/spectral.h"
@@ -182,10 +182,14 @@ class RefBackend final : public Backend {
   void norm_blocks(const Tensor& out, const Tensor& x) override {
     ref::norm_blocks<double>(out.as<double>(), v(x));
   }
-  void adamw_step(const AdamWStep& step) override {
-    ref::adamw_step<double>(step.param.as<double>(), step.grad.as<double>(), step.m.as<double>(),
-                            step.v.as<double>(), step.param.cols, step,
-                            step.block_sums.as<double>());
+  void update_ratio(const Tensor& out, const OptimizerStep& step) override {
+    ref::update_ratio<double>(out.as<double>(), step.grad.as<double>(), step.v.as<double>(), step);
+  }
+  void optimizer_step(const OptimizerStep& step) override {
+    double* slow = step.kind == OptimizerKind::ademamix ? step.m2.as<double>() : nullptr;
+    ref::optimizer_step<double>(step.param.as<double>(), step.grad.as<double>(),
+                                step.m.as<double>(), step.v.as<double>(), slow, step.param.cols,
+                                step, step.block_sums.as<double>());
   }
 
  private:

@@ -20,6 +20,7 @@ struct ConvertOptions {
   std::string address;
   std::string to;
   std::string dtype = "f32";
+  std::string weights = "trained";
   int64_t shard_bytes = int64_t{5} << 30;
   bool check = false;
 };
@@ -84,6 +85,9 @@ Result<int> convert(const ConvertOptions& options, const CommonOptions& common) 
   FoldedModel original{head.config, make_param_table(head.config), {}};
   const ParamTable& table = original.table;
   original.master.resize(static_cast<size_t>(table.flat_size));
+  if (options.weights != "trained" && !holds_state(head.manifest, options.weights))
+    return usage_error("checkpoint holds no such weights", "--weights " + options.weights,
+                       ref.path);
   if (common.dry_run) {  // zeros fold as well
     const FoldedModel folded =
         BALLAST_TRY(fold_switches(head.config, table, original.master.data()));
@@ -93,8 +97,11 @@ Result<int> convert(const ConvertOptions& options, const CommonOptions& common) 
                           model.config.at("architectures").at(0).get<std::string>()));
     return static_cast<int>(kExitDone);
   }
-  const LoadedCheckpoint loaded =
-      BALLAST_TRY(load_checkpoint(fs, ref.path, table, {original.master.data(), nullptr, nullptr}));
+  MutableFlatState flat;
+  (options.weights == "swa"   ? flat.swa
+   : options.weights == "ema" ? flat.ema
+                              : flat.master) = original.master.data();
+  const LoadedCheckpoint loaded = BALLAST_TRY(load_checkpoint(fs, ref.path, table, flat));
   const FoldedModel folded =
       BALLAST_TRY(fold_switches(loaded.config, table, original.master.data()));
   const HuggingFaceModel model = BALLAST_TRY(map_to_hugging_face(folded));
@@ -138,6 +145,10 @@ VerbRun add_convert(CLI::App& app, const CommonOptions& common) {
       {"f32", "bf16"});
   app.add_flag("--check", options->check,
                "read the folder back and compare its logits with the checkpoint's");
+  choice_option(app.add_option("--weights", options->weights,
+                               "the trained weights, or an average that the run kept")
+                    ->capture_default_str(),
+                {"trained", "swa", "ema"});
   count_option(app, "--shard-bytes", options->shard_bytes,
                "begin another weights file before one passes this");
   return [options, &common] { return convert(*options, common); };

@@ -51,6 +51,7 @@ class Replay {
   int64_t steps_ = 0, clips_ = 0, spikes_ = 0, skipped_ = 0;
   int64_t compared_ = 0, differences_ = 0, first_difference_ = -1, first_segment_ = 0;
   int64_t logged_clips_ = 0;
+  int64_t drops_ = 0;  // updates that the strategy drops
   std::string difference_;
   RunningMoments factors_;  // of clipped steps
   RunningMoments thresholds_;
@@ -85,12 +86,14 @@ bool same(const std::optional<double>& logged, double replayed) {
 
 Result<void> Replay::take_step(const StepRecord& step) {
   if (step.skipped) ++skipped_;
-  if (step.skipped || !step.grad_norm) return {};
+  const bool dropped_by_clipper = step.skipped && step.skip_reason == kClipperSkip;
+  if ((step.skipped && !dropped_by_clipper) || !step.grad_norm) return {};
   if (!clipper_)
     return usage_error("the trace has no run record before its steps", "", "name one with --clip");
-  const ClipDecision decision = clipper_->decide(*step.grad_norm);
+  const ClipDecision decision = clipper_->decide(*step.grad_norm, step.loss.value_or(std::nan("")));
   ++steps_;
   if (decision.spike) ++spikes_;
+  if (decision.skip) ++drops_;
   if (decision.clipped) {
     ++clips_;
     factors_.add(decision.factor);
@@ -103,12 +106,13 @@ Result<void> Replay::take_step(const StepRecord& step) {
 
 void Replay::compare(const StepRecord& step, const ClipDecision& decision) {
   if (step.grad_norm_clipped && *step.grad_norm_clipped < *step.grad_norm) ++logged_clips_;
-  if (!step.grad_norm_clipped && !step.clip_threshold && !step.clip_z) return;
+  if (!step.grad_norm_clipped && !step.clip_threshold && !step.clip_z && !step.skipped) return;
   ++compared_;
   const double clipped = *step.grad_norm * decision.factor;
   std::string what;
   if (!same(step.clip_threshold, decision.threshold)) what = "clip_threshold";
   if (!same(step.clip_z, decision.z)) what = "clip_z";
+  if (step.skipped != decision.skip) what = "skipped";
   if (step.grad_norm_clipped && !same(step.grad_norm_clipped, clipped)) what = "grad_norm_clipped";
   if (what.empty() || differences_++ > 0) return;
   first_difference_ = step.step;
@@ -120,7 +124,10 @@ void Replay::print_step(const StepRecord& step, const ClipDecision& decision) co
   if (!common_.json) {
     print_out(fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", step.step, format_double(*step.grad_norm),
                           format_double(decision.z), format_double(decision.threshold),
-                          format_double(decision.factor), decision.clipped ? "clipped" : "-"));
+                          format_double(decision.factor),
+                          decision.skip      ? "dropped"
+                          : decision.clipped ? "clipped"
+                                             : "-"));
     return;
   }
   const Json json{{"type", "decision"},
@@ -131,7 +138,8 @@ void Replay::print_step(const StepRecord& step, const ClipDecision& decision) co
                   {"threshold", json_number(decision.threshold)},
                   {"target", json_number(decision.target)},
                   {"factor", json_number(decision.factor)},
-                  {"clipped", decision.clipped}};
+                  {"clipped", decision.clipped},
+                  {"skip", decision.skip}};
   print_out(to_json_line(json) + "\n");
 }
 
@@ -144,6 +152,7 @@ Json Replay::result() const {
             {"skipped", skipped_},
             {"clips", clips_},
             {"spikes", spikes_},
+            {"drops", drops_},
             {"clip_rate", json_number(static_cast<double>(clips_) / static_cast<double>(steps_))},
             {"mean_factor", json_number(factors_.mean())},
             {"mean_threshold", json_number(thresholds_.mean())},
@@ -165,6 +174,7 @@ std::string Replay::human() const {
   text += fmt::format("steps      {} replayed, {} skipped by the run\n", steps_, skipped_);
   text +=
       fmt::format("clipped    {} ({:.2f} %), the run clipped {}\n", clips_, rate, logged_clips_);
+  if (drops_ > 0) text += fmt::format("dropped    {} updates\n", drops_);
   if (clips_ > 0)
     text += fmt::format("factor     {:.4g} on average when clipped\n", factors_.mean());
   if (thresholds_.count() > 0)
@@ -198,7 +208,7 @@ Result<int> clip(const ClipOptions& options, const CommonOptions& common) {
   Replay replay(options, common);
   BALLAST_TRY(replay.start());
   TraceReadOptions read;
-  read.fields = kFieldNorm | kFieldClip | kFieldSkipped;
+  read.fields = kFieldLoss | kFieldNorm | kFieldClip | kFieldSkipped;
   read.steps_only = true;
   if (options.line == "all") read.view = TraceView::all;
   read.skip_bad_lines = options.input.on_error == "skip";
@@ -223,7 +233,8 @@ VerbRun add_clip(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<ClipOptions>();
   add_trace_input(app, options->input);
   app.add_option("--clip", options->strategy,
-                 "strategy to replay (none, fixed:C, zclip:...); default: the run's own");
+                 "strategy to replay (none, fixed:C, autoclip:..., zclip:..., zskip:...); default: "
+                 "the run's own");
   choice_option(app.add_option("--line", options->line,
                                "which steps are replayed: those that survived, or all branches")
                     ->capture_default_str(),

@@ -1,10 +1,30 @@
 #include "tools/pretrain/batch_source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "libcore/data/without_source.h"
 
 namespace ballast {
+namespace {
+
+// --max-epochs over the whole run.
+Result<void> check_epochs(const DataOrder& order, const RunConfig& config) {
+  if (config.typed.max_epochs == 0) return {};
+  const int64_t samples = config.samples_before(config.total_steps);
+  for (size_t s = 0; s < order.sources().size(); ++s) {
+    const DataSource& source = order.sources()[s];
+    const double epochs = static_cast<double>(order.drawn(static_cast<int>(s), samples)) /
+                          static_cast<double>(source.windows);
+    if (epochs > config.typed.max_epochs)
+      return usage_error(fmt::format("the run shows a source {:.2f} times", epochs), source.name,
+                         fmt::format("--max-epochs {}", config.typed.max_epochs));
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<BatchSource> BatchSource::make(const RunConfig& config,
                                       const std::vector<DroppedSource>& dropped) {
@@ -12,11 +32,13 @@ Result<BatchSource> BatchSource::make(const RunConfig& config,
   std::vector<WindowReader> readers;
   DataPhase phase;
   for (const SourceConfig& source : config.sources) {
-    readers.emplace_back(source.shard, config.seq_len, config.model.vocab_size);
+    readers.emplace_back(source.shard, config.seq_len, config.model.vocab_size, config.goldfish);
     sources.push_back({source.name, readers.back().windows()});
     phase.weights.push_back(source.weight);
   }
   std::vector<DataPhase> phases = {phase};
+  for (const PhaseConfig& later : config.phases)
+    phases.push_back({later.first_sample, later.weights, later.seed});
   for (const DroppedSource& drop : dropped) {
     const auto is_it = [&](const DataSource& source) { return source.name == drop.source; };
     const auto found = std::ranges::find_if(sources, is_it);
@@ -26,6 +48,7 @@ Result<BatchSource> BatchSource::make(const RunConfig& config,
   }
   DataOrder order =
       BALLAST_TRY(DataOrder::make(config.data_seed, std::move(sources), std::move(phases)));
+  BALLAST_TRY(check_epochs(order, config));
   return BatchSource(std::move(order), std::move(readers), config.seq_len);
 }
 

@@ -11,7 +11,10 @@
 namespace ballast {
 
 struct TrainBuffers {
-  Tensor params, grads, m, v;      // (1, flat_size) f32
+  Tensor params, grads;            // (1, flat_size) f32
+  Tensor m, v, m2;                 // (1, flat_size) of the optimizer's state type; m2: ademamix
+  Tensor swa, ema;                 // (1, flat_size) f32; averages of the weights
+  Tensor ratio_sums;               // (1, ratio_ranges) f64; stable_adamw
   Tensor norm_blocks, block_sums;  // (1, blocks), (blocks, 3) f64
   Tensor tokens, labels, weight;   // (1, N) of a micro-batch
   Tensor doc_start;                // (B, T)
@@ -23,21 +26,32 @@ inline TrainBuffers take_buffers(Arena& arena, const ParamTable& table, const Ru
                                  int ranks) {
   const int64_t rows = config.micro_batch * config.seq_len, blocks = table.flat_size / kFlatBlock;
   TrainBuffers b;
-  for (Tensor* flat : {&b.params, &b.grads, &b.m, &b.v})
-    *flat = arena.take(Dtype::f32, 1, table.flat_size);
+  for (Tensor* flat : {&b.params, &b.grads}) *flat = arena.take(Dtype::f32, 1, table.flat_size);
+  const OptimizerConfig& optimizer = config.optimizer;
+  for (Tensor* flat : {&b.m, &b.v}) *flat = arena.take(optimizer.state, 1, table.flat_size);
+  if (optimizer.has_slow_moment()) b.m2 = arena.take(optimizer.state, 1, table.flat_size);
+  if (optimizer.kind == OptimizerKind::stable_adamw)
+    b.ratio_sums = arena.take(Dtype::f64, 1, static_cast<int64_t>(ratio_ranges(table).size()));
+  if (config.averages.swa) b.swa = arena.take(Dtype::f32, 1, table.flat_size);
+  if (config.averages.ema) b.ema = arena.take(Dtype::f32, 1, table.flat_size);
   b.norm_blocks = arena.take(Dtype::f64, 1, blocks);
   b.block_sums = arena.take(Dtype::f64, blocks, 3);
   b.tokens = arena.take(Dtype::i32, 1, rows);
   b.labels = arena.take(Dtype::i32, 1, rows);
   b.weight = arena.take(Dtype::f32, 1, rows);
   b.doc_start = arena.take(Dtype::i32, config.micro_batch, config.seq_len);
-  b.loss_rows = arena.take(Dtype::f32, 1, config.batch_tokens / ranks);
-  b.lse_rows = arena.take(Dtype::f32, 1, config.batch_tokens / ranks);
+  b.loss_rows = arena.take(Dtype::f32, 1, config.batches.largest() / ranks);
+  b.lse_rows = arena.take(Dtype::f32, 1, config.batches.largest() / ranks);
   return b;
 }
 
 // What a step changes for good: with the counters, a state to come back to.
-inline std::vector<Tensor> kept_tensors(const TrainBuffers& b) { return {b.params, b.m, b.v}; }
+inline std::vector<Tensor> kept_tensors(const TrainBuffers& b) {
+  std::vector<Tensor> kept = {b.params, b.m, b.v};
+  for (const Tensor& tensor : {b.m2, b.swa, b.ema})
+    if (!tensor.empty()) kept.push_back(tensor);
+  return kept;
+}
 
 inline ModelShape model_shape(const RunConfig& config) {
   return {config.micro_batch, config.seq_len, config.recompute, true};

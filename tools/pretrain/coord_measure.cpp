@@ -83,7 +83,7 @@ void fill_batch(Backend& backend, const Buffers& b, int64_t vocab, int64_t seed)
 
 void update(Backend& backend, const Buffers& b, const std::vector<OptimizerRange>& ranges,
             double lr, int64_t t) {
-  AdamWStep step;
+  OptimizerStep step;
   step.param = b.params;
   step.grad = b.grads;
   step.m = b.m;
@@ -92,7 +92,7 @@ void update(Backend& backend, const Buffers& b, const std::vector<OptimizerRange
   step.lr = lr;
   step.weight_decay = 0;
   step.t = t;
-  backend.adamw_step(step);
+  backend.optimizer_step(step);
 }
 
 void measure_one(Backend& backend, const ModelConfig& config, const CoordSettings& settings,

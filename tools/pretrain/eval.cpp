@@ -26,7 +26,7 @@ constexpr int64_t kLongestLine = int64_t{1} << 24;
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == line.npos; }
 
 struct EvalOptions {
-  std::string checkpoint, device = "auto";
+  std::string checkpoint, device = "auto", weights = "trained";
   std::vector<std::string> data, choices, canaries;
   int64_t tokens = int64_t{1} << 18;
   int64_t seq_len = 0, micro_batch = 8;
@@ -285,8 +285,8 @@ Result<void> check(const EvalOptions& o, const Inference& model) {
 Result<int> run_eval(const EvalOptions& options, const CommonOptions& common) {
   if (options.data.empty() && options.choices.empty() && options.canaries.empty())
     return usage_error("nothing to evaluate on", "", "give --data, --choices or --canaries");
-  const auto model = BALLAST_TRY(
-      Inference::open(posix_file_system(), options.checkpoint, options.device, common.threads));
+  const auto model = BALLAST_TRY(Inference::open(posix_file_system(), options.checkpoint,
+                                                 options.device, common.threads, options.weights));
   BALLAST_TRY(check(options, *model));
   BALLAST_TRY(Evaluation(options, common, *model).run());
   return kExitDone;
@@ -313,6 +313,9 @@ VerbRun add_eval(CLI::App& app, const CommonOptions& common) {
       ->capture_default_str();
   app.add_option("--continue-tokens", o->continuation, "tokens of a canary that are asked for")
       ->capture_default_str();
+  choice_option(app.add_option("--weights", o->weights,
+                               "the trained weights, or an average that the run kept"),
+                {"trained", "swa", "ema"});
   choice_option(app.add_option("--device", o->device, "where to compute"), {"auto", "cpu", "cuda"});
   return [o, &common] { return run_eval(*o, common); };
 }

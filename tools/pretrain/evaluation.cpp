@@ -30,6 +30,34 @@ Result<bool> Trainer::share_evaluation(Result<void> read, std::vector<WindowSum>
 
 Result<void> Trainer::evaluate() {
   if (config_.validation == nullptr) return {};
+  const std::string set = file_name(config_.typed.validation);
+  BALLAST_TRY(evaluate_weights(set, true));
+  if (!buffers_.swa.empty())
+    BALLAST_TRY(evaluate_average(set + ":swa", buffers_.swa, averages_.swa_samples()));
+  if (!buffers_.ema.empty())
+    BALLAST_TRY(evaluate_average(set + ":ema", buffers_.ema, averages_.ema_samples()));
+  return {};
+}
+
+// The average stands in for the weights meanwhile; the gradients' buffer, free between steps, keeps
+// them.
+Result<void> Trainer::evaluate_average(const std::string& name, const Tensor& average,
+                                       int64_t samples) {
+  // All ranks go the same way: what they agreed on counts, not a signal of one of them.
+  const bool stopped =
+      world_.alone() ? Control::stop_signalled() : request_.cause >= Cause::usr1_signal;
+  if (samples == 0 || stopped) return {};
+  const Tensor &weights = buffers_.params, &kept = buffers_.grads;
+  backend_->scale(kept, weights, 1.0f);
+  backend_->scale(weights, average, 1.0f);
+  model_->prepare_weights();
+  const Result<void> evaluated = evaluate_weights(name, false);
+  backend_->scale(weights, kept, 1.0f);
+  model_->prepare_weights();
+  return evaluated;
+}
+
+Result<void> Trainer::evaluate_weights(const std::string& set, bool plain) {
   const WindowReader reader(config_.validation, config_.seq_len, config_.model.vocab_size);
   const int64_t rows = buffers_.tokens.cols;
   const MicroBatch micro = {buffers_.tokens, buffers_.labels, buffers_.weight, buffers_.doc_start};
@@ -53,10 +81,10 @@ Result<void> Trainer::evaluate() {
   r.time_us = wall_clock_us();
   r.step = state_.step;
   r.tokens = state_.tokens;
-  r.set = file_name(config_.typed.validation);
+  r.set = set;
   fill_in_loss(r, sums);
   if (!r.loss) return {};
-  validation_loss_ = r.loss;
+  if (plain) validation_loss_ = r.loss;
   return trace_->write(r);
 }
 

@@ -54,7 +54,7 @@ Result<void> Trainer::feed_rare_batch(StepWork& work) {
     BALLAST_TRY(add_counts(fs_, *source.shard, counts));
   const uint64_t seed = static_cast<uint64_t>(work.step * world_.size() + world_.rank());
   fill_rare(batch_, rarest_tokens(counts), seed);
-  work.valid = config_.batch_tokens;  // no label is masked
+  work.valid = work.batch_tokens;  // no label is masked
   return {};
 }
 

@@ -21,7 +21,7 @@ namespace {
 constexpr int64_t kShortestWindow = 32;
 
 struct GenerateOptions {
-  std::string checkpoint, prompt, device = "auto";
+  std::string checkpoint, prompt, device = "auto", weights = "trained";
   int64_t max_tokens = 64;
   SamplingOptions sampling;
 };
@@ -119,8 +119,8 @@ Result<int> run_generate(GenerateOptions options, const CommonOptions& common) {
     const auto input = BALLAST_TRY(open_source(fs, "-"));
     options.prompt = BALLAST_TRY(read_all(*input, int64_t{1} << 24));
   }
-  const auto model =
-      BALLAST_TRY(Inference::open(fs, options.checkpoint, options.device, common.threads));
+  const auto model = BALLAST_TRY(
+      Inference::open(fs, options.checkpoint, options.device, common.threads, options.weights));
   const Tokenizer tokenizer = BALLAST_TRY(model->tokenizer());
   Generator generator(*model, tokenizer, options, static_cast<uint64_t>(common.seed));
   BALLAST_TRY(generator.start());
@@ -172,6 +172,9 @@ VerbRun add_generate(CLI::App& app, const CommonOptions& common) {
       ->capture_default_str();
   app.add_option("--top-p", o->sampling.top_p, "draw from the likeliest that together reach P")
       ->capture_default_str();
+  choice_option(app.add_option("--weights", o->weights,
+                               "the trained weights, or an average that the run kept"),
+                {"trained", "swa", "ema"});
   choice_option(app.add_option("--device", o->device, "where to compute"), {"auto", "cpu", "cuda"});
   return [o, &common] { return run_generate(*o, common); };
 }

@@ -8,7 +8,8 @@
 namespace ballast {
 
 Result<std::unique_ptr<Inference>> Inference::open(FileSystem& fs, const std::string& address,
-                                                   const std::string& device, int threads) {
+                                                   const std::string& device, int threads,
+                                                   const std::string& weights) {
   auto self =
       std::unique_ptr<Inference>(new Inference(fs, BALLAST_TRY(resolve_checkpoint(fs, address))));
   const std::string& path = self->ref_.path;
@@ -18,7 +19,11 @@ Result<std::unique_ptr<Inference>> Inference::open(FileSystem& fs, const std::st
   Backend& backend = *self->backend_;
   const int64_t bytes = self->table_.flat_size * static_cast<int64_t>(sizeof(float));
   std::vector<float> flat(static_cast<size_t>(self->table_.flat_size));
-  BALLAST_TRY(load_checkpoint(fs, path, self->table_, {flat.data(), nullptr, nullptr}));
+  if (weights != "trained" && !holds_state(self->loaded_.manifest, weights))
+    return usage_error("checkpoint holds no such weights", "--weights " + weights, path);
+  MutableFlatState into;
+  (weights == "swa" ? into.swa : weights == "ema" ? into.ema : into.master) = flat.data();
+  BALLAST_TRY(load_checkpoint(fs, path, self->table_, into));
   self->weights_ = std::make_unique<Arena>(backend, bytes);
   self->params_ = self->weights_->take(Dtype::f32, 1, self->table_.flat_size);
   backend.copy_in(self->params_.data, flat.data(), bytes, StreamId::compute);

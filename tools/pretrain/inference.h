@@ -19,8 +19,10 @@ namespace ballast {
 
 class Inference {
  public:
+  // `weights`: trained, or an average that the checkpoint holds (swa, ema).
   static Result<std::unique_ptr<Inference>> open(FileSystem& fs, const std::string& address,
-                                                 const std::string& device, int threads);
+                                                 const std::string& device, int threads,
+                                                 const std::string& weights);
 
   const ModelConfig& config() const { return loaded_.config; }
   const CheckpointRef& checkpoint() const { return ref_; }

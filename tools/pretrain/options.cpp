@@ -20,6 +20,11 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
 
   path_option(app.add_option("--data", o.data, "shard PREFIX[=WEIGHT] to train on; repeatable")
                   ->group("Data"));
+  app.add_option("--phase", o.phases,
+                 "from=TOKENS,weights=A:B[,seed=N]: a data phase; repeatable, [[phase]] in a file")
+      ->group("Data");
+  app.add_option("--max-epochs", o.max_epochs, "refuse to show a source more often (0: no limit)")
+      ->group("Data");
   path_option(
       app.add_option("--val", o.validation, "shard PREFIX held out for evaluation")->group("Data"));
   app.add_option("--val-every", o.val_every, "steps between evaluations (0: only at the end)")
@@ -29,7 +34,8 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
                   ->group("Data"));
   app.add_option("--data-seed", o.data_seed, "seed of the data order")->group("Data");
   app.add_option("--seq-len", o.seq_len, "tokens of a sequence")->group("Data");
-  app.add_option("--batch-tokens", o.batch_tokens, "tokens of a step")->group("Data");
+  app.add_option("--batch-tokens", o.batch_tokens, "tokens of a step, or 0:0.5M,10B:1M")
+      ->group("Data");
   app.add_option("--micro-batch", o.micro_batch, "sequences computed at a time")->group("Data");
 
   CLI::Option* steps =
@@ -38,16 +44,32 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
       ->group("Optimisation")
       ->excludes(steps);
   app.add_option("--lr", o.lr, "peak learning rate")->group("Optimisation");
-  app.add_option("--optimizer", o.optimizer, "adamw[:beta1=,beta2=,eps=,decay=]")
+  app.add_option("--optimizer", o.optimizer, "adamw, ademamix or stable_adamw[:k=v,...]")
       ->group("Optimisation");
-  app.add_option("--schedule", o.schedule, "wsd, cosine or constant[:k=v,...]")
+  app.add_option("--schedule", o.schedule, "wsd, cosine, linear, constant[:k=v,...] or file:F")
       ->group("Optimisation");
-  app.add_option("--clip", o.clip, "none, fixed:C or zclip[:k=v,...]")->group("Optimisation");
+  app.add_option("--clip", o.clip, "none, fixed:C, autoclip, zclip or zskip[:k=v,...]")
+      ->group("Optimisation");
   app.add_option("--z-loss", o.z_loss, "coefficient of the z-loss (0: none)")
+      ->group("Optimisation");
+
+  app.add_option("--goldfish", o.goldfish, "k=50,h=50[,mode=...]: labels that are never learnt")
+      ->group("Optimisation");
+  app.add_option("--swa", o.swa, "window=500,every=5: also keep the mean of the weights")
+      ->group("Optimisation");
+  app.add_option("--ema", o.ema, "decay=0.95,every=10: also keep a moving average of the weights")
       ->group("Optimisation");
 
   path_option(app.add_option("--run", o.run, "run directory")->group("Run"));
   app.add_option("--resume", o.resume, "auto, never, or a step")->group("Run");
+  app.add_option("--branch", o.branch, "begin a new run at a checkpoint RUN@STEP of another")
+      ->group("Run");
+  app.add_option("--cooldown", o.cooldown,
+                 "with --branch: cool down over this length and end (2B, 500steps)")
+      ->group("Run");
+  app.add_option("--change", o.changes, "KEY=VALUE to change when resuming; repeatable")
+      ->group("Run");
+  app.add_option("--reason", o.reason, "why --change is made, for the journal")->group("Run");
   app.add_option("--ckpt-every", o.checkpoint_every,
                  "steps (100) or time (30m) between checkpoints")
       ->group("Run");

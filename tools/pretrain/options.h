@@ -13,6 +13,8 @@ struct TrainOptions {
   std::string model;
   std::string stability;
   std::vector<std::string> data;
+  std::vector<std::string> phases;
+  double max_epochs = 0;
   std::string validation;
   std::string tokenizer;
   std::string run;
@@ -26,6 +28,8 @@ struct TrainOptions {
   std::string schedule = "wsd";
   std::string clip = "fixed:1.0";
   double z_loss = 0;
+  std::string goldfish;
+  std::string swa, ema;
   std::string precision = "fp32";
   std::string guard = "replay,skip:20,rollback:1000,stop";
   std::string inject;
@@ -33,6 +37,9 @@ struct TrainOptions {
   int64_t check_replicas = 0;
   std::string device = "auto";
   std::string resume = "auto";
+  std::string branch, cooldown;
+  std::vector<std::string> changes;
+  std::string reason;
   std::string trace;
   std::string checkpoint_every = "30m";
   std::string keep = "last=3";

@@ -43,9 +43,10 @@ MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTab
   Arena arena;
   take_buffers(arena, table, config, 1);
   const int64_t buffers = arena.peak_bytes(), flat = table.flat_size * 4;
+  const int64_t states = table.flat_size * config.optimizer.state_bytes_per_parameter();
   Model(backend, arena, config.model, table, model_shape(config));
-  return {
-      flat, flat, 2 * flat, arena.peak_bytes() - buffers, buffers - 4 * flat, arena.peak_bytes()};
+  const int64_t total = arena.peak_bytes();
+  return {flat, flat, states, total - buffers, buffers - 2 * flat - states, total};
 }
 
 Json plan_json(const RunConfig& config, const ParamTable& table, const MemoryPlan& memory,
@@ -56,7 +57,7 @@ Json plan_json(const RunConfig& config, const ParamTable& table, const MemoryPla
                {"total_tokens", config.total_tokens()},
                {"tokens_per_parameter",
                 static_cast<double>(config.total_tokens()) / static_cast<double>(table.parameters)},
-               {"micro_batches", config.micro_batches()},
+               {"micro_batches", config.batches.largest() / config.seq_len / config.micro_batch},
                {"memory_bytes",
                 {{"weights", memory.weights},
                  {"gradients", memory.gradients},
@@ -70,7 +71,7 @@ Json plan_json(const RunConfig& config, const ParamTable& table, const MemoryPla
                {"schedule", config.schedule.spec()},
                {"clip", config.clip}};
   json["data"] = Json::array();
-  const int64_t samples = config.total_steps * config.batch_samples;
+  const int64_t samples = config.samples_before(config.total_steps);
   for (size_t s = 0; s < config.sources.size(); ++s) {
     const int64_t drawn = batches.order().drawn(static_cast<int>(s), samples);
     const int64_t windows = batches.order().sources()[s].windows;
@@ -84,19 +85,28 @@ Json plan_json(const RunConfig& config, const ParamTable& table, const MemoryPla
 
 // Outside the field's prevention set a run is asking for trouble; the plan says so.
 void warn_outside_defaults(const RunConfig& config) {
-  const AdamWConfig& a = config.adamw;
-  if (a.decay < 0.01)
+  const OptimizerConfig& o = config.optimizer;
+  if (o.decay < 0.01)
     print_warning(fmt::format(
-        "weight decay {} is below 0.01: weights may drift and logits saturate", a.decay));
-  if (a.decay > 0.5)
+        "weight decay {} is below 0.01: weights may drift and logits saturate", o.decay));
+  if (o.decay > 0.5)
     print_warning(
-        fmt::format("weight decay {} is above 0.5: the loss may level off high", a.decay));
-  if (a.beta2 > 0.95 && config.clip == "fixed:1") {
+        fmt::format("weight decay {} is above 0.5: the loss may level off high", o.decay));
+  if (o.kind == OptimizerKind::adamw && o.beta2 > 0.95 && config.clip == "fixed:1") {
     print_warning(fmt::format(
         "beta2 {} above 0.95 with clip 1.0: the second moment is slow to damp a large gradient",
-        a.beta2));
+        o.beta2));
   }
-  if (config.clip == "none") print_warning("no clipping: one bad batch can wreck the run");
+  if (o.kind == OptimizerKind::ademamix && config.clip == "fixed:1")
+    print_warning(
+        "ademamix with clip 1.0: its slow moment remembers a spike for thousands of steps; "
+        "Apertus clips at 0.1");
+  if (o.kind == OptimizerKind::stable_adamw && config.clip != "none")
+    print_warning("stable_adamw limits updates itself: clipping gradients as well is not usual");
+  if (o.state == Dtype::bf16)
+    print_warning("bf16 optimizer states save memory and are outside what has been studied long");
+  if (config.clip == "none" && o.kind != OptimizerKind::stable_adamw)
+    print_warning("no clipping: one bad batch can wreck the run");
 }
 
 std::string plan_text(const Json& plan) {
@@ -130,7 +140,7 @@ Result<int> plan(const TrainOptions& options, const CommonOptions& common) {
   const auto backend = BALLAST_TRY(open_backend(config.typed.device, {.threads = common.threads}));
   const BatchSource batches = BALLAST_TRY(BatchSource::make(config));
   const double flops = train_flops_per_token(config.model, config.seq_len) *
-                       static_cast<double>(config.batch_tokens);
+                       static_cast<double>(config.batches.largest());
   const Json json = plan_json(config, table, plan_memory(*backend, config, table), flops,
                               measured_flops(*backend), batches);
   warn_outside_defaults(config);

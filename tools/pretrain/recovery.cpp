@@ -35,7 +35,7 @@ Result<std::optional<Alarm>> Trainer::raise_alarm(const StepWork& work) {
 
   Json details = {{"loss", json_number(work.loss)},
                   {"grad_norm", json_number(work.grad_norm)},
-                  {"batch_start", batches_->sample_of(state_.samples - config_.batch_samples)}};
+                  {"batch_start", batches_->sample_of(state_.samples - work.batch_samples)}};
   if (!work.rerun.empty()) details["rerun"] = work.rerun;
   if (!nonfinite) {
     details["channel"] = onset ? "loss" : "grad_norm";
@@ -52,7 +52,7 @@ Result<std::optional<Alarm>> Trainer::raise_alarm(const StepWork& work) {
   alarm.kind = nonfinite ? IncidentKind::nonfinite : IncidentKind::jump;
   alarm.onset = work.step;
   if (verdict.loss.persistent) alarm.onset -= detector_.settings().persistent_steps - 1;
-  alarm.samples = state_.samples - (work.step - alarm.onset) * config_.batch_samples;
+  alarm.samples = config_.samples_before(alarm.onset);
   alarm.warning = nonfinite ? alarm.onset : memory_.warning_of(alarm.onset);
   if (verdict.loss.tested && !nonfinite)
     alarm.limit = verdict.loss.baseline + 2 * verdict.loss.scale;
@@ -134,8 +134,8 @@ Result<bool> Trainer::repeat_step(const StepWork& work) {
   BALLAST_TRY(event(work.step, "rerun", "the step is repeated with the same data"));
   detector_ = detector_before_;  // the step is judged once, or a jump seen with the NaN is lost
   state_.step -= 1;
-  state_.samples -= config_.batch_samples;
-  state_.tokens -= config_.batch_tokens;
+  state_.samples -= work.batch_samples;
+  state_.tokens -= work.batch_tokens;
   manifest_hash_.clear();
   BALLAST_TRY(start_segment(segment, true, parent, state_.step));
   return true;
@@ -165,9 +165,9 @@ Result<WayBack> Trainer::way_back(const Alarm& alarm, const Rung& rung) const {
 SkipRange Trainer::suspicious_samples(const Alarm& alarm, int64_t batches, int64_t fork) const {
   const int64_t lead = std::max(kSuspectSteps, alarm.onset - alarm.warning);
   const int64_t count = batches + lead - kSuspectSteps;
-  const int64_t at_fork = alarm.samples - (alarm.onset - fork) * config_.batch_samples;
-  const int64_t first = std::max(at_fork, alarm.samples - (lead + 1) * config_.batch_samples);
-  const int64_t last = first + count * config_.batch_samples - 1;
+  const int64_t first_step = std::max(fork, alarm.onset - (lead + 1));
+  const int64_t first = config_.samples_before(first_step);
+  const int64_t last = config_.samples_before(first_step + count) - 1;
   return {batches_->sample_of(first), batches_->sample_of(last) + 1};
 }
 
@@ -197,14 +197,13 @@ bool Trainer::is_dropped(const std::string& source) const {
 }
 
 // What the rung changes from the fork on.
-Interventions Trainer::interventions_after(const Alarm& alarm, const Rung& rung,
-                                           int64_t fork) const {
+Interventions Trainer::interventions_after(const Rung& rung, int64_t fork) const {
   Interventions after = memory_.interventions;
   if (rung.kind == RungKind::lr) after.lr_factor *= rung.value;
   if (rung.kind == RungKind::clip)
     after.clip_cap = after.clip_cap > 0 ? std::min(after.clip_cap, rung.value) : rung.value;
   if (rung.kind == RungKind::drop_source) {
-    const int64_t consumed = alarm.samples - (alarm.onset - fork) * config_.batch_samples;
+    const int64_t consumed = config_.samples_before(fork);
     const std::string& name = config_.sources[*suspicious_source()].name;
     after.dropped.push_back({name, batches_->sample_of(consumed)});
     std::ranges::stable_sort(after.dropped, {}, &DroppedSource::first_sample);
@@ -244,7 +243,7 @@ Result<Json> Trainer::move_back(const Alarm& alarm, const Rung& rung) {
   std::vector<SkipRange> skip = state_.skip_ranges;
   if (rung.skip_batches > 0)
     add_skip_range(skip, suspicious_samples(alarm, rung.skip_batches, way.fork));
-  const Interventions after = interventions_after(alarm, rung, way.fork);
+  const Interventions after = interventions_after(rung, way.fork);
   const std::string reason =
       fmt::format("guard: {} after an incident at step {}", rung.text(), alarm.onset);
   const Json details = {{"by", "guard"},

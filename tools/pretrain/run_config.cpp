@@ -6,31 +6,16 @@
 #include <cmath>
 
 #include "libcore/base/hash.h"
-#include "libcore/base/strategy_spec.h"
 #include "libcore/base/units.h"
 #include "libcore/data/batch.h"
 #include "libcore/model/presets.h"
 #include "libcore/shard/manifest.h"
 #include "tools/pretrain/gradient_sum.h"
 #include "tools/pretrain/held_out.h"
+#include "tools/pretrain/methods.h"
 
 namespace ballast {
 namespace {
-
-Result<AdamWConfig> parse_optimizer(const std::string& text) {
-  StrategySpec spec = BALLAST_TRY(StrategySpec::parse(text, "--optimizer"));
-  if (spec.kind() != "adamw") {
-    return usage_error(fmt::format("--optimizer: '{}' is not built", spec.kind()), "",
-                       "accepted: adamw");
-  }
-  AdamWConfig c;
-  c.beta1 = BALLAST_TRY(spec.take_number("beta1", c.beta1, 0.0, 0.9999999));
-  c.beta2 = BALLAST_TRY(spec.take_number("beta2", c.beta2, 0.0, 0.9999999));
-  c.eps = BALLAST_TRY(spec.take_number("eps", c.eps, 0.0, 1.0));
-  c.decay = BALLAST_TRY(spec.take_number("decay", c.decay, 0.0, 10.0));
-  BALLAST_TRY(spec.finish());
-  return c;
-}
 
 // What tells one shard from another of the same size at every start, in 4 MiB of reading: the whole
 // index and 64 evenly spaced blocks of the tokens. Damage elsewhere is for `tokshard verify`.
@@ -80,30 +65,25 @@ Result<void> resolve_lengths(const TrainOptions& o, RunConfig& c) {
   if (c.micro_batch < 1)
     return usage_error(fmt::format("--micro-batch is {}", c.micro_batch), "",
                        "accepted: 1 or more");
-  c.batch_tokens = BALLAST_TRY(parse_count(o.batch_tokens));
   int64_t unit = 0;
   if (__builtin_mul_overflow(c.micro_batch, c.seq_len, &unit)) {
     return usage_error(fmt::format("--micro-batch is {}", c.micro_batch), "",
                        "too large for a batch of a 64-bit count of tokens");
   }
-  if (c.batch_tokens < unit || c.batch_tokens % unit != 0) {
-    return usage_error(fmt::format("--batch-tokens is {}", c.batch_tokens), "",
-                       fmt::format("must be a multiple of --micro-batch x --seq-len = {}", unit));
-  }
-  c.batch_samples = c.batch_tokens / c.seq_len;
+  c.batches = BALLAST_TRY(BatchSchedule::parse(o.batch_tokens, unit));
+  if (!o.cooldown.empty()) return resolve_cooldown_length(o, c);
   if (o.steps.empty() == o.tokens.empty())
     return usage_error("give the length of the run by one of --steps and --tokens");
-  if (!o.steps.empty()) {
-    c.total_steps = BALLAST_TRY(parse_count(o.steps));
-  } else {
-    const int64_t tokens = BALLAST_TRY(parse_count(o.tokens));
-    c.total_steps = tokens / c.batch_tokens + (tokens % c.batch_tokens != 0 ? 1 : 0);
-  }
   const char* flag = o.steps.empty() ? "--tokens" : "--steps";
-  if (c.total_steps < 1) return usage_error("the run has no step", flag);
+  const int64_t length = BALLAST_TRY(parse_count(o.steps.empty() ? o.tokens : o.steps));
+  if (!o.steps.empty() && !c.batches.constant())
+    return usage_error("--steps with a batch that changes", "", "give --tokens");
   // Half of the range is left to sample positions past skip ranges.
-  if (c.total_steps > (int64_t{1} << 62) / c.batch_tokens)
+  const int64_t most = int64_t{1} << 62;
+  if (o.steps.empty() ? length > most : length > most / c.batches.first())
     return usage_error("the run has more than 2^62 tokens", flag);
+  c.total_steps = o.steps.empty() ? c.batches.steps_for(length) : length;
+  if (c.total_steps < 1) return usage_error("the run has no step", flag);
   return {};
 }
 
@@ -233,17 +213,17 @@ Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, b
   c.model_name = o.model;
   c.model = BALLAST_TRY(load_model_config(fs, o.model));
   c.model.switches = BALLAST_TRY(apply_switches(c.model.switches, o.stability, "--stability"));
+  BALLAST_TRY(resolve_branch(fs, o, c));
   BALLAST_TRY(resolve_lengths(o, c));
   BALLAST_TRY(resolve_data(fs, o, c));
+  BALLAST_TRY(resolve_phases(o, c));
   BALLAST_TRY(resolve_run(o, c));
   if (!(o.lr > 0) || !std::isfinite(o.lr)) return usage_error("--lr must be a number > 0");
   if (!(o.z_loss >= 0) || !std::isfinite(o.z_loss))
     return usage_error("--z-loss must be a number >= 0");
   c.seed = seed;
   c.data_seed = static_cast<uint64_t>(o.data_seed);
-  c.adamw = BALLAST_TRY(parse_optimizer(o.optimizer));
-  c.schedule = BALLAST_TRY(make_schedule(o.schedule, o.lr, c.total_tokens(), c.batch_tokens));
-  c.clip = BALLAST_TRY(make_clipper(o.clip))->spec();
+  BALLAST_TRY(resolve_methods(fs, o, c));
   c.z_loss = o.z_loss;
   c.recompute = o.recompute == "block"   ? Recompute::block
                 : o.recompute == "norms" ? Recompute::norms
@@ -267,9 +247,11 @@ Result<void> RunConfig::check_ranks(int ranks) const {
                        "accepted: 1, 2, 4 or 8 ranks");
   }
   const int64_t parts = world ? kWorldSlots : ranks;
-  if (micro_batches() % parts != 0) {
+  for (const int64_t batch : batches.sizes()) {
+    const int64_t micro_batches = batch / seq_len / micro_batch;
+    if (micro_batches % parts == 0) continue;
     return usage_error(
-        fmt::format("a batch of {} micro-batches cannot be shared", micro_batches()), "",
+        fmt::format("a batch of {} micro-batches cannot be shared", micro_batches), "",
         fmt::format("--batch-tokens must be a multiple of {} {} x --micro-batch x --seq-len = {}",
                     parts, world ? "slots" : "ranks", parts * micro_batch * seq_len));
   }
@@ -281,7 +263,7 @@ Json RunConfig::law() const {
   const Json shape = to_hugging_face_config(model);
   for (const auto& [key, value] : shape.items()) law["model." + key] = value;
   law["seq_len"] = seq_len;
-  law["batch_tokens"] = batch_tokens;
+  law["batch_tokens"] = batches.constant() ? Json(batches.first()) : Json(batches.spec());
   law["micro_batch"] = micro_batch;
   law["total_tokens"] = total_tokens();
   law["seed"] = seed;
@@ -291,12 +273,19 @@ Json RunConfig::law() const {
     law["data"].push_back(
         {{"name", source.name}, {"weight", source.weight}, {"content_hash", source.content_hash}});
   }
-  law["optimizer"] = fmt::format("adamw:beta1={},beta2={},eps={},decay={}", adamw.beta1,
-                                 adamw.beta2, adamw.eps, adamw.decay);
+  for (const PhaseConfig& phase : phases) {
+    Json entry = {{"first_sample", phase.first_sample}, {"weights", phase.weights}};
+    if (phase.seed) entry["seed"] = *phase.seed;
+    law["phases"].push_back(std::move(entry));
+  }
+  law["optimizer"] = optimizer.spec();
   law["lr"] = schedule.peak_lr;
   law["schedule"] = schedule.spec();
   law["clip"] = clip;
   law["z_loss"] = z_loss;
+  if (goldfish != nullptr) law["goldfish"] = goldfish->spec();
+  if (averages.swa) law["swa"] = averages.swa_spec();
+  if (averages.ema) law["ema"] = averages.ema_spec();
   law["precision"] = typed.precision;
   return law;
 }
@@ -318,12 +307,21 @@ std::string RunConfig::toml() const {
   std::string data;
   for (const std::string& source : o.data) data += (data.empty() ? "" : ", ") + quoted(source);
   line("data", "[" + data + "]");
+  std::string phase_list;
+  for (const std::string& phase : o.phases)
+    phase_list += (phase_list.empty() ? "" : ", ") + quoted(phase);
+  if (!phase_list.empty()) line("phase", "[" + phase_list + "]");
+  if (o.max_epochs > 0) line("max_epochs", format_double(o.max_epochs));
   word("val", o.validation);
   line("val_every", fmt::format("{}", o.val_every));
   word("val_tokens", o.val_tokens);
   word("tokenizer", o.tokenizer);
   word("run", o.run);
-  line("steps", fmt::format("{}", total_steps));
+  if (batches.constant()) {
+    line("steps", fmt::format("{}", total_steps));
+  } else {
+    line("tokens", fmt::format("{}", total_tokens()));
+  }
   word("batch_tokens", o.batch_tokens);
   line("micro_batch", fmt::format("{}", micro_batch));
   line("seq_len", fmt::format("{}", seq_len));
@@ -331,9 +329,13 @@ std::string RunConfig::toml() const {
   line("data_seed", fmt::format("{}", o.data_seed));  // TOML has no unsigned numbers
   line("lr", format_double(o.lr));
   word("optimizer", law()["optimizer"].get<std::string>());
-  word("schedule", schedule.spec());
+  word("schedule", schedule.kind == ScheduleKind::file ? o.schedule : schedule.spec());
   word("clip", clip);
   line("z_loss", format_double(z_loss));
+  if (goldfish != nullptr) word("goldfish", goldfish->spec());
+  word("swa", averages.swa_spec());
+  word("ema", averages.ema_spec());
+  word("branch", o.branch);
   word("precision", o.precision);
   word("recompute", o.recompute);
   word("guard", o.guard);
@@ -347,22 +349,6 @@ std::string RunConfig::toml() const {
   word("transport", o.transport);
   word("deterministic", o.deterministic);
   return text;
-}
-
-std::string law_difference(const Json& here, const Json& there) {
-  for (const auto& [key, value] : here.items()) {
-    if (!there.contains(key))
-      return fmt::format("{} is {} here and missing in the checkpoint", key, value.dump());
-    if (there.at(key) != value) {
-      return fmt::format("{} is {} here and {} in the checkpoint", key, value.dump(),
-                         there.at(key).dump());
-    }
-  }
-  for (const auto& [key, value] : there.items()) {
-    if (!here.contains(key))
-      return fmt::format("{} is {} in the checkpoint and missing here", key, value.dump());
-  }
-  return "";
 }
 
 }  // namespace ballast

@@ -5,11 +5,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/checkpoint/address.h"
 #include "libcore/checkpoint/retention.h"
+#include "libcore/data/batch_schedule.h"
+#include "libcore/data/goldfish.h"
 #include "libcore/guard/injection.h"
 #include "libcore/guard/ladder.h"
 #include "libcore/io/file_system.h"
@@ -17,8 +21,10 @@
 #include "libcore/model/block.h"
 #include "libcore/model/config.h"
 #include "libcore/optim/clip/clip.h"
+#include "libcore/optim/optimizer.h"
 #include "libcore/optim/schedule.h"
 #include "libcore/shard/reader.h"
+#include "tools/pretrain/averages.h"
 #include "tools/pretrain/options.h"
 
 namespace ballast {
@@ -32,8 +38,19 @@ struct SourceConfig {
   std::shared_ptr<const ShardReader> shard;
 };
 
-struct AdamWConfig {
-  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0.1;
+// --phase: from a border of steps on, the sources are mixed by other weights.
+struct PhaseConfig {
+  int64_t from_tokens = 0;  // as given
+  int64_t first_sample = 0;
+  std::vector<double> weights;  // one per source
+  std::optional<uint64_t> seed;
+};
+
+// --branch: the checkpoint of another run that this one begins at.
+struct BranchOrigin {
+  std::string address;                      // as typed
+  std::optional<CheckpointRef> checkpoint;  // absent: the run has begun before
+  int64_t tokens = 0;
 };
 
 struct RunConfig {
@@ -43,14 +60,19 @@ struct RunConfig {
   std::vector<SourceConfig> sources;
   std::shared_ptr<const ShardReader> validation;  // null: none
   std::string tokenizer;                          // text
-  int64_t total_steps = 0, batch_tokens = 0, batch_samples = 0, micro_batch = 0, seq_len = 0;
+  BatchSchedule batches;
+  int64_t total_steps = 0, micro_batch = 0, seq_len = 0;
+  std::vector<PhaseConfig> phases;           // after the first, whose weights are the sources'
+  std::shared_ptr<const Goldfish> goldfish;  // null: none
+  AverageConfig averages;
+  std::optional<BranchOrigin> branch;
   int64_t val_every = 0, val_tokens = 0;
   int64_t checkpoint_steps = 0;   // 0: by time
   double checkpoint_seconds = 0;  // 0: by steps
   double max_wall_seconds = 0;    // 0: no limit
   int64_t seed = 0;
   uint64_t data_seed = 0;
-  AdamWConfig adamw;
+  OptimizerConfig optimizer;
   Schedule schedule;
   std::string clip;  // full strategy
   double z_loss = 0;
@@ -59,13 +81,14 @@ struct RunConfig {
   Recompute recompute = Recompute::none;
   RetentionPolicy keep;
 
-  int64_t total_tokens() const { return total_steps * batch_tokens; }
+  int64_t total_tokens() const { return batches.tokens_before(total_steps); }
   int64_t validation_windows() const;  // of one evaluation; there is a validation shard
-  int64_t micro_batches() const { return batch_samples / micro_batch; }
   // What one of `ranks` does of a step: contiguous shares, the same for all. `slots`: 1, or with
   // --deterministic world its part of kWorldSlots.
   int64_t slots_of_rank(int ranks) const;
   Result<void> check_ranks(int ranks) const;
+  // Samples consumed on a line before step `step` (from 0), skipped steps included.
+  int64_t samples_before(int64_t step) const { return batches.tokens_before(step) / seq_len; }
   // What must not change between restarts, in the order in which it is documented.
   Json law() const;
   std::string hash() const;  // xxh3-128 of law()
@@ -77,8 +100,5 @@ struct RunConfig {
 Result<ModelConfig> load_model_config(FileSystem& fs, const std::string& model);
 
 Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& options, int64_t seed, bool need_run);
-
-// "lr is 0.001 here and 0.002 in the checkpoint"; empty when the laws agree.
-std::string law_difference(const Json& here, const Json& there);
 
 }  // namespace ballast

@@ -41,9 +41,11 @@ Result<StepWork> Trainer::step() {
 
 Result<void> Trainer::load_batch(StepWork& work) {
   work.step = state_.step + 1;
-  work.lr =
-      config_.schedule.lr(state_.tokens, config_.batch_tokens) * memory_.interventions.lr_factor;
-  const int64_t share = config_.batch_samples / world_.size();
+  work.batch_tokens = config_.batches.batch_at(state_.tokens);
+  work.batch_samples = work.batch_tokens / config_.seq_len;
+  work.lr = config_.schedule.lr(state_.tokens, work.batch_tokens) * memory_.interventions.lr_factor;
+  BALLAST_TRY(planned_events(work));
+  const int64_t share = work.batch_samples / world_.size();
   const Result<void> read = batches_->read(state_.samples + world_.rank() * share, share, batch_);
   if (world_.alone()) {
     work.valid = batch_.valid;
@@ -79,7 +81,8 @@ void Trainer::upload(const HostBatch& batch, int64_t micro, int64_t valid) {
 void Trainer::forward_backward(const StepWork& work, bool again) {
   const int64_t rows = buffers_.tokens.cols;
   const MicroBatch micro = {buffers_.tokens, buffers_.labels, buffers_.weight, buffers_.doc_start};
-  const int64_t micros = config_.micro_batches() / world_.size(), slots = gradient_sum_->slots();
+  const int64_t micros = work.batch_samples / config_.micro_batch / world_.size();
+  const int64_t slots = gradient_sum_->slots();
   for (int64_t i = 0; i < micros; ++i) {
     const int64_t slot = i * slots / micros, in_slot = i % (micros / slots);
     if (in_slot == 0) gradient_sum_->begin_slot();
@@ -121,9 +124,9 @@ void Trainer::reduce_losses(StepWork& work) {
                           count = std::span(sums).subspan(2 * parts, parts),
                           votes = std::span(sums).subspan(3 * parts),
                           by_source = votes.subspan(kCauses + 1);
-  rows_.resize(static_cast<size_t>(buffers_.loss_rows.cols));
+  rows_.resize(static_cast<size_t>(work.batch_tokens / world_.size()));
   const auto add_rows = [&](const Tensor& rows, bool squared, std::span<double> sum) {
-    backend_->copy_out(rows_.data(), rows.data, rows.cols * 4, StreamId::compute);
+    backend_->copy_out(rows_.data(), rows.data, std::ssize(rows_) * 4, StreamId::compute);
     backend_->synchronize(backend_->record(StreamId::compute));
     for (size_t i = 0; i < rows_.size(); ++i) {
       if (batch_.labels[i] == kMaskedLabel) continue;
@@ -174,7 +177,7 @@ void Trainer::sum_sequences() {
 // Loss and count of labels by source, in pairs; empty with one source.
 void Trainer::add_by_source(std::span<double> sums) const {
   if (sums.empty()) return;
-  const int64_t first = state_.samples + world_.rank() * (config_.batch_samples / world_.size());
+  const int64_t first = state_.samples + world_.rank() * std::ssize(sequence_loss_);
   for (size_t i = 0; i < sequence_loss_.size(); ++i) {
     const int64_t sample = batches_->sample_of(first + static_cast<int64_t>(i));
     const auto source = static_cast<size_t>(batches_->order().at(sample).source);
@@ -202,28 +205,35 @@ void Trainer::decide(StepWork& work) {
     work.skip_reason = "guard";
   }
   work.apply = work.skip_reason.empty();
-  if (work.apply) work.clip = clipper_->decide(work.grad_norm);
+  if (!work.apply) return;
+  work.clip = clipper_->decide(work.grad_norm, work.loss);
+  if (!work.clip.skip) return;
+  work.apply = false;
+  work.skip_reason = kClipperSkip;
 }
 
 void Trainer::update(StepWork& work) {
-  const AdamWConfig& c = config_.adamw;
-  const std::vector<OptimizerRange> ranges = table_.optimizer_ranges();
-  const AdamWStep update = {.param = buffers_.params,
-                            .grad = buffers_.grads,
-                            .m = buffers_.m,
-                            .v = buffers_.v,
-                            .ranges = ranges,
-                            .lr = work.lr,
-                            .beta1 = c.beta1,
-                            .beta2 = c.beta2,
-                            .eps = c.eps,
-                            .weight_decay = c.decay,
-                            .t = state_.optimizer_steps + 1,
-                            .grad_factor = work.clip.factor,
-                            .update_factor = work.update_factor,
-                            .apply = work.apply,
-                            .block_sums = buffers_.block_sums};
-  backend_->adamw_step(update);
+  const bool stable = config_.optimizer.kind == OptimizerKind::stable_adamw;
+  const std::vector<OptimizerRange> ranges =
+      stable ? ratio_ranges(table_) : table_.optimizer_ranges();
+  OptimizerStep update = config_.optimizer.at(state_.optimizer_steps + 1);
+  update.param = buffers_.params;
+  update.grad = buffers_.grads;
+  update.m = buffers_.m;
+  update.v = buffers_.v;
+  update.m2 = buffers_.m2;
+  update.ranges = ranges;
+  update.lr = work.lr;
+  update.grad_factor = work.clip.factor;
+  update.update_factor = work.update_factor;
+  update.apply = work.apply;
+  update.rounding_seed = static_cast<uint64_t>(config_.seed);
+  update.block_sums = buffers_.block_sums;
+  if (stable) {
+    backend_->update_ratio(buffers_.ratio_sums, update);
+    update.ratio_sums = buffers_.ratio_sums;
+  }
+  backend_->optimizer_step(update);
   if (work.apply) model_->after_update();
   const int64_t blocks = buffers_.block_sums.rows;
   backend_->copy_out(blocks_.data(), buffers_.block_sums.data, blocks * 3 * 8, StreamId::compute);
@@ -241,11 +251,13 @@ void Trainer::update(StepWork& work) {
 
 void Trainer::advance(const StepWork& work) {
   state_.step = work.step;
-  state_.samples += config_.batch_samples;
-  state_.tokens += config_.batch_tokens;
+  state_.samples += work.batch_samples;
+  state_.tokens += work.batch_tokens;
   if (!work.apply) return;
-  state_.tokens_trained += config_.batch_tokens;
+  state_.tokens_trained += work.batch_tokens;
   ++state_.optimizer_steps;
+  averages_.update(*backend_, buffers_.swa, buffers_.ema, buffers_.params, buffers_.grads,
+                   state_.optimizer_steps);
   detector_.accept(work.loss, work.grad_norm);
   for (size_t s = 0; s < source_loss_.size(); ++s)
     if (!std::isnan(source_loss_[s])) memory_.learn(s, source_loss_[s]);
@@ -272,17 +284,19 @@ Result<void> Trainer::record(const StepWork& work) {
     if (!world_.alone()) r.loss_max_rank = work.loss_max_rank;
     if (config_.z_loss > 0) r.z_loss = work.z_loss;
   }
-  if (work.apply) {
-    r.grad_norm_clipped = work.grad_norm * work.clip.factor;
+  if (work.apply) r.grad_norm_clipped = work.grad_norm * work.clip.factor;
+  if (work.apply || work.clip.skip) {
     r.clip_threshold = known(work.clip.threshold);
     r.clip_z = known(work.clip.z);
   }
   r.param_norm = work.param_norm;
   r.update_norm = work.apply ? work.update_norm : 0.0;
   r.v_norm = work.v_norm;
-  r.tokens_per_s = static_cast<double>(config_.batch_tokens) / step_seconds_;
+  r.tokens_per_s = static_cast<double>(work.batch_tokens) / step_seconds_;
   r.step_ms = step_seconds_ * 1e3;
-  r.batch_start = batches_->sample_of(state_.samples - config_.batch_samples);
+  r.batch_start = batches_->sample_of(state_.samples - work.batch_samples);
+  if (batches_->order().phases() > 1)
+    r.phase = std::to_string(batches_->order().phase_index(*r.batch_start));
   r.precision = config_.typed.precision;
   r.skipped = !work.apply;
   r.skip_reason = work.skip_reason;

@@ -60,7 +60,9 @@ Result<void> check_trace_copy(FileSystem& fs, const TrainOptions& options,
 }
 
 Result<RunConfig> configure(FileSystem& fs, const TrainOptions& options, int64_t seed) {
-  RunConfig config = BALLAST_TRY(resolve(fs, options, seed, true));
+  TrainOptions changed = options;
+  BALLAST_TRY(apply_changes(changed));
+  RunConfig config = BALLAST_TRY(resolve(fs, changed, seed, true));
   BALLAST_TRY(check_trace_copy(fs, options, config));
   return config;
 }

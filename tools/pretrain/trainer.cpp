@@ -10,6 +10,7 @@
 #include "libcore/checkpoint/address.h"
 #include "libcore/cli/message.h"
 #include "libcore/io/atomic_file.h"
+#include "tools/pretrain/flat_copy.h"
 
 namespace ballast {
 namespace {
@@ -20,13 +21,13 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Result<void> write_text(FileSystem& fs, const std::string& path, const std::string& text) {
+}  // namespace
+
+Result<void> write_run_text(FileSystem& fs, const std::string& path, const std::string& text) {
   AtomicFile file(fs, path, true);
   BALLAST_TRY(file.write(text));
   return file.commit();
 }
-
-}  // namespace
 
 Trainer::Trainer(World& world, RunConfig config, const CommonOptions& common)
     : world_(world),
@@ -36,7 +37,8 @@ Trainer::Trainer(World& world, RunConfig config, const CommonOptions& common)
       table_(make_param_table(config_.model)),
       cut_(table_, world.size()),
       backend_(&world.backend()),
-      comm_(&world.comm()) {}
+      comm_(&world.comm()),
+      averages_(config_.averages, table_) {}
 
 Result<std::unique_ptr<Trainer>> Trainer::open(World& world, RunConfig config,
                                                const CommonOptions& common) {
@@ -111,6 +113,10 @@ Result<void> Trainer::begin() {
     for (const Json& range : plan.at("skip"))
       add_skip_range(state_.skip_ranges, {range[0].get<int64_t>(), range[1].get<int64_t>()});
     batches_->set_skip_ranges(state_.skip_ranges);
+  } else if (config_.branch) {
+    BALLAST_TRY(world_.agree(start_branch()));
+  } else if (!config_.typed.changes.empty()) {
+    return usage_error("--change: there is nothing to resume", run);
   } else {
     BALLAST_TRY(world_.agree(start_fresh()));
   }
@@ -127,10 +133,12 @@ Result<void> Trainer::begin() {
   BALLAST_TRY(start_segment(segment, resumes, parent, state_.step));
   if (resumes) {
     BALLAST_TRY(event(state_.step, "resume", plan.at("checkpoint").get<std::string>()));
+    BALLAST_TRY(record_changes());
     BALLAST_TRY(look_ahead());
     BALLAST_TRY(take_forks());
   } else {
-    BALLAST_TRY(write_text(fs_, join_path(run, "config.toml"), config_.toml()));
+    if (config_.branch) BALLAST_TRY(record_branch());
+    BALLAST_TRY(write_run_text(fs_, join_path(run, "config.toml"), config_.toml()));
     BALLAST_TRY(save("start"));  // a way back exists before the first incident
   }
   return {};
@@ -149,20 +157,35 @@ Result<void> Trainer::refuse_damaged_run() const {
 Result<void> Trainer::start_fresh() {
   std::vector<float> flat(static_cast<size_t>(table_.flat_size));
   initialise_parameters(table_, static_cast<uint64_t>(config_.seed), flat.data());
-  backend_->copy_in(buffers_.params.data, flat.data(), table_.flat_size * 4, StreamId::compute);
-  backend_->synchronize(backend_->record(StreamId::compute));
-  backend_->zero(buffers_.m.data, table_.flat_size * 4);
-  backend_->zero(buffers_.v.data, table_.flat_size * 4);
+  flat_to_device(*backend_, buffers_.params, flat);
+  for (const Tensor& state : {buffers_.m, buffers_.v, buffers_.m2, buffers_.swa, buffers_.ema})
+    if (!state.empty()) backend_->zero(state.data, state.cols * bytes_of(state.dtype));
   model_->prepare_weights();
   state_ = {};
   return {};
 }
 
-Result<void> Trainer::check_law(const Json& stored) const {
-  const std::string difference = law_difference(config_.law(), stored);
-  if (difference.empty()) return {};
-  return usage_error("cannot resume: " + difference, config_.typed.run,
-                     "give the options the run was started with, or another --run");
+// Weights and optimizer states of a checkpoint into the device.
+Result<LoadedCheckpoint> Trainer::load_tensors(const CheckpointRef& ref) {
+  const auto n = static_cast<size_t>(table_.flat_size);
+  std::vector<float> params(n), m(n), v(n), m2(buffers_.m2.empty() ? 0 : n);
+  std::vector<float> swa(buffers_.swa.empty() ? 0 : n), ema(buffers_.ema.empty() ? 0 : n);
+  const MutableFlatState flat = {.master = params.data(),
+                                 .m = m.data(),
+                                 .v = v.data(),
+                                 .m2 = m2.empty() ? nullptr : m2.data(),
+                                 .swa = swa.empty() ? nullptr : swa.data(),
+                                 .ema = ema.empty() ? nullptr : ema.data()};
+  LoadedCheckpoint loaded = BALLAST_TRY(load_checkpoint(fs_, ref.path, table_, flat));
+  if (!m2.empty() && !holds_state(loaded.manifest, "m2"))
+    return corrupt_error("checkpoint holds no slow moment", ref.path, "the run uses ademamix");
+  flat_to_device(*backend_, buffers_.params, params);
+  flat_to_device(*backend_, buffers_.m, m);
+  flat_to_device(*backend_, buffers_.v, v);
+  if (!m2.empty()) flat_to_device(*backend_, buffers_.m2, m2);
+  if (!swa.empty()) flat_to_device(*backend_, buffers_.swa, swa);
+  if (!ema.empty()) flat_to_device(*backend_, buffers_.ema, ema);
+  return loaded;
 }
 
 // What the bits of a run depend on besides its law; stands in every checkpoint.
@@ -188,16 +211,14 @@ void Trainer::warn_of_other_bits(const Json& there) const {
 // From a checkpoint into the device; counters, laws and statistics with it.
 Result<void> Trainer::load(const CheckpointRef& ref) {
   const LoadedCheckpoint stored = BALLAST_TRY(load_checkpoint_state(fs_, ref.path));
-  BALLAST_TRY(check_law(stored.state.config));
-  const auto n = static_cast<size_t>(table_.flat_size);
-  std::vector<float> params(n), m(n), v(n);
-  LoadedCheckpoint loaded =
-      BALLAST_TRY(load_checkpoint(fs_, ref.path, table_, {params.data(), m.data(), v.data()}));
-  backend_->copy_in(buffers_.params.data, params.data(), table_.flat_size * 4, StreamId::compute);
-  backend_->copy_in(buffers_.m.data, m.data(), table_.flat_size * 4, StreamId::compute);
-  backend_->copy_in(buffers_.v.data, v.data(), table_.flat_size * 4, StreamId::compute);
-  backend_->synchronize(backend_->record(StreamId::compute));
+  BALLAST_TRY(check_law(stored.state));
+  LoadedCheckpoint loaded = BALLAST_TRY(load_tensors(ref));
   model_->prepare_weights();
+  return adopt(std::move(loaded));
+}
+
+// Counters, laws and statistics of a checkpoint whose tensors are in place.
+Result<void> Trainer::adopt(LoadedCheckpoint loaded) {
   warn_of_other_bits(loaded.state.environment);
   BALLAST_TRY(adopt_state(std::move(loaded.state)));
   manifest_hash_ = loaded.manifest_hash;
@@ -209,6 +230,7 @@ Result<void> Trainer::load(const CheckpointRef& ref) {
 void Trainer::collect_state() {
   state_.clipper = clipper_->state();
   state_.guard = guard_json(detector_, config_.ladder, memory_);
+  state_.averages = averages_.state();
   state_.config = config_.law();
   state_.environment = environment();
 }
@@ -216,10 +238,23 @@ void Trainer::collect_state() {
 Result<void> Trainer::adopt_state(TrainState state) {
   GuardMemory memory;
   BALLAST_TRY(load_guard(state.guard, detector_, config_.ladder, memory));
+  // What a change has replaced begins anew.
+  const Json law = config_.law();
+  const auto unchanged = [&](const char* key) {
+    return law.value(key, Json()) == state.config.value(key, Json());
+  };
+  const bool same_clip = unchanged("clip");
+  for (const char* key : {"swa", "ema"})
+    if (!unchanged(key)) state.averages.erase(std::string(key) + "_samples");
+  BALLAST_TRY(averages_.load(state.averages));
   state_ = std::move(state);
   BALLAST_TRY(intervene(memory.interventions));
   memory_ = std::move(memory);
-  BALLAST_TRY(clipper_->load(state_.clipper));
+  if (same_clip) {
+    BALLAST_TRY(clipper_->load(state_.clipper));
+  } else {
+    clipper_ = BALLAST_TRY(make_clipper(clipper_->spec()));
+  }
   batches_->set_skip_ranges(state_.skip_ranges);
   return {};
 }
@@ -264,7 +299,7 @@ Result<void> Trainer::start_segment(int64_t segment, bool has_parent, int64_t pa
   r.version = kVersion;
   r.config_hash = config_.hash();
   r.model = config_.model_name;
-  r.optimizer = config_.law()["optimizer"].get<std::string>();
+  r.optimizer = config_.optimizer.spec();
   r.schedule = config_.schedule.spec();
   r.clip = clipper_->spec();
   r.guard = config_.ladder.spec();
@@ -277,12 +312,13 @@ Result<void> Trainer::start_segment(int64_t segment, bool has_parent, int64_t pa
   r.ranks = comm_->size();
   r.parameters = table_.parameters;
   r.total_tokens = config_.total_tokens();
-  r.batch_tokens = config_.batch_tokens;
+  r.batch_tokens = config_.batches.batch_at(state_.tokens);
   r.seq_len = config_.seq_len;
   r.seed = config_.seed;
   r.data_seed = static_cast<int64_t>(config_.data_seed);
   r.clip_state = clipper_->state();
   r.detector_state = detector_.state();
+  if (config_.branch) r.details = {{"branch", config_.branch->address}};
   state_.segment = segment;
   return trace_->write(r);
 }
@@ -302,18 +338,24 @@ Result<void> Trainer::event(int64_t step, const std::string& name, const std::st
 // By the leader.
 Result<SavedCheckpoint> Trainer::write_checkpoint() {
   BALLAST_TRY(trace_->sync());  // a checkpoint never stands for steps that the trace has lost
-  const auto n = static_cast<size_t>(table_.flat_size);
-  std::vector<float> params(n), m(n), v(n);
-  backend_->copy_out(params.data(), buffers_.params.data, table_.flat_size * 4, StreamId::compute);
-  backend_->copy_out(m.data(), buffers_.m.data, table_.flat_size * 4, StreamId::compute);
-  backend_->copy_out(v.data(), buffers_.v.data, table_.flat_size * 4, StreamId::compute);
-  backend_->synchronize(backend_->record(StreamId::compute));
+  const std::vector<float> params = flat_to_host(*backend_, buffers_.params);
+  const std::vector<float> m = flat_to_host(*backend_, buffers_.m);
+  const std::vector<float> v = flat_to_host(*backend_, buffers_.v);
+  std::vector<float> m2, swa, ema;
+  if (!buffers_.m2.empty()) m2 = flat_to_host(*backend_, buffers_.m2);
+  if (!buffers_.swa.empty()) swa = flat_to_host(*backend_, buffers_.swa);
+  if (!buffers_.ema.empty()) ema = flat_to_host(*backend_, buffers_.ema);
+  const FlatState flat = {.master = params.data(),
+                          .m = m.data(),
+                          .v = v.data(),
+                          .m2 = m2.empty() ? nullptr : m2.data(),
+                          .swa = swa.empty() ? nullptr : swa.data(),
+                          .ema = ema.empty() ? nullptr : ema.data()};
   collect_state();
   SaveOptions options;
   options.tokenizer = config_.tokenizer;
-  const SavedCheckpoint saved =
-      BALLAST_TRY(save_checkpoint(fs_, config_.typed.run, config_.model, table_,
-                                  {params.data(), m.data(), v.data()}, state_, options));
+  const SavedCheckpoint saved = BALLAST_TRY(
+      save_checkpoint(fs_, config_.typed.run, config_.model, table_, flat, state_, options));
   RetentionPolicy keep = config_.keep;
   // The next onset must find a checkpoint that is older than what led to it.
   if (!config_.ladder.off()) {
@@ -374,7 +416,7 @@ void Trainer::show_progress(const StepWork& work) {
       fmt::format("step {}/{}  loss {:.4f}  norm {:.3f}{}  lr {:.2e}  {} tok/s  ETA {}", work.step,
                   config_.total_steps, work.loss, work.grad_norm,
                   work.clip.clipped ? " (clipped)" : "", work.lr,
-                  format_count(static_cast<int64_t>(static_cast<double>(config_.batch_tokens) /
+                  format_count(static_cast<int64_t>(static_cast<double>(work.batch_tokens) /
                                                     average_step_seconds_)),
                   format_seconds(left));
   if (!world_.leads()) return;

@@ -10,6 +10,7 @@
 //   recovery.cpp    what the guard does
 //   forks.cpp       the settings that recoveries change, and when
 //   evaluation.cpp  held-out loss
+//   branch.cpp      beginning at another run's checkpoint, interventions, planned events
 #pragma once
 
 #include <chrono>
@@ -31,6 +32,7 @@
 #include "libcore/trace/writer.h"
 #include "tools/pretrain/batch_source.h"
 #include "tools/pretrain/buffers.h"
+#include "tools/pretrain/changes.h"
 #include "tools/pretrain/control.h"
 #include "tools/pretrain/gradient_sum.h"
 #include "tools/pretrain/guard_memory.h"
@@ -44,6 +46,7 @@ namespace ballast {
 // What a step found and decided; becomes its record in the trace.
 struct StepWork {
   int64_t step = 0;
+  int64_t batch_tokens = 0, batch_samples = 0;
   int64_t valid = 0;  // unmasked labels of all ranks
   double loss = 0;    // mean over them
   double z_loss = 0;
@@ -76,6 +79,9 @@ struct RunResult {
   bool trace_lost = false;                           // standard output did not take the whole trace
 };
 
+// Replaces a file of the run directory whole.
+Result<void> write_run_text(FileSystem& fs, const std::string& path, const std::string& text);
+
 class Trainer {
  public:
   // All ranks of the world call it alike; the world must outlive the trainer.
@@ -93,11 +99,12 @@ class Trainer {
   Result<void> refuse_damaged_run() const;
   Result<void> start_fresh();
   Result<void> load(const CheckpointRef& ref);
-  Result<void> check_law(const Json& stored) const;
   Result<void> restore_faults();
   Result<void> check_progress(int64_t step);
   void collect_state();
   Result<void> adopt_state(TrainState state);
+  Result<LoadedCheckpoint> load_tensors(const CheckpointRef& ref);
+  Result<void> adopt(LoadedCheckpoint loaded);
   Result<void> start_segment(int64_t segment, bool has_parent, int64_t parent, int64_t parent_step);
   Result<void> save(const std::string& why);
   Result<SavedCheckpoint> write_checkpoint();
@@ -109,6 +116,13 @@ class Trainer {
   void show_progress(const StepWork& work);
   Result<void> event(int64_t step, const std::string& name, const std::string& reason,
                      Json details = {});
+
+  // branch.cpp
+  Result<void> start_branch();
+  Result<void> record_branch();
+  Result<void> check_law(const TrainState& stored);
+  Result<void> record_changes();
+  Result<void> planned_events(const StepWork& work);
 
   // step.cpp
   Result<StepWork> step();
@@ -151,7 +165,7 @@ class Trainer {
   SkipRange suspicious_samples(const Alarm& alarm, int64_t batches, int64_t fork) const;
   std::optional<size_t> suspicious_source() const;
   bool is_dropped(const std::string& source) const;
-  Interventions interventions_after(const Alarm& alarm, const Rung& rung, int64_t fork) const;
+  Interventions interventions_after(const Rung& rung, int64_t fork) const;
   Result<bool> go_back(const Alarm& alarm, const Rung& rung);
   Result<Json> move_back(const Alarm& alarm, const Rung& rung);
   Result<Json> commit(const WayBack& way, const std::vector<SkipRange>& skip,
@@ -170,6 +184,8 @@ class Trainer {
   // evaluation.cpp
   Result<void> evaluate();
   Result<bool> share_evaluation(Result<void> read, std::vector<WindowSum>& sums);
+  Result<void> evaluate_average(const std::string& name, const Tensor& average, int64_t samples);
+  Result<void> evaluate_weights(const std::string& set, bool plain);
 
   World& world_;
   FileSystem& fs_;  // writes on the leading rank only
@@ -197,14 +213,16 @@ class Trainer {
   std::unique_ptr<Control> control_;
   ProgressLine progress_;
 
+  WeightAverages averages_;
   TrainState state_;
-  HostBatch batch_;             // this rank's share of the step
-  ControlRequest request_;      // of several ranks: what they agreed on with the step's loss
-  bool save_due_ = false;       // likewise
-  std::vector<float> rows_;     // host copy of loss or lse rows
-  std::vector<float> weights_;  // of a micro-batch
-  std::vector<double> blocks_;  // host copy of norm blocks
-  std::string manifest_hash_;   // of the checkpoint this segment began from
+  std::vector<LawChange> changes_;  // of this start, until they are recorded
+  HostBatch batch_;                 // this rank's share of the step
+  ControlRequest request_;          // of several ranks: what they agreed on with the step's loss
+  bool save_due_ = false;           // likewise
+  std::vector<float> rows_;         // host copy of loss or lse rows
+  std::vector<float> weights_;      // of a micro-batch
+  std::vector<double> blocks_;      // host copy of norm blocks
+  std::string manifest_hash_;       // of the checkpoint this segment began from
   int64_t last_saved_step_ = -1;
   bool finished_ = false;
   double save_seconds_ = 0;  // the longest save

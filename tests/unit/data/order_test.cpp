@@ -106,5 +106,27 @@ TEST(SkipRanges, MapTheDataIndexPastEveryRange) {
   EXPECT_EQ(sample_of(15, skips), 35);
 }
 
+TEST(DataOrder, APhaseWithASeedReordersFromThereOnAndCountsOn) {
+  const std::vector<DataSource> sources = {{"en", 1000}, {"de", 37}};
+  const DataOrder plain = DataOrder::make(7, sources, {{0, {3, 1}}, {500, {3, 1}}}).take_value();
+  const DataOrder seeded =
+      DataOrder::make(7, sources, {{0, {3, 1}}, {500, {3, 1}, uint64_t{8}}}).take_value();
+  int64_t different = 0;
+  for (int64_t i = 0; i < 1500; ++i) {
+    const SampleAddress a = plain.at(i), b = seeded.at(i);
+    EXPECT_EQ(a.source, b.source);
+    EXPECT_EQ(a.epoch, b.epoch);
+    if (i < 500) {
+      EXPECT_EQ(a, b);
+    }
+    different += a == b ? 0 : 1;
+    const int64_t found = seeded.find(b, 1500);
+    EXPECT_EQ(seeded.at(found), b);
+  }
+  EXPECT_GT(different, 900);
+  EXPECT_EQ(plain.phase_index(499), 0);
+  EXPECT_EQ(plain.phase_index(500), 1);
+}
+
 }  // namespace
 }  // namespace ballast

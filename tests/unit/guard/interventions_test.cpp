@@ -36,6 +36,10 @@ TEST(Interventions, ACapTakesTheSmallerBoundAndKeepsTheRest) {
                     tail = ",compat=safe,rewarm=50";
   EXPECT_EQ(capped_strategy(head + "none" + tail, 0.5), head + "0.5" + tail);
   EXPECT_EQ(capped_strategy(head + "0.5" + tail, 2), head + "0.5" + tail);
+  const std::string skip = "zskip:loss=6,norm=6,window=128,patience=20,clip=";
+  EXPECT_EQ(capped_strategy(skip + "1", 0.5), skip + "0.5");
+  EXPECT_EQ(capped_strategy(skip + "none", 0.5), skip + "0.5");
+  EXPECT_EQ(capped_strategy("autoclip:p=10,window=10000,rewarm=50", 0.5), "fixed:0.5");
 }
 
 }  // namespace

@@ -194,7 +194,7 @@ TEST(Clipper, SpecIsWrittenInFullAndReadsBack) {
 
 TEST(Clipper, RefusesWhatIsNotBuiltAndBadValues) {
   for (const char* spec :
-       {"autoclip", "fixed:0", "fixed:-1", "fixed:x", "fixed:a=1", "none:1", "zclip:mode=odd",
+       {"adagc", "fixed:0", "fixed:-1", "fixed:x", "fixed:a=1", "none:1", "zclip:mode=odd",
         "zclip:alpha=1", "zclip:z=0", "zclip:cap=0", "zclip:warmup=0", "zclip:1.0", ""}) {
     const auto made = make_clipper(spec);
     ASSERT_FALSE(made.ok()) << spec;

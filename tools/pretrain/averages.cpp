@@ -1,0 +1,99 @@
+#include "tools/pretrain/averages.h"
+
+#include <fmt/format.h>
+
+#include "libcore/base/strategy_spec.h"
+#include "libcore/base/units.h"
+
+namespace ballast {
+namespace {
+
+constexpr int64_t kLongest = int64_t{1} << 40;
+
+// A flat buffer as one row per block, so that ops can share the rows out.
+Tensor blocks_of(const Tensor& flat) {
+  return make_tensor(flat.data, flat.dtype, flat.cols / kFlatBlock, kFlatBlock);
+}
+
+}  // namespace
+
+std::string AverageConfig::swa_spec() const {
+  return swa ? fmt::format("window={},every={}", swa_window, swa_every) : "";
+}
+
+std::string AverageConfig::ema_spec() const {
+  return ema ? fmt::format("decay={},every={}", format_double(ema_decay), ema_every) : "";
+}
+
+Result<AverageConfig> parse_averages(std::string_view swa, std::string_view ema) {
+  AverageConfig c;
+  if (!swa.empty()) {
+    c.swa = true;
+    StrategySpec spec = BALLAST_TRY(StrategySpec::parse("swa:" + std::string(swa), "--swa"));
+    c.swa_window = BALLAST_TRY(spec.take_count("window", c.swa_window, 1, kLongest));
+    c.swa_every = BALLAST_TRY(spec.take_count("every", c.swa_every, 1, kLongest));
+    BALLAST_TRY(spec.finish());
+    if (c.swa_window % c.swa_every != 0)
+      return usage_error("--swa: window is no multiple of every", "", std::string(swa));
+  }
+  if (!ema.empty()) {
+    c.ema = true;
+    StrategySpec spec = BALLAST_TRY(StrategySpec::parse("ema:" + std::string(ema), "--ema"));
+    c.ema_decay = BALLAST_TRY(spec.take_number("decay", c.ema_decay, 0, 0.9999999));
+    c.ema_every = BALLAST_TRY(spec.take_count("every", c.ema_every, 1, kLongest));
+    BALLAST_TRY(spec.finish());
+  }
+  return c;
+}
+
+WeightAverages::WeightAverages(const AverageConfig& config, const ParamTable& table)
+    : config_(config) {
+  for (const ParamSpec& spec : table.specs)
+    if (spec.role == ParamRole::state) copied_.emplace_back(spec.flat_begin, spec.flat_end());
+}
+
+// average += share * (weights - average), by ops that every backend has.
+void WeightAverages::move(Backend& backend, const Tensor& average, const Tensor& weights,
+                          const Tensor& scratch, double share) const {
+  const Tensor a = blocks_of(average), s = blocks_of(scratch);
+  backend.scale(s, blocks_of(weights), static_cast<float>(share));
+  backend.scale(a, a, static_cast<float>(1 - share));
+  backend.add(a, a, s);
+  for (const auto& [begin, end] : copied_)
+    backend.scale(cols_of(average, begin, end - begin), cols_of(weights, begin, end - begin), 1.0f);
+}
+
+void WeightAverages::update(Backend& backend, const Tensor& swa, const Tensor& ema,
+                            const Tensor& weights, const Tensor& scratch, int64_t t) {
+  if (config_.swa && t % config_.swa_every == 0) {
+    if ((t - 1) % config_.swa_window < config_.swa_every) swa_samples_ = 0;  // a window begins
+    ++swa_samples_;
+    move(backend, swa, weights, scratch, 1 / static_cast<double>(swa_samples_));
+  }
+  if (config_.ema && t % config_.ema_every == 0) {
+    const double share = ema_samples_ == 0 ? 1 : 1 - config_.ema_decay;
+    ++ema_samples_;
+    move(backend, ema, weights, scratch, share);
+  }
+}
+
+Json WeightAverages::state() const {
+  Json json = Json::object();
+  if (config_.swa) json["swa_samples"] = swa_samples_;
+  if (config_.ema) json["ema_samples"] = ema_samples_;
+  return json;
+}
+
+// Counts that are not there belong to an average that a change has just added.
+Result<void> WeightAverages::load(const Json& state) {
+  for (const auto& [key, count] :
+       {std::pair("swa_samples", &swa_samples_), std::pair("ema_samples", &ema_samples_)}) {
+    *count = 0;
+    if (!state.contains(key)) continue;
+    *count = BALLAST_TRY(integer_member(state, key, "averages"));
+    if (*count < 0) return corrupt_error(fmt::format("'{}' is negative", key), "averages");
+  }
+  return {};
+}
+
+}  // namespace ballast

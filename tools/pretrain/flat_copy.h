@@ -1,0 +1,31 @@
+// Flat buffers between the device and host memory in f32, whatever type the device keeps; bf16
+// widens exactly and its own values narrow exactly. Both functions wait for the device.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "libcore/precision/half.h"
+#include "libcore/tensor/backend.h"
+
+namespace ballast {
+
+inline std::vector<float> flat_to_host(Backend& backend, const Tensor& flat) {
+  std::vector<float> values(static_cast<size_t>(flat.cols));
+  std::vector<uint16_t> narrow(flat.dtype == Dtype::bf16 ? values.size() : 0);
+  void* into = narrow.empty() ? static_cast<void*>(values.data()) : narrow.data();
+  backend.copy_out(into, flat.data, flat.cols * bytes_of(flat.dtype), StreamId::compute);
+  backend.synchronize(backend.record(StreamId::compute));
+  for (size_t i = 0; i < narrow.size(); ++i) values[i] = bf16_to_float(narrow[i]);
+  return values;
+}
+
+inline void flat_to_device(Backend& backend, const Tensor& flat, const std::vector<float>& values) {
+  std::vector<uint16_t> narrow(flat.dtype == Dtype::bf16 ? values.size() : 0);
+  for (size_t i = 0; i < narrow.size(); ++i) narrow[i] = float_to_bf16(values[i]);
+  const void* from = narrow.empty() ? static_cast<const void*>(values.data()) : narrow.data();
+  backend.copy_in(flat.data, from, flat.cols * bytes_of(flat.dtype), StreamId::compute);
+  backend.synchronize(backend.record(StreamId::compute));
+}
+
+}  // namespace ballast

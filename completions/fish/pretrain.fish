@@ -59,6 +59,7 @@ complete -c pretrain -n 'not __fish_seen_subcommand_from plan eval generate coor
 complete -c pretrain -n 'not __fish_seen_subcommand_from plan eval generate coord-check' -l max-wall -x -d 'stop with a checkpoint within this time (2h)'
 complete -c pretrain -n 'not __fish_seen_subcommand_from plan eval generate coord-check' -l device -x -a 'auto cpu cuda' -d 'where to compute'
 complete -c pretrain -n 'not __fish_seen_subcommand_from plan eval generate coord-check' -l transport -x -a 'auto self tcp mpi' -d 'how ranks talk; auto: as started'
+complete -c pretrain -n 'not __fish_seen_subcommand_from plan eval generate coord-check' -l zero -x -d '1: each rank keeps a share of the optimizer'\''s states (0: all)'
 complete -c pretrain -n 'not __fish_seen_subcommand_from plan eval generate coord-check' -l deterministic -x -a 'ranks world' -d 'same bits for the same ranks, or for any of 1, 2, 4, 8 (world)'
 complete -c pretrain -n '__fish_seen_subcommand_from plan' -l model -x -d 'config.json of a LLaMA-family model, or a preset'\''s name'
 complete -c pretrain -n '__fish_seen_subcommand_from plan' -l stability -x -d 'switches of the model: qk_norm, soft_cap=50, layerscale, ...'
@@ -101,7 +102,10 @@ complete -c pretrain -n '__fish_seen_subcommand_from plan' -l inject -x -d 'faul
 complete -c pretrain -n '__fish_seen_subcommand_from plan' -l max-wall -x -d 'stop with a checkpoint within this time (2h)'
 complete -c pretrain -n '__fish_seen_subcommand_from plan' -l device -x -a 'auto cpu cuda' -d 'where to compute'
 complete -c pretrain -n '__fish_seen_subcommand_from plan' -l transport -x -a 'auto self tcp mpi' -d 'how ranks talk; auto: as started'
+complete -c pretrain -n '__fish_seen_subcommand_from plan' -l zero -x -d '1: each rank keeps a share of the optimizer'\''s states (0: all)'
 complete -c pretrain -n '__fish_seen_subcommand_from plan' -l deterministic -x -a 'ranks world' -d 'same bits for the same ranks, or for any of 1, 2, 4, 8 (world)'
+complete -c pretrain -n '__fish_seen_subcommand_from plan' -l ranks -x -d 'plan for so many ranks'
+complete -c pretrain -n '__fish_seen_subcommand_from plan' -l link-rate -x -d 'bytes per second that a rank can send (1.25G)'
 complete -c pretrain -n '__fish_seen_subcommand_from eval' -F
 complete -c pretrain -n '__fish_seen_subcommand_from eval' -l data -r -F -d 'shard PREFIX for loss and perplexity; repeatable'
 complete -c pretrain -n '__fish_seen_subcommand_from eval' -l choices -r -F -d 'multiple-choice questions, JSON Lines; repeatable'

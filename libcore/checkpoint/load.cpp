@@ -50,7 +50,9 @@ class FlatTarget {
     for (const ParameterRecord& parameter : manifest.parameters)
       shift_[parameter.name] = specs.at(parameter.name)->flat_begin - parameter.flat_begin;
     for (float* buffer : {flat.master, flat.m, flat.v, flat.m2, flat.swa, flat.ema}) {
-      if (buffer != nullptr) std::fill_n(buffer, table.flat_size, 0.0f);
+      if (buffer == nullptr) continue;
+      for (const FlatRange& range : wanted(buffer))
+        std::fill(buffer + range.begin, buffer + std::min(range.end, table.flat_size), 0.0f);
     }
   }
 
@@ -73,11 +75,24 @@ class FlatTarget {
            int64_t offset, Bytes data) const {
     float* into = buffer(kind);
     if (into == nullptr) return;
-    into += tensor.flat_begin + shift_.find(parameter)->second;
-    std::memcpy(reinterpret_cast<std::byte*>(into) + offset, data.data(), data.size());
+    // All tensors that are read are F32, and pieces are whole elements.
+    const int64_t begin = tensor.flat_begin + shift_.find(parameter)->second + offset / 4;
+    const int64_t end = begin + static_cast<int64_t>(data.size()) / 4;
+    for (const FlatRange& range : wanted(into)) {
+      const int64_t from = std::max(begin, range.begin), to = std::min(end, range.end);
+      if (from < to)
+        std::memcpy(into + from, data.data() + (from - begin) * 4,
+                    static_cast<size_t>(to - from) * 4);
+    }
   }
 
  private:
+  std::vector<FlatRange> wanted(const float* buffer) const {
+    const bool sharded = buffer == flat_.m || buffer == flat_.v || buffer == flat_.m2;
+    if (sharded && flat_.keep != nullptr) return *flat_.keep;
+    return {{0, INT64_MAX}};
+  }
+
   MutableFlatState flat_;
   std::map<std::string, int64_t, std::less<>> shift_;
 };

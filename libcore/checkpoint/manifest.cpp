@@ -302,6 +302,12 @@ std::string manifest_text(const Manifest& manifest) {
   return to_json_text(json);
 }
 
+std::string file_record_text(const FileRecord& file) { return to_json_line(file_json(file)); }
+
+Result<FileRecord> parse_file_record(std::string_view text, const std::string& where) {
+  return parse_file(BALLAST_TRY(parse_json(text, where)), where);
+}
+
 Result<Manifest> parse_checkpoint_manifest(std::string_view text, const std::string& where) {
   Json json = BALLAST_TRY(parse_json(text, where));
   BALLAST_TRY(

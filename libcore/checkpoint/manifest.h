@@ -66,6 +66,9 @@ struct Manifest {
 };
 
 std::string manifest_text(const Manifest& manifest);
+// One entry of `files`, as ranks that write a checkpoint together tell each other.
+std::string file_record_text(const FileRecord& file);
+Result<FileRecord> parse_file_record(std::string_view text, const std::string& where);
 Result<Manifest> parse_checkpoint_manifest(std::string_view text, const std::string& where);
 
 // Does what is listed hold every element of every parameter once, for the weights and each kind of

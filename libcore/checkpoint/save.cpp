@@ -79,6 +79,25 @@ void add_slices(FilePlan& plan, const ParamTable& table, const char* kind, const
   }
 }
 
+FilePlan plan_optim_file(const ParamTable& table, const FlatState& flat, const SaveOptions& options,
+                         const std::vector<FlatRange>& ranges, int part, int parts) {
+  FilePlan plan;
+  plan.name = fmt::format("optim-{:05}-of-{:05}.safetensors", part + 1, parts);
+  const bool any = !ranges.empty();
+  plan.metadata = {{"flat_begin", std::to_string(any ? ranges.front().begin : 0)},
+                   {"flat_end", std::to_string(any ? ranges.back().end : 0)}};
+  const bool master = options.model_dtype != "F32";
+  for (const auto& [kind, values] :
+       {std::pair("master", master ? flat.master : nullptr), std::pair("m", flat.m),
+        std::pair("v", flat.v), std::pair("m2", flat.m2), std::pair("swa", flat.swa),
+        std::pair("ema", flat.ema)}) {
+    if (values == nullptr) continue;
+    for (const FlatRange& range : ranges)
+      add_slices(plan, table, kind, values, range.begin, range.end);
+  }
+  return plan;
+}
+
 std::vector<FilePlan> plan_optim_files(const ParamTable& table, const FlatState& flat,
                                        const SaveOptions& options) {
   const int64_t blocks = table.flat_size / kFlatBlock;
@@ -87,18 +106,9 @@ std::vector<FilePlan> plan_optim_files(const ParamTable& table, const FlatState&
   for (int64_t i = 0; i < files; ++i) {
     const int64_t begin = blocks * i / files * kFlatBlock;
     const int64_t end = blocks * (i + 1) / files * kFlatBlock;
-    FilePlan plan;
-    if (options.model_dtype != "F32") add_slices(plan, table, "master", flat.master, begin, end);
-    add_slices(plan, table, "m", flat.m, begin, end);
-    add_slices(plan, table, "v", flat.v, begin, end);
-    for (const auto& [kind, values] :
-         {std::pair("m2", flat.m2), std::pair("swa", flat.swa), std::pair("ema", flat.ema)})
-      if (values != nullptr) add_slices(plan, table, kind, values, begin, end);
-    plan.metadata = {{"flat_begin", std::to_string(begin)}, {"flat_end", std::to_string(end)}};
-    plans.push_back(std::move(plan));
+    plans.push_back(plan_optim_file(table, flat, options, {{begin, end}}, static_cast<int>(i),
+                                    static_cast<int>(files)));
   }
-  for (size_t i = 0; i < plans.size(); ++i)
-    plans[i].name = fmt::format("optim-{:05}-of-{:05}.safetensors", i + 1, plans.size());
   return plans;
 }
 
@@ -223,11 +233,13 @@ Manifest begin_manifest(const ParamTable& table, const TrainState& state,
   return manifest;
 }
 
-// Everything but the manifest, then the manifest, then the directory. Returns the manifest's hash.
+// Everything but the manifest, then the manifest, then the directory. `parts` are optim files that
+// stand there already. Returns the manifest's hash.
 Result<std::string> write_files(FileSystem& fs, const std::string& directory, const SavePlan& plan,
-                                Manifest& manifest) {
+                                const std::vector<FileRecord>& parts, Manifest& manifest) {
   for (const FilePlan& file : plan.model)
     manifest.files.push_back(BALLAST_TRY(write_tensor_file(fs, directory, file)));
+  manifest.files.insert(manifest.files.end(), parts.begin(), parts.end());
   for (const FilePlan& file : plan.optim)
     manifest.files.push_back(BALLAST_TRY(write_tensor_file(fs, directory, file)));
   for (const auto& [name, text] : plan.texts)
@@ -285,23 +297,41 @@ Result<void> write_latest(FileSystem& fs, const std::string& run_directory,
   return file.commit();
 }
 
-Result<SavedCheckpoint> save_checkpoint(FileSystem& fs, const std::string& run_directory,
-                                        const ModelConfig& config, const ParamTable& table,
-                                        const FlatState& flat, const TrainState& state,
-                                        const SaveOptions& options) {
+Result<std::string> begin_checkpoint(FileSystem& fs, const std::string& run_directory,
+                                     const ParamTable& table, const FlatState& flat,
+                                     const TrainState& state, const SaveOptions& options) {
   BALLAST_CHECK(options.model_dtype == "F32" || options.model_dtype == "BF16");
   BALLAST_CHECK(are_skip_ranges_sorted(state.skip_ranges));
-  const SavePlan plan = plan_save(config, table, flat, state, options);
-  BALLAST_TRY(prepare_parent(fs, run_directory, plan.bytes()));
-  const std::string parent = checkpoint_directory(run_directory);
-  const std::string name = step_directory_name(state.step), target = join_path(parent, name);
+  int64_t bytes = static_cast<int64_t>(options.tokenizer.size());
+  for (const FilePlan& plan : plan_model_files(table, flat, options)) bytes += plan.bytes;
+  for (const FilePlan& plan : plan_optim_files(table, flat, options)) bytes += plan.bytes;
+  BALLAST_TRY(prepare_parent(fs, run_directory, bytes));
+  const std::string target =
+      join_path(checkpoint_directory(run_directory), step_directory_name(state.step));
   BALLAST_TRY(make_room(fs, target));
-
   std::random_device random;
   const std::string temporary = fmt::format("{}.tmp-{}-{:08x}", target, ::getpid(), random());
   BALLAST_TRY(fs.make_directories(temporary));
-  Manifest manifest = begin_manifest(table, state, options);
-  auto hash = write_files(fs, temporary, plan, manifest);
+  return temporary;
+}
+
+Result<FileRecord> write_optim_part(FileSystem& fs, const std::string& directory,
+                                    const ParamTable& table, const FlatState& flat, int part,
+                                    int parts, const std::vector<FlatRange>& ranges,
+                                    const SaveOptions& options) {
+  return write_tensor_file(fs, directory,
+                           plan_optim_file(table, flat, options, ranges, part, parts));
+}
+
+namespace {
+
+// Writes what is planned into `temporary` and publishes it; removes it on an error.
+Result<SavedCheckpoint> write_and_publish(FileSystem& fs, const std::string& run_directory,
+                                          const std::string& temporary, const SavePlan& plan,
+                                          const std::vector<FileRecord>& parts, Manifest manifest) {
+  const std::string parent = checkpoint_directory(run_directory);
+  const std::string name = step_directory_name(manifest.step), target = join_path(parent, name);
+  auto hash = write_files(fs, temporary, plan, parts, manifest);
   if (!hash.ok()) {
     (void)fs.remove_all(temporary);  // else clean_leftovers() finds it
     return hash.take_error();
@@ -316,6 +346,31 @@ Result<SavedCheckpoint> save_checkpoint(FileSystem& fs, const std::string& run_d
   const auto latest = write_latest(fs, run_directory, name);
   if (!latest.ok()) saved.warning = latest.error().message();
   return saved;
+}
+
+}  // namespace
+
+Result<SavedCheckpoint> finish_checkpoint(FileSystem& fs, const std::string& run_directory,
+                                          const std::string& directory, const ModelConfig& config,
+                                          const ParamTable& table, const FlatState& flat,
+                                          const TrainState& state,
+                                          const std::vector<FileRecord>& parts,
+                                          const SaveOptions& options) {
+  SavePlan plan = plan_save(config, table, flat, state, options);
+  plan.optim.clear();
+  return write_and_publish(fs, run_directory, directory, plan, parts,
+                           begin_manifest(table, state, options));
+}
+
+Result<SavedCheckpoint> save_checkpoint(FileSystem& fs, const std::string& run_directory,
+                                        const ModelConfig& config, const ParamTable& table,
+                                        const FlatState& flat, const TrainState& state,
+                                        const SaveOptions& options) {
+  const std::string temporary =
+      BALLAST_TRY(begin_checkpoint(fs, run_directory, table, flat, state, options));
+  return write_and_publish(fs, run_directory, temporary,
+                           plan_save(config, table, flat, state, options), {},
+                           begin_manifest(table, state, options));
 }
 
 }  // namespace ballast

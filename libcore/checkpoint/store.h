@@ -19,6 +19,7 @@
 #include "libcore/checkpoint/state.h"
 #include "libcore/io/file_system.h"
 #include "libcore/model/config.h"
+#include "libcore/model/flat_cut.h"
 #include "libcore/model/params.h"
 
 namespace ballast {
@@ -41,6 +42,9 @@ struct MutableFlatState {
   float* m2 = nullptr;
   float* swa = nullptr;
   float* ema = nullptr;
+  // m, v and m2 are wanted in these ranges only; outside them the buffers are left alone. Null:
+  // everywhere.
+  const std::vector<FlatRange>* keep = nullptr;
 };
 
 struct SaveOptions {
@@ -67,6 +71,24 @@ Result<SavedCheckpoint> save_checkpoint(FileSystem& fs, const std::string& run_d
                                         const ModelConfig& config, const ParamTable& table,
                                         const FlatState& flat, const TrainState& state,
                                         const SaveOptions& options = {});
+
+// The same by several processes that see one file system. The leader begins, which gives a
+// directory; each writes the optimizer states that it owns, by ranges of the flat index, and tells
+// the leader the record; the leader, which has the weights, publishes. A rank's `flat` needs to be
+// right in what it writes only. After a failure anywhere the leader removes the directory.
+Result<std::string> begin_checkpoint(FileSystem& fs, const std::string& run_directory,
+                                     const ParamTable& table, const FlatState& flat,
+                                     const TrainState& state, const SaveOptions& options = {});
+Result<FileRecord> write_optim_part(FileSystem& fs, const std::string& directory,
+                                    const ParamTable& table, const FlatState& flat, int part,
+                                    int parts, const std::vector<FlatRange>& ranges,
+                                    const SaveOptions& options = {});
+Result<SavedCheckpoint> finish_checkpoint(FileSystem& fs, const std::string& run_directory,
+                                          const std::string& directory, const ModelConfig& config,
+                                          const ParamTable& table, const FlatState& flat,
+                                          const TrainState& state,
+                                          const std::vector<FileRecord>& parts,
+                                          const SaveOptions& options = {});
 
 struct LoadedCheckpoint {
   std::string path;

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "libcore/model/model.h"
 #include "libcore/model/params.h"
 #include "libcore/tensor/arena.h"
 #include "tools/pretrain/run_config.h"
@@ -12,7 +13,7 @@ namespace ballast {
 
 struct TrainBuffers {
   Tensor params, grads;            // (1, flat_size) f32
-  Tensor m, v, m2;                 // (1, flat_size) of the optimizer's state type; m2: ademamix
+  Tensor m, v, m2;                 // (1, states) of the optimizer's state type; m2: ademamix
   Tensor swa, ema;                 // (1, flat_size) f32; averages of the weights
   Tensor ratio_sums;               // (1, ratio_ranges) f64; stable_adamw
   Tensor norm_blocks, block_sums;  // (1, blocks), (blocks, 3) f64
@@ -21,15 +22,15 @@ struct TrainBuffers {
   Tensor loss_rows, lse_rows;      // (1, all rows of a step) f32
 };
 
-// Of one of `ranks` ranks.
+// Of one of `ranks` ranks, which keeps `states` elements of each optimizer state.
 inline TrainBuffers take_buffers(Arena& arena, const ParamTable& table, const RunConfig& config,
-                                 int ranks) {
+                                 int ranks, int64_t states) {
   const int64_t rows = config.micro_batch * config.seq_len, blocks = table.flat_size / kFlatBlock;
   TrainBuffers b;
   for (Tensor* flat : {&b.params, &b.grads}) *flat = arena.take(Dtype::f32, 1, table.flat_size);
   const OptimizerConfig& optimizer = config.optimizer;
-  for (Tensor* flat : {&b.m, &b.v}) *flat = arena.take(optimizer.state, 1, table.flat_size);
-  if (optimizer.has_slow_moment()) b.m2 = arena.take(optimizer.state, 1, table.flat_size);
+  for (Tensor* flat : {&b.m, &b.v}) *flat = arena.take(optimizer.state, 1, states);
+  if (optimizer.has_slow_moment()) b.m2 = arena.take(optimizer.state, 1, states);
   if (optimizer.kind == OptimizerKind::stable_adamw)
     b.ratio_sums = arena.take(Dtype::f64, 1, static_cast<int64_t>(ratio_ranges(table).size()));
   if (config.averages.swa) b.swa = arena.take(Dtype::f32, 1, table.flat_size);

@@ -10,20 +10,20 @@
 
 namespace ballast {
 
-inline std::vector<float> flat_to_host(Backend& backend, const Tensor& flat) {
-  std::vector<float> values(static_cast<size_t>(flat.cols));
-  std::vector<uint16_t> narrow(flat.dtype == Dtype::bf16 ? values.size() : 0);
-  void* into = narrow.empty() ? static_cast<void*>(values.data()) : narrow.data();
+// flat.cols values.
+inline void flat_to_host(Backend& backend, const Tensor& flat, float* values) {
+  const auto n = static_cast<size_t>(flat.cols);
+  std::vector<uint16_t> narrow(flat.dtype == Dtype::bf16 ? n : 0);
+  void* into = narrow.empty() ? static_cast<void*>(values) : narrow.data();
   backend.copy_out(into, flat.data, flat.cols * bytes_of(flat.dtype), StreamId::compute);
   backend.synchronize(backend.record(StreamId::compute));
   for (size_t i = 0; i < narrow.size(); ++i) values[i] = bf16_to_float(narrow[i]);
-  return values;
 }
 
-inline void flat_to_device(Backend& backend, const Tensor& flat, const std::vector<float>& values) {
-  std::vector<uint16_t> narrow(flat.dtype == Dtype::bf16 ? values.size() : 0);
+inline void flat_to_device(Backend& backend, const Tensor& flat, const float* values) {
+  std::vector<uint16_t> narrow(flat.dtype == Dtype::bf16 ? static_cast<size_t>(flat.cols) : 0);
   for (size_t i = 0; i < narrow.size(); ++i) narrow[i] = float_to_bf16(values[i]);
-  const void* from = narrow.empty() ? static_cast<const void*>(values.data()) : narrow.data();
+  const void* from = narrow.empty() ? static_cast<const void*>(values) : narrow.data();
   backend.copy_in(flat.data, from, flat.cols * bytes_of(flat.dtype), StreamId::compute);
   backend.synchronize(backend.record(StreamId::compute));
 }

@@ -49,6 +49,7 @@ struct TrainOptions {
   std::string max_wall;
   std::string transport = "auto";
   std::string deterministic = "ranks";
+  int zero = 0;
 };
 
 void add_train_options(CLI::App& app, TrainOptions& options);

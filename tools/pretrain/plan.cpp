@@ -1,85 +1,137 @@
-// What a run will need, without training: memory from the same carving code that allocates it, the
-// data's epochs, the schedule, and a lower bound of the step time from a measured matrix product.
+// What a run will need, without training: memory of a rank and bytes of its collectives from the
+// same code that allocates and sends them, the time of a step from measured rates, what a restart
+// costs, the data's shares and epochs, the schedule.
 #include <fmt/format.h>
 
-#include <chrono>
+#include <algorithm>
+#include <map>
 #include <vector>
 
 #include "kernels/open_backend.h"
 #include "libcore/base/units.h"
 #include "libcore/cli/message.h"
 #include "libcore/model/model.h"
+#include "libcore/shard/manifest.h"
 #include "tools/pretrain/batch_source.h"
-#include "tools/pretrain/buffers.h"
+#include "tools/pretrain/resources.h"
 #include "tools/pretrain/verbs.h"
 
 namespace ballast {
 namespace {
 
-// The best of a few square products: what the device can do, not what the model will.
-double measured_flops(Backend& backend) {
-  constexpr int64_t kSize = 768;
-  Arena arena(backend, 3 * kSize * kSize * 4 + 1024);
-  const Tensor a = arena.take(Dtype::f32, kSize, kSize), b = arena.take(Dtype::f32, kSize, kSize);
-  const Tensor d = arena.take(Dtype::f32, kSize, kSize);
-  backend.zero(a.data, kSize * kSize * 4);
-  backend.zero(b.data, kSize * kSize * 4);
-  double best = 0;
-  for (int i = 0; i < 6; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    backend.gemm(d, a, b, {.transpose_b = true});
-    backend.synchronize(backend.record(StreamId::compute));
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    best = std::max(best, 2.0 * kSize * kSize * kSize / taken.count());
-  }
-  return best;
-}
-
-struct MemoryPlan {
-  int64_t weights, gradients, moments, activations, other, total;
+struct PlanOptions {
+  int ranks = 1;
+  std::string link_rate = "1.25G";
 };
 
-MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTable& table) {
-  Arena arena;
-  take_buffers(arena, table, config, 1);
-  const int64_t buffers = arena.peak_bytes(), flat = table.flat_size * 4;
-  const int64_t states = table.flat_size * config.optimizer.state_bytes_per_parameter();
-  Model(backend, arena, config.model, table, model_shape(config));
-  const int64_t total = arena.peak_bytes();
-  return {flat, flat, states, total - buffers, buffers - 2 * flat - states, total};
+Json memory_json(const MemoryPlan& m) {
+  return {{"weights", m.weights},
+          {"gradients", m.gradients},
+          {"moments", m.states},
+          {"averages", m.averages},
+          {"slots", m.slots},
+          {"activations", m.activations},
+          {"packed_weights", m.prepared},
+          {"communication", m.communication},
+          {"checkpoint_copy", m.checkpoint},
+          {"other", m.batches},
+          {"process", m.process},
+          {"total", m.total()}};
 }
 
-Json plan_json(const RunConfig& config, const ParamTable& table, const MemoryPlan& memory,
-               double flops, double rate, const BatchSource& batches) {
+// Tokens of a source by language, as its manifest counts them; without one nothing is known.
+std::map<std::string, double> languages_of(const SourceConfig& source) {
+  std::map<std::string, double> shares;
+  const auto manifest = read_manifest(posix_file_system(), source.prefix);
+  if (!manifest.ok() || manifest->languages.empty()) return {{"unknown", 1.0}};
+  double tokens = 0;
+  for (const auto& [name, count] : manifest->languages) tokens += static_cast<double>(count.tokens);
+  for (const auto& [name, count] : manifest->languages)
+    shares[name] = static_cast<double>(count.tokens) / std::max(1.0, tokens);
+  return shares;
+}
+
+// Sources of one phase, or of the whole run: samples [begin, end).
+Json sources_json(const RunConfig& config, const DataOrder& order, int64_t begin, int64_t end) {
+  Json sources = Json::array();
+  for (size_t s = 0; s < config.sources.size(); ++s) {
+    const int source = static_cast<int>(s);
+    const auto drawn = static_cast<double>(order.drawn(source, end) - order.drawn(source, begin));
+    const int64_t windows = order.sources()[s].windows;
+    sources.push_back({{"source", config.sources[s].name},
+                       {"windows", windows},
+                       {"share", drawn / static_cast<double>(std::max<int64_t>(1, end - begin))},
+                       {"epochs", drawn / static_cast<double>(windows)}});
+  }
+  return sources;
+}
+
+void add_data(Json& json, const RunConfig& config, const DataOrder& order) {
+  const int64_t samples = config.samples_before(config.total_steps);
+  json["data"] = sources_json(config, order, 0, samples);
+  std::map<std::string, double> languages;
+  for (size_t s = 0; s < config.sources.size(); ++s) {
+    const double share = json["data"][s]["share"].get<double>();
+    for (const auto& [name, part] : languages_of(config.sources[s]))
+      languages[name] += share * part;
+  }
+  json["languages"] = Json::object();
+  for (const auto& [name, share] : languages) json["languages"][name] = share;
+  json["phases"] = Json::array();
+  for (int64_t p = 0; p < order.phases(); ++p) {
+    const int64_t begin = std::min(samples, order.phase_begin(p));
+    const int64_t end =
+        p + 1 < order.phases() ? std::min(samples, order.phase_begin(p + 1)) : samples;
+    json["phases"].push_back({{"from_token", begin * config.seq_len},
+                              {"tokens", (end - begin) * config.seq_len},
+                              {"data", sources_json(config, order, begin, end)}});
+  }
+}
+
+// What a failure costs on average: the steps since the last checkpoint, and reading that.
+Json restart_json(const RunConfig& config, const MemoryPlan& memory, const ParamTable& table,
+                  double step_s) {
+  const double lost_s = config.checkpoint_steps > 0
+                            ? static_cast<double>(config.checkpoint_steps) / 2 * step_s
+                            : config.checkpoint_seconds / 2;
+  const int64_t bytes = table.parameters * 4 * (memory.averages / memory.weights + 1) +
+                        table.parameters * 4 * (config.optimizer.has_slow_moment() ? 3 : 2);
+  return {{"checkpoint_bytes", bytes}, {"steps_lost", lost_s / step_s}, {"seconds_lost", lost_s}};
+}
+
+Json plan_json(const RunConfig& config, const ParamTable& table, Backend& backend,
+               const BatchSource& batches, const PlanOptions& options, double link_rate) {
+  const std::vector<CollectivePlan> collectives = plan_collectives(config, table, options.ranks);
+  const Rates rates = measure_rates(backend);  // first: the libraries then stand in memory as later
+  const MemoryPlan memory = plan_memory(backend, config, table, options.ranks);
+  const TimePlan time =
+      plan_time(config, table, memory, collectives, rates, options.ranks, link_rate);
+  const double flops = train_flops_per_token(config.model, config.seq_len) *
+                       static_cast<double>(config.batches.largest());
   Json json = {{"v", 1},
+               {"ranks", options.ranks},
                {"parameters", table.parameters},
                {"total_steps", config.total_steps},
                {"total_tokens", config.total_tokens()},
                {"tokens_per_parameter",
                 static_cast<double>(config.total_tokens()) / static_cast<double>(table.parameters)},
-               {"micro_batches", config.batches.largest() / config.seq_len / config.micro_batch},
-               {"memory_bytes",
-                {{"weights", memory.weights},
-                 {"gradients", memory.gradients},
-                 {"moments", memory.moments},
-                 {"activations", memory.activations},
-                 {"other", memory.other},
-                 {"total", memory.total}}},
+               {"micro_batches",
+                config.batches.largest() / config.seq_len / config.micro_batch / options.ranks},
+               {"memory_bytes", memory_json(memory)},
                {"flops_per_step", flops},
-               {"matrix_flops_per_s", rate},
-               {"step_seconds_at_least", flops / rate},
+               {"matrix_flops_per_s", rates.flops_per_s},
+               {"memory_bytes_per_s", rates.bytes_per_s},
+               {"step_seconds_at_least", flops / options.ranks / rates.flops_per_s},
+               {"step_seconds", time.total()},
+               {"transfer_seconds", time.transfer_s},
                {"schedule", config.schedule.spec()},
                {"clip", config.clip}};
-  json["data"] = Json::array();
-  const int64_t samples = config.samples_before(config.total_steps);
-  for (size_t s = 0; s < config.sources.size(); ++s) {
-    const int64_t drawn = batches.order().drawn(static_cast<int>(s), samples);
-    const int64_t windows = batches.order().sources()[s].windows;
-    json["data"].push_back({{"source", config.sources[s].name},
-                            {"windows", windows},
-                            {"share", static_cast<double>(drawn) / static_cast<double>(samples)},
-                            {"epochs", static_cast<double>(drawn) / static_cast<double>(windows)}});
-  }
+  json["collectives"] = Json::array();
+  for (const CollectivePlan& c : collectives)
+    json["collectives"].push_back(
+        {{"name", c.name}, {"calls", c.calls}, {"bytes_per_rank", c.bytes}});
+  json["restart"] = restart_json(config, memory, table, time.total());
+  add_data(json, config, batches.order());
   return json;
 }
 
@@ -109,24 +161,9 @@ void warn_outside_defaults(const RunConfig& config) {
     print_warning("no clipping: one bad batch can wreck the run");
 }
 
-std::string plan_text(const Json& plan) {
-  const Json& memory = plan["memory_bytes"];
-  std::string text = fmt::format(
-      "parameters   {}\nsteps        {}\ntokens       {} ({:.1f} per parameter)\n",
-      format_count(plan["parameters"].get<int64_t>()), plan["total_steps"].get<int64_t>(),
-      format_count(plan["total_tokens"].get<int64_t>()),
-      plan["tokens_per_parameter"].get<double>());
-  text += "memory\n";
-  for (const auto& [part, bytes] : memory.items()) {
-    text += fmt::format("  {:<11}{}\n", part, format_bytes(bytes.get<int64_t>()));
-  }
-  text += fmt::format("step         at least {} ({:.0f} GFLOP at {:.0f} GFLOP/s)\n",
-                      format_seconds(plan["step_seconds_at_least"].get<double>()),
-                      plan["flops_per_step"].get<double>() / 1e9,
-                      plan["matrix_flops_per_s"].get<double>() / 1e9);
-  text += fmt::format("schedule     {}\nclip         {}\ndata\n",
-                      plan["schedule"].get<std::string>(), plan["clip"].get<std::string>());
-  for (const Json& source : plan["data"]) {
+std::string sources_text(const Json& sources) {
+  std::string text;
+  for (const Json& source : sources) {
     text += fmt::format("  {:<20} {:5.1f} %  {:.2f} epochs of {} windows\n",
                         source["source"].get<std::string>(), 100 * source["share"].get<double>(),
                         source["epochs"].get<double>(), source["windows"].get<int64_t>());
@@ -134,15 +171,65 @@ std::string plan_text(const Json& plan) {
   return text;
 }
 
-Result<int> plan(const TrainOptions& options, const CommonOptions& common) {
+std::string data_text(const Json& plan) {
+  std::string text = "data\n" + sources_text(plan["data"]);
+  if (plan["phases"].size() > 1) {
+    for (const Json& phase : plan["phases"]) {
+      text += fmt::format("phase from {}, {} tokens\n",
+                          format_count(phase["from_token"].get<int64_t>()),
+                          format_count(phase["tokens"].get<int64_t>()));
+      text += sources_text(phase["data"]);
+    }
+  }
+  text += "languages   ";
+  for (const auto& [name, share] : plan["languages"].items())
+    text += fmt::format(" {} {:.1f} %", name, 100 * share.get<double>());
+  return text + "\n";
+}
+
+std::string plan_text(const Json& plan) {
+  std::string text = fmt::format(
+      "parameters   {}\nsteps        {}\ntokens       {} ({:.1f} per parameter)\n",
+      format_count(plan["parameters"].get<int64_t>()), plan["total_steps"].get<int64_t>(),
+      format_count(plan["total_tokens"].get<int64_t>()),
+      plan["tokens_per_parameter"].get<double>());
+  text += fmt::format("memory of each of {} ranks\n", plan["ranks"].get<int>());
+  for (const auto& [part, bytes] : plan["memory_bytes"].items()) {
+    if (bytes.get<int64_t>() > 0)
+      text += fmt::format("  {:<17}{}\n", part, format_bytes(bytes.get<int64_t>()));
+  }
+  if (!plan["collectives"].empty()) text += "sent by each rank in a step\n";
+  for (const Json& c : plan["collectives"]) {
+    text += fmt::format("  {:<29}{} in {} calls\n", c["name"].get<std::string>(),
+                        format_bytes(c["bytes_per_rank"].get<int64_t>()), c["calls"].get<int>());
+  }
+  text += fmt::format(
+      "step         about {}, at least {} ({:.0f} GFLOP at {:.0f} GFLOP/s a rank)\n",
+      format_seconds(plan["step_seconds"].get<double>()),
+      format_seconds(plan["step_seconds_at_least"].get<double>()),
+      plan["flops_per_step"].get<double>() / 1e9, plan["matrix_flops_per_s"].get<double>() / 1e9);
+  const Json& restart = plan["restart"];
+  text += fmt::format("restart      {:.0f} steps or {} lost on average, {} to read\n",
+                      restart["steps_lost"].get<double>(),
+                      format_seconds(restart["seconds_lost"].get<double>()),
+                      format_bytes(restart["checkpoint_bytes"].get<int64_t>()));
+  text += fmt::format("schedule     {}\nclip         {}\n", plan["schedule"].get<std::string>(),
+                      plan["clip"].get<std::string>());
+  return text + data_text(plan);
+}
+
+Result<int> plan(const TrainOptions& options, const PlanOptions& extra,
+                 const CommonOptions& common) {
   const RunConfig config = BALLAST_TRY(resolve(posix_file_system(), options, common.seed, false));
+  if (extra.ranks < 1)
+    return usage_error(fmt::format("--ranks is {}", extra.ranks), "", "1 or more");
+  BALLAST_TRY(config.check_ranks(extra.ranks));
+  const auto link_rate = static_cast<double>(BALLAST_TRY(parse_count(extra.link_rate)));
+  if (link_rate < 1) return usage_error("--link-rate is 0", "", "bytes per second");
   const ParamTable table = make_param_table(config.model);
   const auto backend = BALLAST_TRY(open_backend(config.typed.device, {.threads = common.threads}));
   const BatchSource batches = BALLAST_TRY(BatchSource::make(config));
-  const double flops = train_flops_per_token(config.model, config.seq_len) *
-                       static_cast<double>(config.batches.largest());
-  const Json json = plan_json(config, table, plan_memory(*backend, config, table), flops,
-                              measured_flops(*backend), batches);
+  const Json json = plan_json(config, table, *backend, batches, extra, link_rate);
   warn_outside_defaults(config);
   print_out(common.json ? to_json_line(json) + "\n" : plan_text(json));
   return kExitDone;
@@ -152,10 +239,14 @@ Result<int> plan(const TrainOptions& options, const CommonOptions& common) {
 
 VerbRun add_plan(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<TrainOptions>();
+  auto extra = std::make_shared<PlanOptions>();
   add_train_options(app, *options);
-  return [options, &common, &app] {
+  app.add_option("--ranks", extra->ranks, "plan for so many ranks")->group("Ranks");
+  app.add_option("--link-rate", extra->link_rate, "bytes per second that a rank can send (1.25G)")
+      ->group("Ranks");
+  return [options, extra, &common, &app] {
     apply_recipe(app, *options);
-    return plan(*options, common);
+    return plan(*options, *extra, common);
   };
 }
 

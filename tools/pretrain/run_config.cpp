@@ -171,6 +171,11 @@ Result<void> resolve_run(const TrainOptions& o, RunConfig& c) {
   if (!o.max_wall.empty()) c.max_wall_seconds = BALLAST_TRY(parse_seconds(o.max_wall));
   if (o.resume != "auto" && o.resume != "never" && !parse_count(o.resume).ok())
     return usage_error("--resume is '" + o.resume + "'", "", "accepted: auto, never, a step");
+  if (o.zero != 0 && o.zero != 1) {
+    const bool stage = o.zero == 2 || o.zero == 3;
+    return usage_error(fmt::format("--zero {} is not {}", o.zero, stage ? "built" : "a stage"), "",
+                       "accepted: 0, 1");
+  }
   c.ladder = BALLAST_TRY(Ladder::parse(o.guard));
   if (c.ladder.has(RungKind::drop_source) && c.sources.size() < 2)
     return usage_error("--guard: drop-source needs several sources of data", "",
@@ -348,6 +353,7 @@ std::string RunConfig::toml() const {
   word("max_wall", o.max_wall);
   word("transport", o.transport);
   word("deterministic", o.deterministic);
+  line("zero", fmt::format("{}", o.zero));
   return text;
 }
 

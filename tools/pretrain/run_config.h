@@ -86,6 +86,7 @@ struct RunConfig {
   // What one of `ranks` does of a step: contiguous shares, the same for all. `slots`: 1, or with
   // --deterministic world its part of kWorldSlots.
   int64_t slots_of_rank(int ranks) const;
+  bool sharded() const { return typed.zero == 1; }  // optimizer states, ZeRO-1
   Result<void> check_ranks(int ranks) const;
   // Samples consumed on a line before step `step` (from 0), skipped steps included.
   int64_t samples_before(int64_t step) const { return batches.tokens_before(step) / seq_len; }

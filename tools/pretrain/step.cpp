@@ -100,8 +100,24 @@ void Trainer::forward_backward(const StepWork& work, bool again) {
   corrupt_sum(work);
 }
 
+// Sums of squares by block of the flat index, of all blocks on every rank.
+void Trainer::measure_gradients() {
+  if (!config_.sharded() || world_.alone()) {
+    backend_->norm_blocks(buffers_.norm_blocks, buffers_.grads);
+    return;
+  }
+  const Tensor& blocks = buffers_.norm_blocks;
+  backend_->zero(blocks.data, blocks.cols * 8);
+  for (const ShardPiece& piece : shard_) {
+    const FlatRange& range = piece.range;
+    backend_->norm_blocks(cols_of(blocks, range.begin / kFlatBlock, range.size() / kFlatBlock),
+                          cols_of(buffers_.grads, range.begin, range.size()));
+  }
+  comm_->join(comm_->all_reduce(blocks, ReduceOp::sum, backend_->record(StreamId::compute)));
+}
+
 void Trainer::measure(StepWork& work) {
-  backend_->norm_blocks(buffers_.norm_blocks, buffers_.grads);
+  measure_gradients();
   backend_->copy_out(blocks_.data(), buffers_.norm_blocks.data, buffers_.norm_blocks.cols * 8,
                      StreamId::compute);
   reduce_losses(work);
@@ -213,27 +229,19 @@ void Trainer::decide(StepWork& work) {
 }
 
 void Trainer::update(StepWork& work) {
-  const bool stable = config_.optimizer.kind == OptimizerKind::stable_adamw;
-  const std::vector<OptimizerRange> ranges =
-      stable ? ratio_ranges(table_) : table_.optimizer_ranges();
   OptimizerStep update = config_.optimizer.at(state_.optimizer_steps + 1);
   update.param = buffers_.params;
   update.grad = buffers_.grads;
   update.m = buffers_.m;
   update.v = buffers_.v;
   update.m2 = buffers_.m2;
-  update.ranges = ranges;
   update.lr = work.lr;
   update.grad_factor = work.clip.factor;
   update.update_factor = work.update_factor;
   update.apply = work.apply;
   update.rounding_seed = static_cast<uint64_t>(config_.seed);
   update.block_sums = buffers_.block_sums;
-  if (stable) {
-    backend_->update_ratio(buffers_.ratio_sums, update);
-    update.ratio_sums = buffers_.ratio_sums;
-  }
-  backend_->optimizer_step(update);
+  update_shard(update);
   if (work.apply) model_->after_update();
   const int64_t blocks = buffers_.block_sums.rows;
   backend_->copy_out(blocks_.data(), buffers_.block_sums.data, blocks * 3 * 8, StreamId::compute);
@@ -247,6 +255,36 @@ void Trainer::update(StepWork& work) {
   work.update_norm = norms[0];
   work.param_norm = norms[1];
   work.v_norm = norms[2];
+}
+
+// Each rank updates what it owns and gets the rest from its owners. Sums by block are of their
+// owner too; elsewhere they are zero, so that adding them over ranks is exact.
+void Trainer::update_shard(OptimizerStep whole) {
+  const bool sharded = config_.sharded() && !world_.alone();
+  const auto zero = [&](const Tensor& sums) {
+    if (sharded) backend_->zero(sums.data, sums.elements() * 8);
+  };
+  const auto add_up = [&](const Tensor& sums) {
+    if (sharded)
+      comm_->join(comm_->all_reduce(sums, ReduceOp::sum, backend_->record(StreamId::compute)));
+  };
+  if (config_.optimizer.kind == OptimizerKind::stable_adamw) {
+    zero(buffers_.ratio_sums);
+    for (const ShardPiece& piece : shard_)
+      backend_->update_ratio(buffers_.ratio_sums, step_of_piece(whole, piece));
+    add_up(buffers_.ratio_sums);
+    whole.ratio_sums = buffers_.ratio_sums;
+  }
+  zero(buffers_.block_sums);
+  for (const ShardPiece& piece : shard_) backend_->optimizer_step(step_of_piece(whole, piece));
+  add_up(buffers_.block_sums);
+  if (!sharded || !whole.apply) return;
+  EventId last = 0;
+  for (const FlatBucket& bucket : cut_.buckets()) {
+    last = comm_->gather_parts(cols_of(buffers_.params, bucket.range.begin, bucket.range.size()),
+                               bucket.borders, backend_->record(StreamId::compute));
+  }
+  comm_->join(last);
 }
 
 void Trainer::advance(const StepWork& work) {

@@ -52,13 +52,18 @@ Result<std::unique_ptr<Trainer>> Trainer::open(World& world, RunConfig config,
 Result<void> Trainer::allocate() {
   const int ranks = world_.size();
   const auto take_sum = [&](Arena& arena, const Tensor& grads) {
-    return GradientSum(*backend_, comm_, arena, cut_, grads, config_.slots_of_rank(ranks), false);
+    return GradientSum(*backend_, comm_, arena, cut_, grads, config_.slots_of_rank(ranks),
+                       config_.sharded());
   };
+  const bool stable = config_.optimizer.kind == OptimizerKind::stable_adamw;
+  shard_ = make_shard(cut_, world_.rank(), config_.sharded(), table_.flat_size,
+                      stable ? ratio_ranges(table_) : table_.optimizer_ranges());
+  const int64_t states = config_.sharded() ? cut_.shard_size(world_.rank()) : table_.flat_size;
   Arena plan;
-  take_sum(plan, take_buffers(plan, table_, config_, ranks).grads);
+  take_sum(plan, take_buffers(plan, table_, config_, ranks, states).grads);
   Model(*backend_, plan, config_.model, table_, model_shape(config_));
   arena_ = std::make_unique<Arena>(*backend_, plan.peak_bytes());
-  buffers_ = take_buffers(*arena_, table_, config_, ranks);
+  buffers_ = take_buffers(*arena_, table_, config_, ranks, states);
   gradient_sum_.emplace(take_sum(*arena_, buffers_.grads));
   model_ = std::make_unique<Model>(*backend_, *arena_, config_.model, table_, model_shape(config_));
   model_->bind(buffers_.params, buffers_.grads);
@@ -157,7 +162,7 @@ Result<void> Trainer::refuse_damaged_run() const {
 Result<void> Trainer::start_fresh() {
   std::vector<float> flat(static_cast<size_t>(table_.flat_size));
   initialise_parameters(table_, static_cast<uint64_t>(config_.seed), flat.data());
-  flat_to_device(*backend_, buffers_.params, flat);
+  flat_to_device(*backend_, buffers_.params, flat.data());
   for (const Tensor& state : {buffers_.m, buffers_.v, buffers_.m2, buffers_.swa, buffers_.ema})
     if (!state.empty()) backend_->zero(state.data, state.cols * bytes_of(state.dtype));
   model_->prepare_weights();
@@ -167,24 +172,13 @@ Result<void> Trainer::start_fresh() {
 
 // Weights and optimizer states of a checkpoint into the device.
 Result<LoadedCheckpoint> Trainer::load_tensors(const CheckpointRef& ref) {
-  const auto n = static_cast<size_t>(table_.flat_size);
-  std::vector<float> params(n), m(n), v(n), m2(buffers_.m2.empty() ? 0 : n);
-  std::vector<float> swa(buffers_.swa.empty() ? 0 : n), ema(buffers_.ema.empty() ? 0 : n);
-  const MutableFlatState flat = {.master = params.data(),
-                                 .m = m.data(),
-                                 .v = v.data(),
-                                 .m2 = m2.empty() ? nullptr : m2.data(),
-                                 .swa = swa.empty() ? nullptr : swa.data(),
-                                 .ema = ema.empty() ? nullptr : ema.data()};
+  HostState host(table_.flat_size);
+  const std::vector<FlatRange> own = cut_.shard(world_.rank());
+  const MutableFlatState flat = host.prepare(buffers_, config_.sharded() ? &own : nullptr);
   LoadedCheckpoint loaded = BALLAST_TRY(load_checkpoint(fs_, ref.path, table_, flat));
-  if (!m2.empty() && !holds_state(loaded.manifest, "m2"))
+  if (flat.m2 != nullptr && !holds_state(loaded.manifest, "m2"))
     return corrupt_error("checkpoint holds no slow moment", ref.path, "the run uses ademamix");
-  flat_to_device(*backend_, buffers_.params, params);
-  flat_to_device(*backend_, buffers_.m, m);
-  flat_to_device(*backend_, buffers_.v, v);
-  if (!m2.empty()) flat_to_device(*backend_, buffers_.m2, m2);
-  if (!swa.empty()) flat_to_device(*backend_, buffers_.swa, swa);
-  if (!ema.empty()) flat_to_device(*backend_, buffers_.ema, ema);
+  host.give(*backend_, buffers_, shard_);
   return loaded;
 }
 
@@ -335,27 +329,23 @@ Result<void> Trainer::event(int64_t step, const std::string& name, const std::st
   return trace_->write(r);
 }
 
-// By the leader.
+// Of all ranks. Sharded states are written by their owners, all else by the leader.
 Result<SavedCheckpoint> Trainer::write_checkpoint() {
-  BALLAST_TRY(trace_->sync());  // a checkpoint never stands for steps that the trace has lost
-  const std::vector<float> params = flat_to_host(*backend_, buffers_.params);
-  const std::vector<float> m = flat_to_host(*backend_, buffers_.m);
-  const std::vector<float> v = flat_to_host(*backend_, buffers_.v);
-  std::vector<float> m2, swa, ema;
-  if (!buffers_.m2.empty()) m2 = flat_to_host(*backend_, buffers_.m2);
-  if (!buffers_.swa.empty()) swa = flat_to_host(*backend_, buffers_.swa);
-  if (!buffers_.ema.empty()) ema = flat_to_host(*backend_, buffers_.ema);
-  const FlatState flat = {.master = params.data(),
-                          .m = m.data(),
-                          .v = v.data(),
-                          .m2 = m2.empty() ? nullptr : m2.data(),
-                          .swa = swa.empty() ? nullptr : swa.data(),
-                          .ema = ema.empty() ? nullptr : ema.data()};
+  if (config_.sharded() && !world_.alone()) return write_shards();
+  return world_.agree(world_.leads() ? write_alone() : Result<SavedCheckpoint>(SavedCheckpoint()));
+}
+
+// What stands in state.json besides the counters. A checkpoint never stands for steps that the
+// trace has lost.
+Result<SaveOptions> Trainer::prepare_save() {
+  BALLAST_TRY(trace_->sync());
   collect_state();
   SaveOptions options;
   options.tokenizer = config_.tokenizer;
-  const SavedCheckpoint saved = BALLAST_TRY(
-      save_checkpoint(fs_, config_.typed.run, config_.model, table_, flat, state_, options));
+  return options;
+}
+
+Result<void> Trainer::retain() {
   RetentionPolicy keep = config_.keep;
   // The next onset must find a checkpoint that is older than what led to it.
   if (!config_.ladder.off()) {
@@ -363,13 +353,52 @@ Result<SavedCheckpoint> Trainer::write_checkpoint() {
       keep.way_back.push_back(state_.step + 1 - margin);
   }
   BALLAST_TRY(apply_retention(fs_, config_.typed.run, keep, true));
+  return {};
+}
+
+Result<SavedCheckpoint> Trainer::write_alone() {
+  const SaveOptions options = BALLAST_TRY(prepare_save());
+  HostState host(table_.flat_size);
+  const FlatState flat = host.take(*backend_, buffers_, shard_, true);
+  SavedCheckpoint saved = BALLAST_TRY(
+      save_checkpoint(fs_, config_.typed.run, config_.model, table_, flat, state_, options));
+  BALLAST_TRY(retain());
   return saved;
+}
+
+Result<SavedCheckpoint> Trainer::write_shards() {
+  const std::string& run = config_.typed.run;
+  HostState host(table_.flat_size);
+  const FlatState flat = host.take(*backend_, buffers_, shard_, world_.leads());
+  SaveOptions options;
+  const auto begin = [&]() -> Result<Json> {
+    options = BALLAST_TRY(prepare_save());
+    return Json(BALLAST_TRY(begin_checkpoint(fs_, run, table_, flat, state_, options)));
+  };
+  const Json place = BALLAST_TRY(world_.lead(begin));
+  const auto directory = place.get<std::string>();
+  auto part = world_.agree(write_optim_part(world_.disk(), directory, table_, flat, world_.rank(),
+                                            world_.size(), cut_.shard(world_.rank()), options));
+  if (!part.ok()) {
+    (void)fs_.remove_all(directory);
+    return part.take_error();
+  }
+  const std::vector<std::string> texts = world_.gather(file_record_text(*part));
+  const auto finish = [&]() -> Result<SavedCheckpoint> {
+    std::vector<FileRecord> parts;
+    for (const std::string& text : texts)
+      parts.push_back(BALLAST_TRY(parse_file_record(text, directory)));
+    SavedCheckpoint saved = BALLAST_TRY(finish_checkpoint(fs_, run, directory, config_.model,
+                                                          table_, flat, state_, parts, options));
+    BALLAST_TRY(retain());
+    return saved;
+  };
+  return world_.agree(world_.leads() ? finish() : Result<SavedCheckpoint>(SavedCheckpoint()));
 }
 
 Result<void> Trainer::save(const std::string& why) {
   const Clock::time_point start = Clock::now();
-  const SavedCheckpoint saved = BALLAST_TRY(world_.agree(
-      world_.leads() ? write_checkpoint() : Result<SavedCheckpoint>(SavedCheckpoint())));
+  const SavedCheckpoint saved = BALLAST_TRY(write_checkpoint());
   last_saved_step_ = state_.step;
   last_save_ = Clock::now();
   const double seconds = seconds_since(start);

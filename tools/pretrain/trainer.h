@@ -38,6 +38,7 @@
 #include "tools/pretrain/guard_memory.h"
 #include "tools/pretrain/held_out.h"
 #include "tools/pretrain/run_config.h"
+#include "tools/pretrain/shard_state.h"
 #include "tools/pretrain/snapshots.h"
 #include "tools/pretrain/world.h"
 
@@ -108,6 +109,10 @@ class Trainer {
   Result<void> start_segment(int64_t segment, bool has_parent, int64_t parent, int64_t parent_step);
   Result<void> save(const std::string& why);
   Result<SavedCheckpoint> write_checkpoint();
+  Result<SavedCheckpoint> write_alone();
+  Result<SavedCheckpoint> write_shards();
+  Result<SaveOptions> prepare_save();
+  Result<void> retain();
   Json environment() const;
   void warn_of_other_bits(const Json& there) const;
   bool checkpoint_due() const;
@@ -132,8 +137,10 @@ class Trainer {
   void sum_sequences();
   void add_by_source(std::span<double> sums) const;
   void judge(StepWork& work);
+  void measure_gradients();
   void decide(StepWork& work);
   void update(StepWork& work);
+  void update_shard(OptimizerStep whole);
   void advance(const StepWork& work);
   Result<void> record(const StepWork& work);
   void upload(const HostBatch& batch, int64_t micro, int64_t valid);
@@ -198,6 +205,7 @@ class Trainer {
   std::unique_ptr<Arena> arena_;
   TrainBuffers buffers_;
   std::optional<GradientSum> gradient_sum_;
+  std::vector<ShardPiece> shard_;  // what this rank updates
   std::unique_ptr<Model> model_;
   std::unique_ptr<BatchSource> batches_;
   std::unique_ptr<Clipper> clipper_;

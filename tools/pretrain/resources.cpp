@@ -1,0 +1,144 @@
+#include "tools/pretrain/resources.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "libcore/model/model.h"
+#include "tools/pretrain/buffers.h"
+#include "tools/pretrain/gradient_sum.h"
+#include "tools/pretrain/shard_state.h"
+
+namespace ballast {
+namespace {
+
+// Resident memory of this process now.
+int64_t resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoll(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+int64_t state_count(const TrainBuffers& buffers) {
+  int64_t count = 0;
+  for (const StateBuffer& state : kStates) count += (buffers.*state.device).cols > 0 ? 1 : 0;
+  return count;
+}
+
+// The CPU backend packs every prepared weight twice, for products with it and with its transpose.
+int64_t prepared_bytes(const Backend& backend, const StoredTensor& tensor) {
+  return backend.name() == "cpu" ? 2 * tensor.rows * tensor.cols * 4 : 0;
+}
+
+// Seconds of the fastest of a few calls.
+template <class Call>
+double best_seconds(Backend& backend, const Call& call) {
+  double best = 1e9;
+  for (int i = 0; i < 6; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    call();
+    backend.synchronize(backend.record(StreamId::compute));
+    best = std::min(
+        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTable& table,
+                       int ranks) {
+  MemoryPlan plan;
+  plan.process = resident_bytes();
+  const FlatCut cut(table, ranks);
+  const int64_t states = config.sharded() ? cut.largest_shard() : table.flat_size;
+  const int64_t flat = table.flat_size * 4;
+  Arena arena;
+  const TrainBuffers buffers = take_buffers(arena, table, config, ranks, states);
+  plan.weights = plan.gradients = flat;
+  plan.states = states * config.optimizer.state_bytes_per_parameter();
+  plan.averages = flat * ((config.averages.swa ? 1 : 0) + (config.averages.ema ? 1 : 0));
+  plan.batches = arena.peak_bytes() - 2 * flat - plan.states - plan.averages;
+  int64_t before = arena.peak_bytes();
+  GradientSum(backend, nullptr, arena, cut, buffers.grads, config.slots_of_rank(ranks),
+              config.sharded());
+  plan.slots = arena.peak_bytes() - before;
+  before = arena.peak_bytes();
+  Model(backend, arena, config.model, table, model_shape(config));
+  plan.activations = arena.peak_bytes() - before;
+  for (const StoredTensor& tensor : table.stored) {
+    const bool looked_up = tensor.name == "embed" && !config.model.tie_word_embeddings;
+    if (tensor.matrix && !looked_up) plan.prepared += prepared_bytes(backend, tensor);
+  }
+  if (ranks > 1) {
+    for (const FlatBucket& bucket : cut.buckets()) {
+      int64_t largest = 0;
+      for (size_t r = 1; r < bucket.borders.size(); ++r)
+        largest = std::max(largest, bucket.borders[r] - bucket.borders[r - 1]);
+      plan.communication = std::max(plan.communication, largest * 4 * ranks);
+    }
+  }
+  // A moment in bf16 is widened on its way.
+  const int64_t moments = 2 + (config.optimizer.has_slow_moment() ? 1 : 0);
+  plan.checkpoint = flat + moments * states * 4 + (state_count(buffers) - moments) * flat;
+  return plan;
+}
+
+std::vector<CollectivePlan> plan_collectives(const RunConfig& config, const ParamTable& table,
+                                             int ranks) {
+  std::vector<CollectivePlan> plans;
+  if (ranks == 1) return plans;
+  const auto buckets = static_cast<int64_t>(FlatCut(table, ranks).buckets().size());
+  const int64_t flat = table.flat_size * 4;
+  // Of every part a rank sends all but its own.
+  const auto part = [&](int64_t bytes) { return bytes / ranks * (ranks - 1); };
+  if (config.sharded()) {
+    plans.push_back({"reduce-scatter gradients", buckets, part(flat)});
+    plans.push_back({"all-gather weights", buckets, part(flat)});
+    plans.push_back({"all-reduce sums by block", 2,
+                     2 * part(table.flat_size / kFlatBlock * 4 * int64_t{sizeof(double)})});
+  } else {
+    plans.push_back({"all-reduce gradients", buckets, 2 * part(flat)});
+  }
+  const int64_t parts = config.slots_of_rank(ranks) * ranks;
+  const int64_t values = 2 + 3 * parts + 10;  // the count of labels, the losses, the votes
+  plans.push_back({"all-gather losses and votes", 2, values * 8 * (ranks - 1)});
+  return plans;
+}
+
+Rates measure_rates(Backend& backend) {
+  constexpr int64_t kSize = 768, kLong = int64_t{4} << 20;
+  Arena arena(backend, 3 * kSize * kSize * 4 + 2 * kLong * 4 + 2048);
+  const Tensor a = arena.take(Dtype::f32, kSize, kSize), b = arena.take(Dtype::f32, kSize, kSize);
+  const Tensor d = arena.take(Dtype::f32, kSize, kSize);
+  const Tensor x = arena.take(Dtype::f32, 1, kLong), y = arena.take(Dtype::f32, 1, kLong);
+  for (const Tensor& t : {a, b, x, y}) backend.zero(t.data, t.elements() * 4);
+  Rates rates;
+  rates.flops_per_s = 2.0 * kSize * kSize * kSize /
+                      best_seconds(backend, [&] { backend.gemm(d, a, b, {.transpose_b = true}); });
+  rates.bytes_per_s = 3.0 * kLong * 4 / best_seconds(backend, [&] { backend.add(y, y, x); });
+  return rates;
+}
+
+TimePlan plan_time(const RunConfig& config, const ParamTable& table, const MemoryPlan& memory,
+                   const std::vector<CollectivePlan>& collectives, const Rates& rates, int ranks,
+                   double link_bytes_per_s) {
+  const auto share = static_cast<double>(config.batches.largest()) / ranks;
+  const double micros = share / static_cast<double>(config.seq_len * config.micro_batch);
+  const auto d = [](int64_t bytes) { return static_cast<double>(bytes); };
+  TimePlan plan;
+  plan.products_s = train_flops_per_token(config.model, config.seq_len) * share / rates.flops_per_s;
+  // Every activation is written, read, and read again by the backward pass; gradients are read and
+  // written by each micro-batch; then norms, the update and packing pass over the flat buffers.
+  const double flat = d(table.flat_size * 4);
+  const double bytes = micros * (3 * d(memory.activations) + 2 * flat) + d(memory.slots) * 3 +
+                       2 * flat + 3 * flat + 2 * d(memory.states) + 1.5 * d(memory.prepared);
+  plan.memory_s = bytes / rates.bytes_per_s;
+  for (const CollectivePlan& collective : collectives)
+    plan.transfer_s += d(collective.bytes) / link_bytes_per_s;
+  return plan;
+}
+
+}  // namespace ballast

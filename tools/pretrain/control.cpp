@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <limits>
+#include <vector>
 
 #include "libcore/base/units.h"
 
@@ -44,9 +45,15 @@ Control::Control(FileSystem& fs, std::string run_directory, double max_wall_seco
     : fs_(fs),
       directory_(run_directory.empty() ? "" : join_path(run_directory, "control")),
       max_wall_seconds_(max_wall_seconds) {
+  // oneDNN's generated code uses the stack pointer as an ordinary register. A handler that ran on
+  // that "stack" would write its frame into the heap.
+  static std::vector<char> stack(
+      static_cast<size_t>(std::max<long>(::sysconf(_SC_SIGSTKSZ), 65536)));
+  const stack_t own = {.ss_sp = stack.data(), .ss_flags = 0, .ss_size = stack.size()};
+  ::sigaltstack(&own, nullptr);
   struct sigaction action = {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaction(number, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
   if (const char* end = std::getenv("SLURM_JOB_END_TIME")) {

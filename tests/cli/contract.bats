@@ -34,7 +34,7 @@ tokshard|vocab --size 300 -o vocab.json
 tokshard|inspect
 tokshard|verify
 pretrain|plan --config
-pretrain|eval
+pretrain|eval --data none
 ckpt|list
 ckpt|inspect
 ckpt|verify

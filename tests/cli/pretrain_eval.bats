@@ -92,6 +92,8 @@ JSON
   fails 2 "nothing to evaluate on"
   run --separate-stderr "$BIN/pretrain" eval run --data shard --seq-len 129
   fails 2 "accepted: 1 to 128"
+  run --separate-stderr "$BIN/pretrain" eval run --canaries known.jsonl --prompt-tokens 100
+  fails 2 "together at most 129"
   echo '{"ctx":"a","endings":["b","c"],"label":7}' > bad.jsonl
   run --separate-stderr "$BIN/pretrain" eval run --choices bad.jsonl
   fails 3 "bad.jsonl:1"

@@ -274,7 +274,8 @@ Result<void> check(const EvalOptions& o, const Inference& model) {
   if (o.micro_batch < 1 || o.micro_batch > 4096)
     return usage_error(fmt::format("--micro-batch is {}", o.micro_batch), "",
                        "accepted: 1 to 4096");
-  if (o.prompt < 1 || o.continuation < 1 || o.prompt + o.continuation - 1 > most)
+  const bool fits = o.prompt >= 1 && o.continuation >= 1 && o.prompt + o.continuation - 1 <= most;
+  if (!o.canaries.empty() && !fits)
     return usage_error(
         fmt::format("--prompt-tokens {} and --continue-tokens {}", o.prompt, o.continuation), "",
         fmt::format("each 1 or more, together at most {}", most + 1));

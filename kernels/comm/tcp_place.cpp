@@ -1,35 +1,19 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <cstdlib>
 #include <string_view>
 
 #include "kernels/comm/tcp_link.h"
+#include "kernels/environment.h"
 
 namespace ballast {
 
 namespace {
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-Result<int> integer(const char* name, int low, int high) {
-  const std::string text = variable(name);
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < low || value > high) {
-    return usage_error(fmt::format("cannot use {}", name), text.empty() ? "not set" : text,
-                       fmt::format("a whole number from {} to {}", low, high));
-  }
-  return value;
-}
-
 constexpr int kMostRanks = 4096;
 
 Result<void> read_master(TcpPlace& place) {
-  const std::string master = variable("BALLAST_MASTER");
+  const std::string master = environment_text("BALLAST_MASTER");
   const size_t colon = master.rfind(':');
   int port = 0;
   const char* begin = master.data() + (colon == std::string::npos ? 0 : colon + 1);
@@ -48,11 +32,11 @@ Result<void> read_master(TcpPlace& place) {
 int slurm_port(int job, int step) { return 20000 + (job * 31 + step) % 12000; }
 
 Result<void> read_slurm(TcpPlace& place) {
-  place.rank = BALLAST_TRY(integer("SLURM_PROCID", 0, kMostRanks - 1));
-  place.size = BALLAST_TRY(integer("SLURM_NTASKS", 1, kMostRanks));
-  place.host = BALLAST_TRY(first_host(variable("SLURM_STEP_NODELIST")));
-  const int job = BALLAST_TRY(integer("SLURM_JOB_ID", 0, 1 << 26));
-  place.port = slurm_port(job, BALLAST_TRY(integer("SLURM_STEP_ID", 0, 1 << 20)));
+  place.rank = BALLAST_TRY(environment_integer("SLURM_PROCID", 0, kMostRanks - 1));
+  place.size = BALLAST_TRY(environment_integer("SLURM_NTASKS", 1, kMostRanks));
+  place.host = BALLAST_TRY(first_host(environment_text("SLURM_STEP_NODELIST")));
+  const int job = BALLAST_TRY(environment_integer("SLURM_JOB_ID", 0, 1 << 26));
+  place.port = slurm_port(job, BALLAST_TRY(environment_integer("SLURM_STEP_ID", 0, 1 << 20)));
   return {};
 }
 
@@ -77,14 +61,14 @@ Result<std::string> first_host(const std::string& nodelist) {
 
 Result<TcpPlace> tcp_place_from_environment() {
   TcpPlace place;
-  if (!variable("BALLAST_COMM_TIMEOUT").empty()) {
-    place.timeout_s = BALLAST_TRY(integer("BALLAST_COMM_TIMEOUT", 1, 1 << 20));
+  if (!environment_text("BALLAST_COMM_TIMEOUT").empty()) {
+    place.timeout_s = BALLAST_TRY(environment_integer("BALLAST_COMM_TIMEOUT", 1, 1 << 20));
   }
-  if (variable("BALLAST_WORLD_SIZE").empty()) {
+  if (environment_text("BALLAST_WORLD_SIZE").empty()) {
     BALLAST_TRY(read_slurm(place));
   } else {
-    place.rank = BALLAST_TRY(integer("BALLAST_RANK", 0, kMostRanks - 1));
-    place.size = BALLAST_TRY(integer("BALLAST_WORLD_SIZE", 1, kMostRanks));
+    place.rank = BALLAST_TRY(environment_integer("BALLAST_RANK", 0, kMostRanks - 1));
+    place.size = BALLAST_TRY(environment_integer("BALLAST_WORLD_SIZE", 1, kMostRanks));
     BALLAST_TRY(read_master(place));
   }
   if (place.rank >= place.size) {

@@ -55,9 +55,8 @@ HWY_INLINE float max_of(Vector v) { return hn::GetLane(hn::MaxOfLanes(Floats(), 
 // e^x = 2^n e^r with n = round(x / ln 2), r = x - n ln 2 (ln 2 in two parts) and
 //   e^r = 1 + r + r^2 q(r), q the degree-4 interpolation of (e^r - 1 - r) / r^2 at Chebyshev
 //   points.
-// Relative error at most 2^-23 for x in [-87.3, 88.3] (a test measures it); 0 below -87.7, infinity
-// above 88.4, NaN for NaN.
-HWY_INLINE Vector exp_of(Vector x) {
+// Gives e^r - 1 and 2^n.
+HWY_INLINE void split_exp(Vector x, Vector& minus_one, Vector& power) {
   const Floats d;
   const hn::RebindToSigned<Floats> di;
   // The constant first: Max and Min return the second operand when one is NaN on x86.
@@ -70,28 +69,23 @@ HWY_INLINE Vector exp_of(Vector x) {
   q = hn::MulAdd(q, r, hn::Set(d, 0.0416665561f));
   q = hn::MulAdd(q, r, hn::Set(d, 0.166665778f));
   q = hn::MulAdd(q, r, hn::Set(d, 0.5f));
-  const Vector p = hn::Add(hn::MulAdd(hn::Mul(r, r), q, r), hn::Set(d, 1.0f));
-  const Vector power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
-  return hn::Mul(p, power);
+  minus_one = hn::MulAdd(hn::Mul(r, r), q, r);
+  power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
 }
 
-// e^x - 1 as 2^n (e^r - 1) + (2^n - 1), which keeps its digits near 0. The series and the reduction
-// are exp_of's.
+// Relative error at most 2^-23 for x in [-87.3, 88.3] (a test measures it); 0 below -87.7, infinity
+// above 88.4, NaN for NaN.
+HWY_INLINE Vector exp_of(Vector x) {
+  Vector minus_one, power;
+  split_exp(x, minus_one, power);
+  return hn::Mul(hn::Add(minus_one, hn::Set(Floats(), 1.0f)), power);
+}
+
+// e^x - 1 as 2^n (e^r - 1) + (2^n - 1), which keeps its digits near 0.
 HWY_INLINE Vector expm1_of(Vector x) {
-  const Floats d;
-  const hn::RebindToSigned<Floats> di;
-  const Vector clamped = hn::Min(hn::Set(d, 89.0f), hn::Max(hn::Set(d, -88.0f), x));
-  const auto n = hn::NearestInt(hn::Mul(clamped, hn::Set(d, 1.44269504f)));
-  const Vector nf = hn::ConvertTo(d, n);
-  const Vector r = hn::NegMulAdd(nf, hn::Set(d, 0.00174093060f),
-                                 hn::NegMulAdd(nf, hn::Set(d, 0.69140625f), clamped));
-  Vector q = hn::MulAdd(hn::Set(d, 0.00139261759f), r, hn::Set(d, 0.00836317334f));
-  q = hn::MulAdd(q, r, hn::Set(d, 0.0416665561f));
-  q = hn::MulAdd(q, r, hn::Set(d, 0.166665778f));
-  q = hn::MulAdd(q, r, hn::Set(d, 0.5f));
-  const Vector minus_one = hn::MulAdd(hn::Mul(r, r), q, r);
-  const Vector power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
-  return hn::MulAdd(power, minus_one, hn::Sub(power, hn::Set(d, 1.0f)));
+  Vector minus_one, power;
+  split_exp(x, minus_one, power);
+  return hn::MulAdd(power, minus_one, hn::Sub(power, hn::Set(Floats(), 1.0f)));
 }
 
 HWY_INLINE Vector sigmoid_of(Vector x) {

@@ -184,7 +184,7 @@ def plot(lab, name, grid, found):
     path = os.path.join(lab.out, f"{name}.svg")
     series = ", ".join(f"$d index {i} with linespoints lw 2 title \"{t}\"" for i, t in enumerate(titles))
     script = (f"$d << EOD\n" + "\n\n\n".join(blocks) + "\nEOD\n"
-              f"set terminal svg size 800,480 dynamic background rgb 'white' font 'sans,13'\nset output '{path}'\n"
+              f"set terminal svg size 800,480 dynamic background rgb 'white' font 'sans,13' noenhanced\nset output '{path}'\n"
               f"set logscale x\nset xlabel '{grid.column}'\nset ylabel 'final training loss (initial where diverged)'\n"
               f"set key outside right\nset grid\nplot {series}\n")
     try:

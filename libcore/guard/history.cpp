@@ -22,6 +22,7 @@ StepRow row_of(const StepRecord& step) {
   row.threshold = step.clip_threshold.value_or(kNone);
   row.lr = step.lr.value_or(kNone);
   row.tokens_per_s = step.tokens_per_s.value_or(kNone);
+  row.step_ms = step.step_ms.value_or(kNone);
   row.has_loss = step.loss.has_value();
   row.has_norm = step.grad_norm.has_value();
   row.skipped = step.skipped;

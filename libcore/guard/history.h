@@ -27,6 +27,7 @@ struct StepRow {
   double threshold = 0;
   double lr = 0;
   double tokens_per_s = 0;
+  double step_ms = 0;
   bool has_loss = false;
   bool has_norm = false;
   bool skipped = false;

@@ -164,12 +164,18 @@ void LineAnalysis::measure(RunIncident& incident) const {
   incident.segment = onset.segment;
   incident.abandoned = !onset.surviving;
   incident.peak_loss = incident.peak_norm = kNone;
+  incident.step_ms = begin < end ? 0 : kNone;
   for (size_t i = begin; i < end; ++i) {
     const StepRow& step = row(i);
     if (std::isfinite(step.loss)) incident.peak_loss = std::fmax(incident.peak_loss, step.loss);
     if (std::isfinite(step.norm)) incident.peak_norm = std::fmax(incident.peak_norm, step.norm);
     if (step.skipped) ++incident.skipped_steps;
+    incident.step_ms += step.step_ms;
   }
+  incident.cost = kNone;
+  for (const RunRecord& run : history_.runs)
+    if (run.segment == incident.segment && run.cost_per_hour)
+      incident.cost = incident.step_ms / 3.6e6 * *run.cost_per_hour;
   if (begin >= end) return;
   const bool has_before = begin > 0;
   incident.samples_begin = has_before ? row(begin - 1).samples : 0;
@@ -238,6 +244,8 @@ Json to_json(const RunIncident& i) {
             {"samples_begin", i.samples_begin},
             {"samples_end", i.samples_end},
             {"skipped_steps", i.skipped_steps}};
+  if (!std::isnan(i.step_ms)) json["step_ms"] = i.step_ms;
+  if (!std::isnan(i.cost)) json["cost"] = i.cost;
   if (i.classified) {
     const Incident& v = i.verdict;
     json["baseline"] = json_number(v.baseline);

@@ -33,6 +33,8 @@ struct RunIncident {
   int64_t samples_begin = 0;            // data consumed by those steps, half-open
   int64_t samples_end = 0;
   int64_t skipped_steps = 0;  // of those, skipped by the guard
+  double step_ms = 0;         // sum over them; NaN: not recorded
+  double cost = 0;            // of that time at the run's cost per hour; NaN: not known
 };
 
 struct IncidentSettings {

@@ -157,7 +157,8 @@ Result<void> Ladder::load(const Json& state) {
     const Json* at = BALLAST_TRY(member(state, kKindNames[kind], "ladder"));
     loaded[kind].next = BALLAST_TRY(integer_member(*at, "next", "ladder"));
     loaded[kind].last_step = BALLAST_TRY(integer_member(*at, "last_step", "ladder"));
-    if (loaded[kind].next < 0) return corrupt_error("'next' is negative", "ladder");
+    if (loaded[kind].next < 0 || loaded[kind].last_step > int64_t{1} << 62)
+      return corrupt_error("a position is out of range", "ladder");
   }
   positions_ = loaded;
   return {};

@@ -57,7 +57,9 @@ Result<void> Wait::load(const Json& state) {
   loaded.alarm_.limit = BALLAST_TRY(number_member(state, "limit", where));
   loaded.steps_ = BALLAST_TRY(integer_member(state, "steps", where));
   const Json* values = BALLAST_TRY(member(state, "values", where));
+  constexpr int64_t kMostSteps = 1'000'000'000, kLastStep = int64_t{1} << 62;
   if (!values->is_array() || static_cast<int64_t>(values->size()) > kValues || loaded.steps_ < 1 ||
+      loaded.steps_ > kMostSteps || loaded.alarm_.onset < 0 || loaded.alarm_.onset > kLastStep ||
       (kind != "jump" && kind != "nonfinite"))
     return corrupt_error("the state is damaged", where);
   for (const Json& value : *values) loaded.values_.push_back(BALLAST_TRY(number_of(value, where)));

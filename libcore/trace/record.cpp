@@ -138,6 +138,10 @@ void append_record(std::string& into, const StepRecord& r) {
   line.add("tokens_per_s", r.tokens_per_s);
   line.add("mfu", r.mfu);
   line.add("step_ms", r.step_ms);
+  line.add("data_ms", r.data_ms);
+  line.add("compute_ms", r.compute_ms);
+  line.add("comm_ms", r.comm_ms);
+  line.add("checkpoint_ms", r.checkpoint_ms);
   line.add("phase", r.phase);
   line.add("precision", r.precision);
   line.key("skipped");

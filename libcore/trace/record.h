@@ -65,6 +65,9 @@ struct StepRecord {
   std::optional<double> clip_z;             // ClipDecision::z, absent when NaN
   std::optional<double> z_loss, param_norm, update_norm, v_norm;
   std::optional<double> tokens_per_s, mfu, step_ms;
+  // Of step_ms: reading the batch, computing, waiting for other ranks. Saving comes on top, since
+  // the record before.
+  std::optional<double> data_ms, compute_ms, comm_ms, checkpoint_ms;
   std::optional<double> loss_max_rank;  // largest loss of any rank
   std::optional<int64_t> n_valid;       // unmasked labels
   std::optional<int64_t> batch_start;   // data index of the first sample

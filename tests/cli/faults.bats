@@ -16,7 +16,7 @@ setup() {
 # attempt CALL:N[:kill]: replaces `out` under that fault; the status is the tool's.
 attempt() {
   rm -f fired
-  LD_PRELOAD="$shim" BALLAST_INJECT="$1" BALLAST_INJECT_LOG=fired \
+  LD_PRELOAD="$shim" INJECT_ERRORS="$1" INJECT_ERRORS_LOG=fired \
     "$SUPPORT/sample" copy input -f -o "$2" 2> message
 }
 

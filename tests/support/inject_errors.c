@@ -1,8 +1,9 @@
 // LD_PRELOAD library that makes the n-th call of one kind fail, so that tests can prove that no
-// failure leaves a half-written file. BALLAST_INJECT=CALL:N[:all|:kill|:usr1] with CALL one of
+// failure leaves a half-written file. INJECT_ERRORS=CALL:N[:all|:kill|:usr1] with CALL one of
 // write, fsync, rename; N from 1; "all" fails every later call too, "kill" ends the process there
-// with SIGKILL, "usr1" sends it SIGUSR1 and lets the call succeed. Writes to descriptors 0, 1 and 2 are neither counted nor failed. BALLAST_INJECT_LOG
-// names a file that is created when the fault fired: a loop over n ends when it was not.
+// with SIGKILL, "usr1" sends it SIGUSR1 and lets the call succeed. Writes to descriptors 0, 1 and 2
+// are neither counted nor failed. INJECT_ERRORS_LOG names a file that is created when the fault
+// fires. (Not BALLAST_...: those variables are options of the tools.)
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,7 +19,7 @@
 static atomic_long calls;
 
 static void report(void) {
-  const char* path = getenv("BALLAST_INJECT_LOG");
+  const char* path = getenv("INJECT_ERRORS_LOG");
   if (path == NULL) return;
   const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   if (fd >= 0) close(fd);
@@ -26,7 +27,7 @@ static void report(void) {
 
 // Counts a call of `kind`; nonzero when it has to fail.
 static int fails(const char* kind) {
-  const char* plan = getenv("BALLAST_INJECT");
+  const char* plan = getenv("INJECT_ERRORS");
   const size_t length = strlen(kind);
   if (plan == NULL || strncmp(plan, kind, length) != 0 || plan[length] != ':') return 0;
   char* mode = NULL;

@@ -42,6 +42,9 @@ class Replay {
   void print_step(const StepRecord& step, const ClipDecision& decision) const;
   Json result() const;
   std::string human() const;
+  double clip_rate() const {
+    return steps_ > 0 ? static_cast<double>(clips_) / static_cast<double>(steps_) : 0;
+  }
 
   const ClipOptions& options_;
   const CommonOptions& common_;
@@ -153,7 +156,7 @@ Json Replay::result() const {
             {"clips", clips_},
             {"spikes", spikes_},
             {"drops", drops_},
-            {"clip_rate", json_number(static_cast<double>(clips_) / static_cast<double>(steps_))},
+            {"clip_rate", clip_rate()},
             {"mean_factor", json_number(factors_.mean())},
             {"mean_threshold", json_number(thresholds_.mean())},
             {"logged_clips", logged_clips_},
@@ -168,7 +171,7 @@ Json Replay::result() const {
 }
 
 std::string Replay::human() const {
-  const double rate = 100 * static_cast<double>(clips_) / static_cast<double>(steps_);
+  const double rate = 100 * clip_rate();
   std::string text =
       fmt::format("strategy   {}{}\n", clipper_->spec(), own_ ? "  (the run's own)" : "");
   text += fmt::format("steps      {} replayed, {} skipped by the run\n", steps_, skipped_);
@@ -194,7 +197,9 @@ std::string Replay::human() const {
 }
 
 Result<int> Replay::finish(const std::string& path) {
-  if (steps_ == 0) return insufficient_error("the trace has no gradient norms", path);
+  // A run whose steps were all skipped (no labels, nothing finite) clipped nothing: an answer too.
+  if (steps_ == 0 && (skipped_ == 0 || !clipper_))
+    return insufficient_error("the trace has no gradient norms", path);
   print_out(common_.json ? to_json_line(result()) + "\n" : human());
   if (!options_.check) return static_cast<int>(kExitDone);
   if (compared_ == 0) return insufficient_error("no decision was logged", path);

@@ -211,8 +211,11 @@ std::string Account::cost() const {
   const StepRow* end = row_at(i_.last);
   std::string t = fmt::format("{}, {} tokens", steps_text(i_.last - i_.first + 1),
                               format_count(i_.tokens_lost));
-  if (begin == nullptr || end == nullptr || end->time_us <= begin->time_us) return t;
-  const double seconds = static_cast<double>(end->time_us - begin->time_us) * 1e-6;
+  const bool timed = begin != nullptr && end != nullptr && end->time_us > begin->time_us;
+  if (std::isnan(i_.step_ms) && !timed) return t;
+  const double seconds = std::isnan(i_.step_ms)
+                             ? static_cast<double>(end->time_us - begin->time_us) * 1e-6
+                             : i_.step_ms * 1e-3;
   t += ", " + format_seconds(seconds);
   if (run_ == nullptr || !run_->cost_per_hour) return t + ", money not recorded";
   return t + fmt::format(", {:.2f} at {} per hour", seconds / 3600 * *run_->cost_per_hour,

@@ -45,6 +45,13 @@ Control::Control(FileSystem& fs, std::string run_directory, double max_wall_seco
     : fs_(fs),
       directory_(run_directory.empty() ? "" : join_path(run_directory, "control")),
       max_wall_seconds_(max_wall_seconds) {
+  take_signals();
+  if (const char* end = std::getenv("SLURM_JOB_END_TIME")) {
+    if (const auto seconds = parse_double(end); seconds.ok()) job_end_ = *seconds;
+  }
+}
+
+void Control::take_signals() {
   // oneDNN's generated code uses the stack pointer as an ordinary register. A handler that ran on
   // that "stack" would write its frame into the heap.
   static std::vector<char> stack(
@@ -56,9 +63,6 @@ Control::Control(FileSystem& fs, std::string run_directory, double max_wall_seco
   action.sa_flags = SA_RESTART | SA_ONSTACK;
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaction(number, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  if (const char* end = std::getenv("SLURM_JOB_END_TIME")) {
-    if (const auto seconds = parse_double(end); seconds.ok()) job_end_ = *seconds;
-  }
 }
 
 bool Control::stop_signalled() { return stop_signal.load() != 0; }

@@ -43,6 +43,8 @@ class Control {
   ControlRequest poll(double save_seconds, double step_seconds);
   // Signals only; cheap enough for every micro-batch of an evaluation.
   static bool stop_signalled();
+  // Signals are requests from here on; a run calls it before it touches its first file.
+  static void take_signals();
 
  private:
   Cause file_cause();

@@ -1,11 +1,16 @@
 // Held-out loss during training, up to --val-tokens, in the same micro-batches whatever the number
 // of ranks, which take them in turn.
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "libcore/cli/message.h"
+#include "libcore/trace/reader.h"
 #include "tools/pretrain/held_out.h"
 #include "tools/pretrain/trainer.h"
 
 namespace ballast {
+
 // Every rank's sums to all; true when a signal on any of them has cut the evaluation short.
 Result<bool> Trainer::share_evaluation(Result<void> read, std::vector<WindowSum>& sums) {
   if (world_.alone()) {
@@ -26,6 +31,26 @@ Result<bool> Trainer::share_evaluation(Result<void> read, std::vector<WindowSum>
   for (size_t c = 0; c < kCauses; ++c)
     if (votes[c] > 0) request_.cause = std::max(request_.cause, static_cast<Cause>(c));
   return request_.cause >= Cause::usr1_signal;
+}
+
+// By the leader. A stop that came during an evaluation left a checkpoint for which one is due and
+// no record of it.
+Result<bool> Trainer::evaluation_missing(int64_t step) const {
+  const bool due = step == config_.total_steps ||
+                   (config_.val_every > 0 && step > 0 && step % config_.val_every == 0);
+  const std::string path = join_path(config_.typed.run, kTraceFileName);
+  if (config_.validation == nullptr || !due || !fs_.exists(path)) return false;
+  const auto reader = BALLAST_TRY(
+      TraceReader::open(fs_, path, {.view = TraceView::all, .fields = 0, .skip_bad_lines = true}));
+  TraceRecord record;
+  bool found = false;
+  while (BALLAST_TRY(reader->next(record))) {
+    // What a segment leaves behind by beginning earlier does not count.
+    if (record.type == RecordType::run && record.run.parent_step.value_or(step) < step)
+      found = false;
+    if (record.type == RecordType::eval && record.eval.step == step) found = true;
+  }
+  return !found;
 }
 
 Result<void> Trainer::evaluate() {
@@ -75,7 +100,12 @@ Result<void> Trainer::evaluate_weights(const std::string& set, bool plain) {
   Result<void> read =
       held_out_sums(reader, {config_.micro_batch, config_.seq_len, world_.rank(), world_.size()},
                     losses_of, Control::stop_signalled, sums);
-  if (BALLAST_TRY(share_evaluation(std::move(read), sums))) return {};
+  evaluation_cut_ = BALLAST_TRY(share_evaluation(std::move(read), sums));
+  if (evaluation_cut_) {
+    print_note(
+        fmt::format("step {}: evaluation cut short, it is made at the next start", state_.step));
+    return {};
+  }
   EvalRecord r;
   r.segment = state_.segment;
   r.time_us = wall_clock_us();

@@ -82,6 +82,13 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--snapshot-every", o.snapshot_every,
                  "steps between states kept in host memory (0: none)")
       ->group("Run");
+  app.add_option("--layers-every", o.layers_every,
+                 "steps between records of the layers in the trace (0: none)")
+      ->group("Run");
+  app.add_option("--cost-per-hour", o.cost_per_hour, "price of an hour of the whole job")
+      ->group("Run");
+  app.add_option("--peak-tflops", o.peak_tflops, "of one rank's device: what mfu is a share of")
+      ->group("Run");
   app.add_option("--check-replicas", o.check_replicas,
                  "steps between comparisons of the ranks' weights, and of a step computed twice")
       ->group("Run");

@@ -35,6 +35,9 @@ struct TrainOptions {
   std::string inject;
   int64_t snapshot_every = 0;
   int64_t check_replicas = 0;
+  int64_t layers_every = 50;
+  double cost_per_hour = 0;
+  double peak_tflops = 0;
   std::string device = "auto";
   std::string resume = "auto";
   std::string branch, cooldown;

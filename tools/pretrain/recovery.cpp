@@ -41,8 +41,11 @@ Result<std::optional<Alarm>> Trainer::raise_alarm(const StepWork& work) {
     details["channel"] = onset ? "loss" : "grad_norm";
     details["z"] = json_number(onset ? verdict.loss.z : verdict.norm.z);
   }
+  const Json worst = BALLAST_TRY(worst_sequences());
+  for (const auto& [key, value] : worst.items()) details[key] = value;
   const std::string kind = kind_text(verdict, onset);
   BALLAST_TRY(event(work.step, nonfinite ? "nan" : "spike", kind, details));
+  BALLAST_TRY(write_kept_layers());
   progress_.clear();
   if (config_.ladder.off() || (!nonfinite && !onset)) {
     print_verbose(fmt::format("step {}: {}", work.step, kind));
@@ -216,6 +219,7 @@ Interventions Trainer::interventions_after(const Rung& rung, int64_t fork) const
 Result<bool> Trainer::go_back(const Alarm& alarm, const Rung& rung) {
   const Json plan = BALLAST_TRY(world_.lead([&] { return move_back(alarm, rung); }));
   const auto step = plan.at("step").get<int64_t>();
+  layers_.clear();  // of the branch that is left
   if (plan.contains("checkpoint")) {
     CheckpointRef parent;
     parent.path = plan.at("checkpoint").get<std::string>();
@@ -252,12 +256,15 @@ Result<Json> Trainer::move_back(const Alarm& alarm, const Rung& rung) {
                         {"ladder", config_.ladder.state()},
                         {"interventions", interventions_json(after)}};
   const std::string name = rung.skip_batches > 0 ? "skip" : way.in_memory ? "restore" : "rollback";
-  BALLAST_TRY(event(state_.step, name, reason,
-                    {{"action", rung.skip_batches > 0 ? "restore+skip" : rung.text()},
-                     {"from", way.in_memory ? "memory" : "checkpoint"},
-                     {"to_step", way.state},
-                     {"from_segment", state_.segment},
-                     {"lost_steps", state_.step - way.state}}));
+  const double lost = seconds_after(way.state);
+  Json account = {{"action", rung.skip_batches > 0 ? "restore+skip" : rung.text()},
+                  {"from", way.in_memory ? "memory" : "checkpoint"},
+                  {"to_step", way.state},
+                  {"from_segment", state_.segment},
+                  {"lost_steps", state_.step - way.state},
+                  {"lost_ms", lost * 1e3}};
+  if (config_.typed.cost_per_hour > 0) account["cost"] = lost / 3600 * config_.typed.cost_per_hour;
+  BALLAST_TRY(event(state_.step, name, reason, account));
   BALLAST_TRY(trace_->sync());
   return commit(way, skip, reason, details);
 }

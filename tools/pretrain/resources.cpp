@@ -7,6 +7,7 @@
 #include "libcore/model/model.h"
 #include "tools/pretrain/buffers.h"
 #include "tools/pretrain/gradient_sum.h"
+#include "tools/pretrain/layer_stats.h"
 #include "tools/pretrain/shard_state.h"
 
 namespace ballast {
@@ -67,6 +68,8 @@ MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTab
   plan.slots = arena.peak_bytes() - before;
   before = arena.peak_bytes();
   Model(backend, arena, config.model, table, model_shape(config));
+  if (config.typed.layers_every > 0)
+    LayerStats(backend, arena, config.model, config.micro_batch, config.seq_len);
   plan.activations = arena.peak_bytes() - before;
   for (const StoredTensor& tensor : table.stored) {
     const bool looked_up = tensor.name == "embed" && !config.model.tie_word_embeddings;

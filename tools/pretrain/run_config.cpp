@@ -183,6 +183,14 @@ Result<void> resolve_run(const TrainOptions& o, RunConfig& c) {
   if (o.snapshot_every < 0)
     return usage_error(fmt::format("--snapshot-every is {}", o.snapshot_every), "",
                        "accepted: 0 or more");
+  if (o.layers_every < 0)
+    return usage_error(fmt::format("--layers-every is {}", o.layers_every), "",
+                       "accepted: 0 or more");
+  for (const auto& [flag, value] :
+       {std::pair("--cost-per-hour", o.cost_per_hour), std::pair("--peak-tflops", o.peak_tflops)}) {
+    if (!(value >= 0) || !std::isfinite(value))
+      return usage_error(std::string(flag) + " must be a number >= 0");
+  }
   if (o.check_replicas < 0)
     return usage_error(fmt::format("--check-replicas is {}", o.check_replicas), "",
                        "accepted: 0 or more");
@@ -345,6 +353,9 @@ std::string RunConfig::toml() const {
   word("recompute", o.recompute);
   word("guard", o.guard);
   line("snapshot_every", fmt::format("{}", o.snapshot_every));
+  line("layers_every", fmt::format("{}", o.layers_every));
+  line("cost_per_hour", format_double(o.cost_per_hour));
+  line("peak_tflops", format_double(o.peak_tflops));
   line("check_replicas", fmt::format("{}", o.check_replicas));
   word("inject", o.inject);
   word("device", o.device);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <optional>
 #include <span>
 
 #include "tools/pretrain/trainer.h"
@@ -16,14 +15,24 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::optional<double> known(double value) {
-  return std::isnan(value) ? std::nullopt : std::optional<double>(value);
-}
+// Adds the seconds of its scope to a sum.
+class TimeAdded {
+ public:
+  explicit TimeAdded(double& sum) : sum_(sum), start_(std::chrono::steady_clock::now()) {}
+  ~TimeAdded() { sum_ += seconds_since(start_); }
+  TimeAdded(const TimeAdded&) = delete;
+  TimeAdded& operator=(const TimeAdded&) = delete;
+
+ private:
+  double& sum_;
+  std::chrono::steady_clock::time_point start_;
+};
 
 }  // namespace
 
 Result<StepWork> Trainer::step() {
   step_start_ = std::chrono::steady_clock::now();
+  comm_seconds_ = 0;
   StepWork work;
   BALLAST_TRY(load_batch(work));   // consumes the batch whatever becomes of the step
   BALLAST_TRY(fire_faults(work));  // on purpose
@@ -33,6 +42,7 @@ Result<StepWork> Trainer::step() {
   BALLAST_TRY(verify(work));       // a suspicious step is computed twice
   if (!work.hardware.empty()) return work;
   decide(work);               // the laws: skip or not, clip factor, learning rate
+  take_layers(work);          // statistics of the pass and its weights
   update(work);               // the optimizer, with a factor and an apply flag
   advance(work);              // counters and statistics
   BALLAST_TRY(record(work));  // trace
@@ -46,12 +56,15 @@ Result<void> Trainer::load_batch(StepWork& work) {
   work.lr = config_.schedule.lr(state_.tokens, work.batch_tokens) * memory_.interventions.lr_factor;
   BALLAST_TRY(planned_events(work));
   const int64_t share = work.batch_samples / world_.size();
+  const auto start = std::chrono::steady_clock::now();
   const Result<void> read = batches_->read(state_.samples + world_.rank() * share, share, batch_);
+  work.data_seconds = seconds_since(start);
   if (world_.alone()) {
     work.valid = batch_.valid;
     return read;
   }
   double sums[2] = {static_cast<double>(batch_.valid), read.ok() ? 0.0 : 1.0};
+  const TimeAdded waiting(comm_seconds_);
   comm_->all_reduce_host(sums, ReduceOp::sum);
   if (sums[1] > 0) return *world_.share_error(read.ok() ? nullptr : &read.error());
   work.valid = static_cast<int64_t>(sums[0]);
@@ -89,14 +102,18 @@ void Trainer::forward_backward(const StepWork& work, bool again) {
     if (i + 1 == micros)
       model_->on_final_gradients([this](int64_t begin) { gradient_sum_->ready(begin); });
     upload(batch_, i, work.valid);
+    model_->watch(i == 0 && (again || layers_due(work.step)) ? layer_stats_.get() : nullptr);
     model_->forward_backward(micro, cols_of(buffers_.loss_rows, i * rows, rows),
                              cols_of(buffers_.lse_rows, i * rows, rows),
                              static_cast<float>(config_.z_loss));
     if (in_slot + 1 == micros / slots && i + 1 < micros) gradient_sum_->end_slot(slot);
   }
   model_->on_final_gradients(nullptr);
+  model_->watch(nullptr);
   corrupt_own_gradient(work, again);
+  const auto start = std::chrono::steady_clock::now();
   gradient_sum_->finish();
+  if (!world_.alone()) comm_seconds_ += seconds_since(start);
   corrupt_sum(work);
 }
 
@@ -113,6 +130,7 @@ void Trainer::measure_gradients() {
     backend_->norm_blocks(cols_of(blocks, range.begin / kFlatBlock, range.size() / kFlatBlock),
                           cols_of(buffers_.grads, range.begin, range.size()));
   }
+  const TimeAdded waiting(comm_seconds_);
   comm_->join(comm_->all_reduce(blocks, ReduceOp::sum, backend_->record(StreamId::compute)));
 }
 
@@ -160,6 +178,7 @@ void Trainer::reduce_losses(StepWork& work) {
     votes[static_cast<size_t>(poll().cause)] = 1;
     votes[kCauses] = world_.leads() && config_.checkpoint_steps == 0 &&
                      seconds_since(last_save_) >= config_.checkpoint_seconds;
+    const TimeAdded waiting(comm_seconds_);
     comm_->all_reduce_host(sums, ReduceOp::sum);
     for (size_t c = 0; c < kCauses; ++c)
       if (votes[c] > 0) request_.cause = static_cast<Cause>(c);
@@ -265,8 +284,9 @@ void Trainer::update_shard(OptimizerStep whole) {
     if (sharded) backend_->zero(sums.data, sums.elements() * 8);
   };
   const auto add_up = [&](const Tensor& sums) {
-    if (sharded)
-      comm_->join(comm_->all_reduce(sums, ReduceOp::sum, backend_->record(StreamId::compute)));
+    if (!sharded) return;
+    const TimeAdded waiting(comm_seconds_);
+    comm_->join(comm_->all_reduce(sums, ReduceOp::sum, backend_->record(StreamId::compute)));
   };
   if (config_.optimizer.kind == OptimizerKind::stable_adamw) {
     zero(buffers_.ratio_sums);
@@ -279,6 +299,7 @@ void Trainer::update_shard(OptimizerStep whole) {
   for (const ShardPiece& piece : shard_) backend_->optimizer_step(step_of_piece(whole, piece));
   add_up(buffers_.block_sums);
   if (!sharded || !whole.apply) return;
+  const TimeAdded waiting(comm_seconds_);
   EventId last = 0;
   for (const FlatBucket& bucket : cut_.buckets()) {
     last = comm_->gather_parts(cols_of(buffers_.params, bucket.range.begin, bucket.range.size()),
@@ -299,47 +320,6 @@ void Trainer::advance(const StepWork& work) {
   detector_.accept(work.loss, work.grad_norm);
   for (size_t s = 0; s < source_loss_.size(); ++s)
     if (!std::isnan(source_loss_[s])) memory_.learn(s, source_loss_[s]);
-}
-
-Result<void> Trainer::record(const StepWork& work) {
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - step_start_;
-  step_seconds_ = taken.count();
-  average_step_seconds_ = average_step_seconds_ == 0
-                              ? step_seconds_
-                              : 0.9 * average_step_seconds_ + 0.1 * step_seconds_;
-  StepRecord r;
-  r.segment = state_.segment;
-  r.time_us = wall_clock_us();
-  r.step = work.step;
-  r.tokens = state_.tokens;
-  r.samples = state_.samples;
-  r.tokens_trained = state_.tokens_trained;
-  r.lr = work.lr;
-  r.n_valid = work.valid;
-  if (work.valid > 0) {
-    r.loss = work.loss;
-    r.grad_norm = work.grad_norm;
-    if (!world_.alone()) r.loss_max_rank = work.loss_max_rank;
-    if (config_.z_loss > 0) r.z_loss = work.z_loss;
-  }
-  if (work.apply) r.grad_norm_clipped = work.grad_norm * work.clip.factor;
-  if (work.apply || work.clip.skip) {
-    r.clip_threshold = known(work.clip.threshold);
-    r.clip_z = known(work.clip.z);
-  }
-  r.param_norm = work.param_norm;
-  r.update_norm = work.apply ? work.update_norm : 0.0;
-  r.v_norm = work.v_norm;
-  r.tokens_per_s = static_cast<double>(work.batch_tokens) / step_seconds_;
-  r.step_ms = step_seconds_ * 1e3;
-  r.batch_start = batches_->sample_of(state_.samples - work.batch_samples);
-  if (batches_->order().phases() > 1)
-    r.phase = std::to_string(batches_->order().phase_index(*r.batch_start));
-  r.precision = config_.typed.precision;
-  r.skipped = !work.apply;
-  r.skip_reason = work.skip_reason;
-  if (work.valid > 0) last_loss_ = work.loss;
-  return trace_->write(r);
 }
 
 }  // namespace ballast

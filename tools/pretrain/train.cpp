@@ -11,6 +11,7 @@
 #include "libcore/io/atomic_file.h"
 #include "libcore/shard/format.h"
 #include "libcore/trace/writer.h"
+#include "tools/pretrain/control.h"
 #include "tools/pretrain/trainer.h"
 #include "tools/pretrain/verbs.h"
 
@@ -102,6 +103,7 @@ Result<int> train(const TrainOptions& options, const CommonOptions& common) {
   // Alone there is nobody to tell; of several ranks one may fail here and the others must know.
   const LaunchPlace place = BALLAST_TRY(launch_place());
   if (!config.ok() && place.size == 1) return config.take_error();
+  Control::take_signals();
   const auto world =
       BALLAST_TRY(World::open(fs, options.device, options.transport, common.threads));
   Error error;

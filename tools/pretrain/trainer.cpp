@@ -62,11 +62,17 @@ Result<void> Trainer::allocate() {
   Arena plan;
   take_sum(plan, take_buffers(plan, table_, config_, ranks, states).grads);
   Model(*backend_, plan, config_.model, table_, model_shape(config_));
+  const bool layers = world_.leads() && config_.typed.layers_every > 0;
+  const auto take_layer_stats = [&](Arena& arena) {
+    return LayerStats(*backend_, arena, config_.model, config_.micro_batch, config_.seq_len);
+  };
+  if (layers) take_layer_stats(plan);
   arena_ = std::make_unique<Arena>(*backend_, plan.peak_bytes());
   buffers_ = take_buffers(*arena_, table_, config_, ranks, states);
   gradient_sum_.emplace(take_sum(*arena_, buffers_.grads));
   model_ = std::make_unique<Model>(*backend_, *arena_, config_.model, table_, model_shape(config_));
   model_->bind(buffers_.params, buffers_.grads);
+  if (layers) layer_stats_ = std::make_unique<LayerStats>(take_layer_stats(*arena_));
   blocks_.resize(static_cast<size_t>(buffers_.block_sums.elements()));
   batches_ = std::make_unique<BatchSource>(BALLAST_TRY(BatchSource::make(config_)));
   clipper_ = BALLAST_TRY(make_clipper(config_.clip));
@@ -127,7 +133,14 @@ Result<void> Trainer::begin() {
   }
   BALLAST_TRY(world_.agree(restore_faults()));
   finished_ = state_.step >= config_.total_steps;
-  if (finished_) return {};
+  if (resumes) {
+    const auto ask = [&]() -> Result<Json> {
+      return Json(BALLAST_TRY(evaluation_missing(state_.step)));
+    };
+    const Json due = BALLAST_TRY(world_.lead(ask));
+    evaluation_due_ = due.get<bool>();
+  }
+  if (finished_ && !evaluation_due_) return {};
 
   const bool leads = world_.leads();
   control_ = std::make_unique<Control>(fs_, leads ? run : "", config_.max_wall_seconds);
@@ -304,6 +317,7 @@ Result<void> Trainer::start_segment(int64_t segment, bool has_parent, int64_t pa
     r.job = lease_->holder().job;
   }
   r.ranks = comm_->size();
+  if (config_.typed.cost_per_hour > 0) r.cost_per_hour = config_.typed.cost_per_hour;
   r.parameters = table_.parameters;
   r.total_tokens = config_.total_tokens();
   r.batch_tokens = config_.batches.batch_at(state_.tokens);
@@ -402,6 +416,7 @@ Result<void> Trainer::save(const std::string& why) {
   last_saved_step_ = state_.step;
   last_save_ = Clock::now();
   const double seconds = seconds_since(start);
+  saving_seconds_ += seconds;
   save_seconds_ = std::max(save_seconds_, seconds);
   return event(state_.step, "checkpoint", why,
                {{"bytes", saved.bytes}, {"ms", seconds * 1e3}, {"hash", saved.manifest_hash}});
@@ -459,12 +474,13 @@ void Trainer::show_progress(const StepWork& work) {
 Result<RunResult> Trainer::run() {
   RunResult result;
   result.step = state_.step;
-  if (finished_) {
+  if (finished_ && !evaluation_due_) {
     result.reason = "the run is finished";
     return result;
   }
   last_save_ = Clock::now();
-  bool stopped = false;
+  if (evaluation_due_) BALLAST_TRY(evaluate());
+  bool stopped = evaluation_cut_ && BALLAST_TRY(serve_requests(result));
   while (!stopped && state_.step < config_.total_steps) {
     BALLAST_TRY(take_forks());
     const StepWork work = BALLAST_TRY(step());
@@ -488,7 +504,8 @@ Result<RunResult> Trainer::run() {
     }
     stopped = BALLAST_TRY(serve_requests(result)) && state_.step < config_.total_steps;
   }
-  if (!stopped && result.exit_code == kExitStopped) {  // it was the last step
+  // It was the last step; all is done but an evaluation that was cut, which the next start makes.
+  if (!stopped && result.exit_code == kExitStopped && !evaluation_cut_) {
     result.exit_code = kExitDone;
     result.reason.clear();
   }

@@ -5,6 +5,7 @@
 // One thread drives it.
 //   trainer.cpp     opening, resuming, the loop around step()
 //   step.cpp        the passes
+//   records.cpp     what a step leaves in the trace
 //   faults.cpp      faults on purpose
 //   verify.cpp      computing a suspicious step twice
 //   recovery.cpp    what the guard does
@@ -15,6 +16,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +39,7 @@
 #include "tools/pretrain/gradient_sum.h"
 #include "tools/pretrain/guard_memory.h"
 #include "tools/pretrain/held_out.h"
+#include "tools/pretrain/layer_stats.h"
 #include "tools/pretrain/run_config.h"
 #include "tools/pretrain/shard_state.h"
 #include "tools/pretrain/snapshots.h"
@@ -62,7 +65,16 @@ struct StepWork {
   std::vector<Fault> faults;  // that fired in it
   std::string rerun;          // what computing it twice showed; empty: it was not
   std::string hardware;       // what is suspected of the machine; empty: nothing
+  Json layers;                // statistics by layer; null: not taken
+  double data_seconds = 0;    // reading the batch
   double param_norm = 0, update_norm = 0, v_norm = 0;
+};
+
+// A `layers` record that may still be written.
+struct KeptLayers {
+  int64_t segment = 0, step = 0, time_us = 0;
+  Json values;
+  bool written = false;
 };
 
 // Where a recovery begins: a state to load, and the step after which the line is a new one.
@@ -142,9 +154,19 @@ class Trainer {
   void update(StepWork& work);
   void update_shard(OptimizerStep whole);
   void advance(const StepWork& work);
-  Result<void> record(const StepWork& work);
   void upload(const HostBatch& batch, int64_t micro, int64_t valid);
   void reduce_losses(StepWork& work);
+
+  // records.cpp
+  Result<void> record(const StepWork& work);
+  void record_times(const StepWork& work, StepRecord& r);
+  double seconds_after(int64_t step) const;
+  Result<Json> worst_sequences();
+  bool layers_due(int64_t step) const;
+  void take_layers(StepWork& work);
+  Result<void> keep_layers(const StepWork& work);
+  Result<void> write_layers(KeptLayers& kept);
+  Result<void> write_kept_layers();
 
   // faults.cpp
   Result<void> fire_faults(StepWork& work);
@@ -190,6 +212,7 @@ class Trainer {
 
   // evaluation.cpp
   Result<void> evaluate();
+  Result<bool> evaluation_missing(int64_t step) const;
   Result<bool> share_evaluation(Result<void> read, std::vector<WindowSum>& sums);
   Result<void> evaluate_average(const std::string& name, const Tensor& average, int64_t samples);
   Result<void> evaluate_weights(const std::string& set, bool plain);
@@ -214,6 +237,12 @@ class Trainer {
   GuardMemory memory_;
   std::vector<Fork> forks_ahead_;
   SnapshotRing snapshots_;
+  std::unique_ptr<LayerStats> layer_stats_;  // the leader's; null: not wanted
+  std::deque<KeptLayers> layers_;
+  std::deque<std::pair<int64_t, double>> step_times_;     // step and seconds, in computed order
+  double comm_seconds_ = 0;                               // of this step
+  double saving_seconds_ = 0;                             // since the last record
+  bool evaluation_due_ = false, evaluation_cut_ = false;  // owed from before; cut by a signal
   std::vector<double> source_loss_;       // of the last step, by source; NaN: no labels of it
   std::vector<WindowSum> sequence_loss_;  // of this rank's sequences of the last step
   std::optional<Lease> lease_;            // the leader's

@@ -57,6 +57,10 @@ StepRecord full_step() {
   r.tokens_per_s = 1234.5;
   r.mfu = 0.41;
   r.step_ms = 17.25;
+  r.data_ms = 0.25;
+  r.compute_ms = 16.5;
+  r.comm_ms = 0.5;
+  r.checkpoint_ms = 1e3;
   r.phase = "long \"context\" \n";
   r.precision = "fp32";
   r.skipped = true;

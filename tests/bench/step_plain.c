@@ -2,6 +2,8 @@
 // rows of activations as llm.c's CPU trainer does. What a compiler alone makes of it is the peer of `pretrain`'s CPU path.
 //   cc -O3 -march=native -ffast-math -fopenmp step_plain.c -lm -o step_plain
 //   step_plain demo-3m|llama-14m STEPS        prints the loss of the last step, median tokens/s and ms
+// With -DFEW_THREADS it runs in parallel only what train_gpt2.c of llm.c (2025-05) does: matrix products, attention forward
+// and the softmax of the logits; and like there the backward of attention's softmax sums over all pairs of keys.
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +12,15 @@
 #include <time.h>
 
 enum { B = 8, T = 256, N = B * T, V = 8192 };
+
+#ifdef FEW_THREADS
+#define NAME "plain C, threads as in llm.c,"
+#define PARALLEL_TOO(clauses)
+#else
+#define NAME "plain C"
+#define PRAGMA(text) _Pragma(#text)
+#define PARALLEL_TOO(clauses) PRAGMA(omp parallel for clauses)
+#endif
 
 static int H, I, L, NH, NKV, D, QKV;
 
@@ -74,7 +85,7 @@ static void matmul_backward(float* dx, float* dw, const float* dout, const float
 }
 
 static void norm(float* y, float* rstd, const float* x, const float* gain) {
-#pragma omp parallel for
+  PARALLEL_TOO()
   for (int r = 0; r < N; ++r) {
     const float* in = x + (size_t)r * H;
     float s = 0;
@@ -99,7 +110,7 @@ static void norm_backward(float* dx, float* dgain, const float* dy, const float*
 }
 
 static void rope(float* qkv, float sign) {
-#pragma omp parallel for
+  PARALLEL_TOO()
   for (int r = 0; r < N; ++r)
     for (int h = 0; h < NH + NKV; ++h)
       for (int i = 0; i < D / 2; ++i) {
@@ -144,7 +155,7 @@ static void attention_backward(float* dqkv, const float* dout, const float* p, c
   const float scale = 1.0f / sqrtf((float)D);
   memset(dqkv, 0, sizeof(float) * (size_t)N * QKV);
   const int group = NH / NKV;
-#pragma omp parallel for collapse(2)
+  PARALLEL_TOO(collapse(2))
   for (int b = 0; b < B; ++b)
     for (int kv = 0; kv < NKV; ++kv) {
       float ds[T];
@@ -166,8 +177,17 @@ static void attention_backward(float* dqkv, const float* dout, const float* p, c
             ds[u] = s;
             dot += w[u] * s;
           }
+#ifdef FEW_THREADS
+          float de[T] = {0};
+          for (int u = 0; u <= t; ++u)
+            for (int j = 0; j <= t; ++j) de[j] += w[u] * ((u == j ? 1.0f : 0.0f) - w[j]) * ds[u];
+#endif
           for (int u = 0; u <= t; ++u) {
+#ifdef FEW_THREADS
+            const float e = de[u] * scale;
+#else
             const float e = w[u] * (ds[u] - dot) * scale;
+#endif
             const float* k = qkv + (size_t)(b * T + u) * QKV + (NH + kv) * D;
             float* dk = dqkv + (size_t)(b * T + u) * QKV + (NH + kv) * D;
             for (int i = 0; i < D; ++i) {
@@ -231,7 +251,7 @@ int main(int argc, char** argv) {
       for (size_t i = 0; i < (size_t)N * H; ++i) k->mid[i] += k->x[i];
       norm(k->y2, k->r2, k->mid, a->norm2);
       matmul(k->gu, k->y2, a->gate_up, N, H, 2 * I);
-#pragma omp parallel for
+  PARALLEL_TOO()
       for (int n = 0; n < N; ++n)
         for (int i = 0; i < I; ++i) {
           const float gate = k->gu[(size_t)n * 2 * I + i], up = k->gu[(size_t)n * 2 * I + I + i];
@@ -264,7 +284,7 @@ int main(int argc, char** argv) {
       Kept* k = &kept[l];
 #define GRAD(p) (g + ((p)-w))
       matmul_backward(dact, GRAD(a->down), dx, k->act, a->down, N, I, H);
-#pragma omp parallel for
+  PARALLEL_TOO()
       for (int n = 0; n < N; ++n)
         for (int i = 0; i < I; ++i) {
           const float gate = k->gu[(size_t)n * 2 * I + i], up = k->gu[(size_t)n * 2 * I + I + i], d = dact[(size_t)n * I + i];
@@ -283,11 +303,11 @@ int main(int argc, char** argv) {
     for (int n = 0; n < N; ++n)
       for (int c = 0; c < H; ++c) g[(size_t)tokens[n / T * (T + 1) + n % T] * H + c] += dx[(size_t)n * H + c];
     double square = 0;
-#pragma omp parallel for reduction(+ : square)
+  PARALLEL_TOO(reduction(+ : square))
     for (size_t i = 0; i < count; ++i) square += (double)g[i] * g[i];
     const float factor = square > 1 ? 1.0f / (float)sqrt(square) : 1.0f;
     const float c1 = 1 - powf(0.9f, (float)step), c2 = 1 - powf(0.95f, (float)step);
-#pragma omp parallel for
+  PARALLEL_TOO()
     for (size_t i = 0; i < count; ++i) {
       const float d = g[i] * factor;
       m[i] = 0.9f * m[i] + 0.1f * d;
@@ -300,6 +320,6 @@ int main(int argc, char** argv) {
   const int warm = steps > 3 ? 1 : 0;
   qsort(ms + warm, (size_t)(steps - warm), sizeof(double), by_value);
   const double median = ms[warm + (steps - warm) / 2];
-  printf("plain C %s: %.0f tokens/s, %.1f ms (loss %.3f)\n", argv[1], N * 1e3 / median, median, loss);
+  printf(NAME " %s: %.0f tokens/s, %.1f ms (loss %.3f)\n", argv[1], N * 1e3 / median, median, loss);
   return 0;
 }

@@ -9,13 +9,16 @@
 that was interrupted goes on from its last checkpoint. A cell whose options this pretrain refuses is left out and named.
 `tables` writes OUT/SCALE/tables.md and a plot per grid from what is there. Needs Python's standard library; plots need gnuplot.
 
-A run has diverged when its loss at the end (mean of the last 5 % of its steps) is not finite, not 0.1 nats below the first
-step's, or 0.5 nats above the lowest mean of as many steps before, when more than 1 % of its steps had a non-finite loss or norm,
-or when `gradstat spikes` classes one of its incidents as type 3. The guard is off in all runs: the methods are to be seen, not the recovery.
+A run has diverged when its loss at the end (mean of the last 5 % of its steps) is not finite, not 0.1 nats below the entropy of
+the corpus's single tokens (it then predicts no better than by counting them), or 0.5 nats above the lowest mean of as many steps
+before, when more than 1 % of its steps had a non-finite loss or norm, or when `gradstat spikes` classes one of its incidents as
+type 3. The guard is off in all runs: the methods are to be seen, not the recovery. Weights start at a deviation of 0.02 at width
+1,024 and 1/sqrt(width) of that elsewhere, as 0.02 itself leaves so narrow a model on a plateau.
 """
 import argparse
 import concurrent.futures
 import json
+import math
 import os
 import subprocess
 import sys
@@ -70,9 +73,17 @@ class Lab:
         s = dict(self.scale, **cell.shape)
         config = {"model_type": "llama", "vocab_size": s["vocab"], "hidden_size": s["hidden"], "intermediate_size": s["ffn"],
                   "num_hidden_layers": s["layers"], "num_attention_heads": s["heads"],
-                  "num_key_value_heads": s["heads"], "max_position_embeddings": s["seq"], "tie_word_embeddings": False}
+                  "num_key_value_heads": s["heads"], "max_position_embeddings": s["seq"], "tie_word_embeddings": False,
+                  "initializer_range": round(0.02 * (1024 / s["hidden"]) ** 0.5, 4)}
         config.update(cell.model)
         return config
+
+    def token_entropy(self):
+        """Nats per token of a model that only counts tokens, from the counts in the shard's manifest."""
+        with open(os.path.join(self.out, "data", "train.manifest.json")) as f:
+            counts = [c for c in json.load(f)["token_counts"] if c]
+        total = sum(counts)
+        return -sum(c / total * math.log(c / total) for c in counts)
 
     def folder(self, cell):
         return os.path.join(self.out, "runs", cell.name)
@@ -147,9 +158,9 @@ class Lab:
         tail = max(1, len(losses) // 20)
         means = [sum(losses[i:i + tail]) / tail for i in range(len(losses) - tail + 1)]
         final, lowest = means[-1], min(filter(finite, means), default=losses[0])
-        diverged = (not finite(final) or final > losses[0] - 0.1 or final > lowest + 0.5 or skipped > 0.01 * len(losses) or
+        diverged = (not finite(final) or final > self.token_entropy() - 0.1 or final > lowest + 0.5 or skipped > 0.01 * len(losses) or
                     any(s["class"] == 3 for s in spikes))
-        return {"cell": cell.name, "axes": cell.axes, "seed": cell.seed, "steps": len(losses), "first_loss": losses[0],
+        return {"cell": cell.name, "axes": cell.axes, "seed": cell.seed, "steps": len(losses), "first_loss": losses[0], "token_entropy": self.token_entropy(),
                 "final_loss": final if finite(final) else None, "diverged": bool(diverged), "nonfinite_steps": skipped,
                 "held_out_loss": held_out.get("loss"), "perplexity": held_out.get("perplexity"),
                 "perplexity_low": held_out.get("perplexity_low"), "perplexity_high": held_out.get("perplexity_high"),

@@ -61,7 +61,7 @@ def mean_loss(results):
 
 
 def learning_rate_facts(grid, found):
-    """Highest rate that converged, the ratio over qk_norm, and Wortsman's sensitivity, for grids over the rate."""
+    """Highest rate whose loss is within 0.5 nats of the row's best, its ratio to qk_norm's, and Wortsman's sensitivity."""
     rows, rates = axis(grid, grid.row), axis(grid, "lr")
     facts = {}
     for row in rows:
@@ -69,21 +69,23 @@ def learning_rate_facts(grid, found):
         if not all(runs):
             continue
         losses = [mean_loss(r) for r in runs]
+        # Sensitivity as Wortsman et al. (2309.14322) have it: the mean excess over the best, a diverged run counted at its first loss.
         initial = statistics.mean(r["first_loss"] for rs in runs for r in rs)
-        good = [lr for lr, loss in zip(rates, losses) if loss is not None]
-        if not good:
+        if not any(losses):
             continue
         best = min(loss for loss in losses if loss is not None)
+        good = [lr for lr, loss in zip(rates, losses) if loss is not None and loss < best + 0.5]
         sensitivity = statistics.mean(min(initial, loss if loss is not None else initial) - best for loss in losses)
         facts[row] = (max(good), best, sensitivity)
     if not facts:
         return []
-    lines = [f"| {grid.row} | highest rate that converged | over qk_norm | best loss | sensitivity to the rate, nats |",
-             "|---|---|---|---|---|"]
     reference = facts.get("qk_norm", (None,))[0]
+    compared = "over qk_norm | " if reference else ""
+    lines = [f"| {grid.row} | highest rate within 0.5 nats of the best | {compared}best loss | sensitivity to the rate, nats |",
+             "|---" * (5 if reference else 4) + "|"]
     for row, (highest, best, sensitivity) in facts.items():
-        ratio = f"{highest / reference:g}" if reference else "-"
-        lines.append(f"| {label(row)} | {highest:g} | {ratio} | {best:.3f} | {sensitivity:.3f} |")
+        ratio = f"{highest / reference:g} | " if reference else ""
+        lines.append(f"| {label(row)} | {highest:g} | {ratio}{best:.3f} | {sensitivity:.3f} |")
     return lines + [""]
 
 
@@ -113,22 +115,26 @@ def tokens_to_equal_loss(grid, found):
 
 
 def norm_growth(grid, found):
-    """L2 norms of what the linear layers put out at the last layers record: diverging over converging (NVIDIA, Tables 1-2)."""
+    """What the linear layers put out at the last layers record, over that of the method's best run (NVIDIA, Tables 1-2)."""
+    if "norms" not in grid.measures:
+        return []
     lines = []
     for row in axis(grid, grid.row):
-        norms = {True: {}, False: {}}
-        for (r, _), results in found.items():
-            for result in results if r == row else []:
-                for part, value in (layer_norms(result) or {}).items():
-                    norms[result["diverged"]].setdefault(part, []).append(value)
-        if norms[True] and norms[False]:
-            ratios = {p: statistics.median(v) / statistics.median(norms[False][p]) for p, v in norms[True].items()
-                      if norms[False].get(p) and statistics.median(norms[False][p]) > 0}
-            lines.append(f"| {label(row)} | " + " | ".join(f"{ratios[p]:.2f}" if p in ratios else "-" for p in PARTS) + " |")
+        runs = {c: rs[0] for (r, c), rs in found.items() if r == row and layer_norms(rs[0])}
+        good = {c: r["final_loss"] for c, r in runs.items() if not r["diverged"]}
+        if not good:
+            continue
+        best = layer_norms(runs[min(good, key=good.get)])
+        for column in sorted(runs):
+            norms = layer_norms(runs[column])
+            loss = "div" if runs[column]["diverged"] else f"{runs[column]['final_loss']:.3f}"
+            lines.append(f"| {label(row)} | {label(column)} | {loss} | " +
+                         " | ".join(f"{norms[p] / best[p]:.2f}" if best.get(p) and p in norms else "-" for p in PARTS) + " |")
     if not lines:
         return []
-    return ["median output norm, diverging runs over converging ones, by linear layer:", "",
-            f"| {grid.row} | " + " | ".join(PARTS) + " |", "|---" * (len(PARTS) + 1) + "|", *lines, ""]
+    return ["L2 norm of what each linear layer puts out and largest attention logit, median over the layers at the last record, "
+            "over those of the method's best run (first seed):", "",
+            f"| {grid.row} | {grid.column} | loss | " + " | ".join(PARTS) + " |", "|---" * (len(PARTS) + 3) + "|", *lines, ""]
 
 
 def recall(grid, found):
@@ -147,18 +153,16 @@ def recall(grid, found):
     return [f"| {grid.row} | times planted | given back exactly, % | longest run of tokens |", "|---|---|---|---|", *lines, ""]
 
 
-PARTS = ("qkv", "proj", "fc1", "fc2")
+PARTS = ("qkv", "proj", "fc1", "fc2", "logit")
+KEYS = {"qkv": "qkv_output", "proj": "proj_output", "fc1": "fc1_output", "fc2": "fc2_output", "logit": "attn_logit_max"}
 
 
 def layer_norms(result):
-    """Median over layers of the output norm of each linear layer; nothing when the trace had no layers record."""
-    record = result.get("layers")
-    if not record:
-        return None
+    """Medians over the layers; nothing when the trace had no layers record."""
+    record = result.get("layers") or {}
     found = {}
-    for part in PARTS:
-        values = record.get(f"{part}_output_norm")
-        values = [v for v in values or [] if isinstance(v, (int, float))]
+    for part, key in KEYS.items():
+        values = [v for v in record.get(key) or [] if isinstance(v, (int, float))]
         if values:
             found[part] = statistics.median(values)
     return found
@@ -198,8 +202,8 @@ def write(lab, grids):
     s = lab.scale
     lines = [f"Scale {lab.scale_name}: {s['layers']} layers of {s['hidden']}, {s['heads']} heads, MLP {s['ffn']}, vocabulary {s['vocab']}, "
              f"T = {s['seq']}, {s['batch']} tokens a step, {s['steps']} steps, seeds {s['seeds']}. Diverged (div): final loss not finite, "
-             "not 0.1 nats below the first step's or 0.5 above the lowest mean before, more than 1 % of the steps non-finite, or "
-             "an incident of type 3.", ""]
+             "not 0.1 nats below the entropy of single tokens or 0.5 above the lowest mean before, more than 1 % of the steps "
+             "non-finite, or an incident of type 3.", ""]
     for name, grid in grids.items():
         found = results_of(lab, grid)
         have = sum(map(len, found.values()))
@@ -207,6 +211,8 @@ def write(lab, grids):
             continue
         lines += [f"### {grid.title}", "", f"{have} of {len(grid.cells)} runs.", ""]
         for measure in grid.measures:
+            if measure not in NAMES:
+                continue
             lines += table(grid, found, measure)
         if grid.column == "lr":
             lines += learning_rate_facts(grid, found)

@@ -39,6 +39,18 @@ TEST(BatchSchedule, StepsTokensAndBatchesAgreeAcrossBorders) {
   EXPECT_EQ(list, (std::vector<int64_t>{100, 100, 100, 200, 200, 200, 200, 50, 50, 50, 50, 50}));
 }
 
+// Apertus 8B: the batch doubles after 1,718,272,000 sequences of 4,096; its data phases begin at
+// the published steps, the cooldown's among them.
+TEST(BatchSchedule, CountsTheStepsOfApertus) {
+  constexpr int64_t kSeq = 4096, kDoubled = 1718272000, kAll = 3662109375, kCooldown = 403905806;
+  const BatchSchedule b = batches("0:4194304,7038042112000:8388608", kSeq);
+  EXPECT_EQ(kDoubled * kSeq, 7038042112000);
+  EXPECT_EQ(b.steps_for(kDoubled * kSeq), 1678000);
+  EXPECT_EQ(b.steps_for((kAll - kCooldown) * kSeq), 2429920);
+  EXPECT_EQ(b.steps_for(4096000 * kSeq), 4000);  // warm-up
+  EXPECT_NEAR(static_cast<double>(b.steps_for(kAll * kSeq)), 2.627e6, 500);
+}
+
 TEST(BatchSchedule, SpecReadsBack) {
   const BatchSchedule b = batches("0:0.5M,10B:1M", 1000);
   EXPECT_EQ(b.spec(), "0:500000,10000000000:1000000");

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <sstream>
 
 #include "libcore/base/rng.h"
+#include "libcore/io/json.h"
 
 namespace ballast {
 namespace {
@@ -42,6 +45,23 @@ TEST(Goldfish, ApertusModeFollowsTheMiniTest) {
   EXPECT_EQ(dropped("k=4,h=3,mode=apertus", labels), (std::vector<size_t>{7, 8}));
 }
 
+// The largest k that drops a label and the next one give away the table entry of its window.
+TEST(Goldfish, ApertusModeFindsThePublishedKeys) {
+  const std::vector<int32_t> labels = {5, 7, 11, 2, 13, 17, 19, 23, 3, 29, 31, 37};
+  const std::vector<size_t> keys = {385, 154, 286, 442, 4199, 7429, 1311, 2001, 2697, 33263};
+  const std::vector<float> table = goldfish_table();
+  EXPECT_NEAR(static_cast<double>(table[keys[5]]), .09093, 5e-6);
+  EXPECT_NEAR(static_cast<double>(table[keys[6]]), .177747, 5e-7);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const int largest = static_cast<int>(1 / table[keys[i]]);
+    for (const int k : {largest, largest + 1}) {
+      if (k < 2) continue;
+      const auto list = dropped("k=" + std::to_string(k) + ",h=3,mode=apertus", labels);
+      EXPECT_EQ(std::ranges::count(list, i + 2), k == largest ? 1 : 0) << keys[i] << " k=" << k;
+    }
+  }
+}
+
 TEST(Goldfish, ApertusModeNeverDropsAWindowWhoseProductIsZero) {
   const std::vector<int32_t> labels(300, 2);  // 2^64 and more: 0
   EXPECT_TRUE(dropped("k=50,h=64,mode=apertus", labels).empty());
@@ -60,6 +80,23 @@ TEST(Goldfish, ApertusModeTakesTheFloorOfNegativeProducts) {
   for (const int k : {2, 3, 5, 9, 100})
     EXPECT_EQ(dropped("k=" + std::to_string(k) + ",h=41,mode=apertus", labels).size(),
               table[key] < 1.0f / static_cast<float>(k) ? 1u : 0u);
+}
+
+// The masks of tests/golden/data/make_goldfish.py, from PyTorch's generator and its int64 products.
+TEST(Goldfish, DropsWhatPyTorchDrops) {
+  const std::string path = std::string(BALLAST_SOURCE_DIR) + "/tests/golden/data/goldfish.json";
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  const Json golden = parse_json(text.str(), path).take_value();
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < golden.at("labels").get<int64_t>(); ++i)
+    labels.push_back(static_cast<int32_t>((i * i * 7919 + i * 104729 + 12345) % 131071 + 1));
+  ASSERT_EQ(golden.at("cases").size(), 7u);
+  for (const Json& c : golden.at("cases")) {
+    const auto wanted = c.at("dropped").get<std::vector<size_t>>();
+    EXPECT_FALSE(wanted.empty());
+    EXPECT_EQ(dropped(c.at("spec").get<std::string>(), labels), wanted) << c.at("spec");
+  }
 }
 
 TEST(Goldfish, StaticModeDropsEveryKth) {
@@ -87,6 +124,19 @@ TEST(Goldfish, FixedModeDropsOneInKWhateverTheWindow) {
       EXPECT_TRUE(list.empty() || list.front() + 1 >= static_cast<size_t>(h));
     }
   }
+}
+
+// One window in ten has a product of 0 mod 2^64, whose entry of the table is above 1/50 and below
+// 1/4: the share that is dropped is not 1/k. This is why another mode is the default.
+TEST(Goldfish, ApertusModeMissesItsShareOnLongWindows) {
+  const size_t n = 200000;
+  const auto share = [&](const std::string& spec) {
+    return static_cast<double>(dropped(spec + ",mode=apertus", ids(n, 7)).size()) /
+           static_cast<double>(n);
+  };
+  EXPECT_NEAR(share("k=50,h=50"), 0.0163, 0.001);
+  EXPECT_NEAR(share("k=4,h=50"), 0.33, 0.01);
+  EXPECT_NEAR(share("k=50,h=4"), 0.02, 0.002);
 }
 
 TEST(Goldfish, FixedModeDropsTheSameLabelsOfTheSamePassageAnywhere) {

@@ -74,12 +74,13 @@ TEST(Schedule, FollowsTheApertusVectors) {
   const int64_t n = 3662109375, cooldown = 403905806, start = n - cooldown;
   const Schedule s =
       make_schedule("wsd:warmup=4096000,cooldown=403905806,final=0.1", 1.1e-4, n, 1).take_value();
-  EXPECT_NEAR(s.lr(2048000 - 1024, 1024), 5.5e-5, 1e-12);
-  EXPECT_NEAR(s.lr(4096000 - 1024, 1024), 1.1e-4, 1e-12);
-  EXPECT_NEAR(s.lr(start, 1024), 1.1e-4, 1e-12);
-  EXPECT_NEAR(s.lr(start + cooldown / 4, 1024), 6.05e-5, 1e-10);
-  EXPECT_NEAR(s.lr(start + cooldown / 2, 1024), 3.99964e-5, 1e-10);
-  EXPECT_NEAR(s.lr(n, 1024), 1.1e-5, 1e-15);
+  EXPECT_NEAR(s.lr(2048000 - 1024, 1024), 5.5e-5, 1e-16);
+  EXPECT_NEAR(s.lr(4096000 - 1024, 1024), 1.1e-4, 1e-16);
+  EXPECT_EQ(start, 3258203569);
+  EXPECT_NEAR(s.lr(start, 1024), 1.1e-4, 1e-16);
+  EXPECT_NEAR(s.lr(start + cooldown / 4, 1024), 6.05e-5, 1e-12);  // of a quarter, but for a sample
+  EXPECT_NEAR(s.lr(start + cooldown / 2, 1024), 3.99964e-5, 0.5e-10);  // as printed
+  EXPECT_NEAR(s.lr(n, 1024), 1.1e-5, 1e-16);
 }
 
 TEST(Schedule, CooldownShapesAreTheirFormulas) {

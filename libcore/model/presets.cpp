@@ -123,7 +123,8 @@ std::vector<Preset> make_presets() {
   all.push_back({"schedules-210m", "the schedule papers' 210M",
                  model_of({50304, 768, 2048, 24, 12, 12, 1024, true}), schedule_paper_recipe()});
   all.push_back({"course-50m",
-                 "50M with the usual prevention set: AdamW 0.9/0.95, decay 0.1, clip 1",
+                 "50M with the usual prevention set: AdamW 0.9/0.95, decay 0.1, clip 1; shape and "
+                 "lengths are ours",
                  model_of({32000, 512, 1536, 10, 8, 8, 2048, true}),
                  {{"optimizer", "adamw:beta1=0.9,beta2=0.95,eps=1e-8,decay=0.1"},
                   {"schedule", "cosine:warmup=1%"},

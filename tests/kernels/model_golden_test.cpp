@@ -49,8 +49,8 @@ std::vector<double> parameters(const ParamTable& table, const Json& golden) {
 }
 
 struct Outcome {
-  double loss = 0;
-  std::vector<double> grads;
+  double loss = 0, mean_square_lse = 0;
+  std::vector<double> grads, params_after;  // params_after: with the iteration after an update
 };
 
 template <class T>
@@ -88,10 +88,15 @@ Outcome run_model(Backend& backend, const Json& golden, Recompute recompute) {
   model.prepare_weights();
   model.forward_backward({x[2], x[3], x[4], x[7]}, x[5], x[6], golden["z_loss"].get<float>());
   Outcome out;
-  for (size_t i = 0; i < static_cast<size_t>(n); ++i)
+  for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
     out.loss += static_cast<double>(x[5].as<T>()[i]) / count;
-  for (int64_t i = 0; i < table.flat_size; ++i)
+    out.mean_square_lse += std::pow(static_cast<double>(x[6].as<T>()[i]), 2) / count;
+  }
+  model.after_update();
+  for (int64_t i = 0; i < table.flat_size; ++i) {
     out.grads.push_back(static_cast<double>(x[1].as<T>()[i]));
+    out.params_after.push_back(static_cast<double>(x[0].as<T>()[i]));
+  }
   return out;
 }
 
@@ -99,13 +104,22 @@ void compare(const Json& golden, const Outcome& out, double tolerance) {
   const ParamTable table =
       make_param_table(parse_model_config(golden["config"], "golden").take_value());
   EXPECT_NEAR(out.loss, golden["loss"].get<double>(), tolerance * golden["loss"].get<double>());
+  const auto square = golden["mean_square_lse"].get<double>();
+  EXPECT_NEAR(out.mean_square_lse, square, tolerance * square);
   double global = 0;
   for (const auto& [name, g] : golden["gradients"].items())
     global += std::pow(g["norm"].get<double>(), 2);
   for (const ParamSpec& spec : table.specs) {
     const double* grad = out.grads.data() + spec.flat_begin;
     if (spec.role == ParamRole::state) {
-      for (int64_t i = 0; i < spec.elements(); ++i) EXPECT_EQ(grad[i], 0) << spec.name;
+      const double* after = out.params_after.data() + spec.flat_begin;
+      for (int64_t i = 0; i < spec.elements(); ++i) {
+        EXPECT_EQ(grad[i], 0) << spec.name;
+        EXPECT_NEAR(after[i],
+                    golden["state_after"][spec.name].at(static_cast<size_t>(i)).get<double>(),
+                    tolerance)
+            << spec.name;
+      }
       continue;
     }
     ASSERT_TRUE(golden["gradients"].contains(spec.name)) << spec.name;
@@ -167,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(Switches, ModelGolden,
 
 INSTANTIATE_TEST_SUITE_P(Combinations, ModelGolden,
                          testing::Values("nvidia_layer_norm", "post_everything", "apertus",
-                                         "sigma_scale_mup"));
+                                         "nemotron", "sigma_scale_mup"));
 
 }  // namespace
 }  // namespace ballast

@@ -5,8 +5,9 @@
 
 Parameters follow a formula that the test repeats, so only shapes, tokens and results are stored. Gradients are kept as
 the L2 norm of each tensor and its inner products with three fixed vectors, plus its first elements: a wrong gradient
-cannot keep all of them. The model here is written from the equations, not taken from a library; its switches are
-those of the config's key "ballast". Vectors of power iterations are not of the formula: they stand under "state".
+cannot keep all of them. The model here is written from the equations; its switches are those of the config's key
+"ballast". compare_peers.py compares it with the models and layers of libraries. Vectors of power iterations are not of
+the formula: they stand under "state".
 """
 import json
 import math
@@ -14,6 +15,7 @@ import os
 import struct
 
 import torch
+from torch.nn import functional
 
 torch.set_default_dtype(torch.float64)
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -96,10 +98,9 @@ def specs(c):
 def norm(c, params, name, x):
     """RMSNorm or LayerNorm over the last axis."""
     w, eps = params[name + ".weight"], f32(c["rms_norm_eps"])
-    if switches(c).get("norm") != "layer":
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * w
-    centred = x - x.mean(-1, keepdim=True)
-    return centred * torch.rsqrt(centred.pow(2).mean(-1, keepdim=True) + eps) * w + params[name + ".bias"]
+    if switches(c).get("norm") == "layer":
+        return functional.layer_norm(x, w.shape, w, params[name + ".bias"], eps)
+    return functional.rms_norm(x, w.shape, w, eps)
 
 
 def frequencies(c):
@@ -147,6 +148,17 @@ def power_state(c, params):
     return state
 
 
+def iterated(params, state):
+    """The vectors after the iteration that follows an update, here of weights that stay as they are."""
+    after = {}
+    for n in state:
+        if n.endswith(".sigma_u"):
+            w = stacked(params, n[: -len(".sigma_u")]).detach()
+            v = functional.normalize(w @ state[n], dim=0)
+            after[n], after[n[:-1] + "v"] = functional.normalize(w.T @ v, dim=0), v
+    return after
+
+
 def stacked(params, name):
     """The matrix that a linear layer multiplies with: qkv and a gated fc1 are one each."""
     at, last = name.rsplit(".", 1)
@@ -167,6 +179,10 @@ def matrix(c, params, name):
     return params[name + ".sigma_gain"] / sigma * w
 
 
+def capped(score, cap):
+    return cap * torch.tanh(score / cap)
+
+
 def attention(c, params, p, x, positions, visible):
     s, d = switches(c), c["head_dim"]
     heads, kv = c["num_attention_heads"], c["num_key_value_heads"]
@@ -182,7 +198,7 @@ def attention(c, params, p, x, positions, visible):
     scale = math.sqrt(s.get("mup_base_head_dim", 64)) / d if "mup_base_width" in s else 1 / math.sqrt(d)
     score = torch.einsum("bthd,bshd->bhts", q, k) * f32(s.get("soft_temp", 1) * scale)
     if "soft_cap" in s:
-        score = f32(s["soft_cap"]) * torch.tanh(score / f32(s["soft_cap"]))
+        score = capped(score, f32(s["soft_cap"]))
     prob = score.masked_fill(~visible[:, None], -math.inf).softmax(-1)
     if s.get("soft_clip"):
         zeta, gamma = f32(s.get("soft_clip_zeta", 1.03)), f32(s.get("soft_clip_gamma", -0.03))
@@ -195,14 +211,14 @@ def mlp(c, params, p, x):
     kind = switches(c).get("activation", "swiglu")
     if kind == "swiglu":
         gate, up = h.chunk(2, -1)
-        h = gate * gate.sigmoid() * up
+        h = functional.silu(gate) * up
     elif kind == "gelu":
-        h = h * 0.5 * (1 + torch.erf(h / math.sqrt(2)))
+        h = functional.gelu(h)
     elif kind == "squared_relu":
-        h = h.clamp(min=0) ** 2
+        h = functional.relu(h) ** 2
     else:
-        ap = torch.nn.functional.softplus(params[p + "act_fn.alpha_p"])
-        an = 0.5 + torch.nn.functional.softplus(params[p + "act_fn.alpha_n"])
+        ap = functional.softplus(params[p + "act_fn.alpha_p"])
+        an = 0.5 + functional.softplus(params[p + "act_fn.alpha_n"])
         h = torch.where(h > 0, ap * h * h, an * (torch.expm1(h.clamp(max=0)) - h)) + 0.5 * h
     return h @ matrix(c, params, p + "down_proj").T
 
@@ -217,14 +233,14 @@ def branch(c, params, x, z, norm_name, scale_name, after_name):
     return norm(c, params, after_name, x + z) if s.get("placement") == "post" else x + z
 
 
-def run(c, tokens, labels, doc_start, mask, z):
+def logit_scale(c):
+    return f32(switches(c).get("mup_base_width", c["hidden_size"]) / c["hidden_size"])
+
+
+def forward(c, params, tokens, labels, doc_start, mask):
+    """Loss and mean of squared log-sum-exps over the labels that count."""
     s = switches(c)
-    params = {n: parameter(shape, k) for k, (n, shape) in enumerate(specs(c))}
-    state = power_state(c, params)
-    params.update(state)
-    for n, p in params.items():
-        p.requires_grad_(n not in state)
-    b, t = tokens.shape
+    t = tokens.shape[1]
     index = torch.arange(t)
     positions = (index - doc_start).double()
     visible = (index[None, None, :] <= index[None, :, None]) & (index[None, None, :] >= doc_start[:, :, None])
@@ -240,12 +256,21 @@ def run(c, tokens, labels, doc_start, mask, z):
         x = branch(c, params, x, out, p + "mlp.down_norm", p + "mlp.layer_scale", second)
     head = params["model.embed_tokens.weight" if c["tie_word_embeddings"] else "lm_head.weight"]
     y = x if post else norm(c, params, "model.norm", x)
-    logits = f32(s.get("mup_base_width", c["hidden_size"]) / c["hidden_size"]) * (y @ head.T)
+    logits = logit_scale(c) * (y @ head.T)
     lse = logits.logsumexp(-1)
     rows = (lse - logits.gather(-1, labels[..., None])[..., 0]) * mask
     count = mask.sum()
-    loss = rows.sum() / count
-    (loss + f32(z) * (lse.pow(2) * mask).sum() / count).backward()
+    return rows.sum() / count, (lse.pow(2) * mask).sum() / count
+
+
+def run(c, tokens, labels, doc_start, mask, z):
+    params = {n: parameter(shape, k) for k, (n, shape) in enumerate(specs(c))}
+    state = power_state(c, params)
+    params.update(state)
+    for n, p in params.items():
+        p.requires_grad_(n not in state)
+    loss, mean_square_lse = forward(c, params, tokens, labels, doc_start, mask)
+    (loss + f32(z) * mean_square_lse).backward()
     grads = {}
     for n, p in params.items():
         if n in state:
@@ -253,7 +278,7 @@ def run(c, tokens, labels, doc_start, mask, z):
         g = p.grad.reshape(-1)
         grads[n] = {"norm": g.norm().item(), "probes": [(g * probe(g.numel(), k)).sum().item() for k in range(3)],
                     "first": g[:4].tolist()}
-    return loss.item(), grads, {n: v.tolist() for n, v in state.items()}
+    return loss.item(), mean_square_lse.item(), grads, state, iterated(params, state)
 
 
 CASES = {
@@ -297,6 +322,7 @@ CASES.update({
                                   layerscale=0.1, soft_cap=1.5, soft_clip=True),
     "post_everything": switched(placement="post", activation="gelu", qk_norm=True, fc_norm=True, layerscale=0.1,
                                 soft_temp=0.7, soft_clip=True, soft_clip_zeta=1.2, soft_clip_gamma=-0.1),
+    "nemotron": switched(norm="layer", activation="squared_relu"),
     "apertus": dict(SMALL, tie_word_embeddings=False, ballast=dict(version=1, activation="xielu", qk_norm=True),
                     rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                       original_max_position_embeddings=32)),
@@ -306,25 +332,32 @@ CASES.update({
 })
 
 
+def batch_of(c):
+    """Tokens, labels, document starts and mask."""
+    b, t = 2, 11
+    i = torch.arange(b * t)
+    tokens = ((i * i * 7 + 3 * i + 1) % c["vocab_size"]).reshape(b, t)
+    labels = ((i * 5 + i * i + 2) % c["vocab_size"]).reshape(b, t)
+    return tokens, labels, torch.tensor([[0] * 4 + [4] * 7, [0] * 11]), ((i % 5) != 3).double().reshape(b, t)
+
+
 def main():
     for name, c in CASES.items():
-        b, t = 2, 11
-        i = torch.arange(b * t)
-        tokens = ((i * i * 7 + 3 * i + 1) % c["vocab_size"]).reshape(b, t)
-        labels = ((i * 5 + i * i + 2) % c["vocab_size"]).reshape(b, t)
-        doc_start = torch.tensor([[0] * 4 + [4] * 7, [0] * 11])
-        mask = ((i % 5) != 3).double().reshape(b, t)
+        tokens, labels, doc_start, mask = batch_of(c)
+        b, t = tokens.shape
         z = 0.01 if name in ("untied_mha", "nvidia_layer_norm") else 0.0
-        loss, grads, state = run(c, tokens, labels, doc_start, mask, z)
+        loss, mean_square_lse, grads, state, after = run(c, tokens, labels, doc_start, mask, z)
         golden = {"config": {"model_type": "llama", "max_position_embeddings": 64, **c}, "batch": b, "seq_len": t,
                   "tokens": tokens.reshape(-1).tolist(), "labels": labels.reshape(-1).tolist(),
                   "doc_start": doc_start.reshape(-1).tolist(), "mask": mask.reshape(-1).int().tolist(), "z_loss": z,
-                  "loss": loss, "gradients": grads}
+                  "loss": loss, "mean_square_lse": mean_square_lse, "gradients": grads}
         if state:
-            golden["state"] = state
+            golden["state"] = {n: v.tolist() for n, v in state.items()}
+            golden["state_after"] = {n: v.tolist() for n, v in after.items()}
         with open(os.path.join(HERE, f"model_{name}.json"), "w") as f:
             json.dump(golden, f, indent=1)
             f.write("\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -141,6 +141,25 @@ stop_at() {
   same_weights run "$BATS_FILE_TMPDIR/world"
 }
 
+# Every rank iterates from the same weights to the same u and v, which are saved with the model.
+@test "sigma-reparametrisation gives the same bits on any number of ranks, shared out and resumed" {
+  local switches=(--stability sigma_reparam,layerscale,qk_norm) n zero
+  train --run whole "${SHARED[@]}" --steps 20 --deterministic world "${switches[@]}"
+  run ! same_line whole "$BATS_FILE_TMPDIR/world"
+  grep -q sigma_u whole/ckpt/step-000000020/manifest.json
+  for n in 2 4; do
+    for zero in 0 1; do
+      ranks $n --run run$n$zero "${SHARED[@]}" --steps 20 --deterministic world --zero $zero "${switches[@]}"
+      same_line run$n$zero whole
+      same_weights run$n$zero whole
+    done
+  done
+  stop_at 2 10 --zero 1 "${switches[@]}"
+  train --run run "${SHARED[@]}" --steps 20 --deterministic world "${switches[@]}"
+  same_line run whole
+  same_weights run whole
+}
+
 @test "--zero 2 and 3 are refused by name" {
   for stage in 2 3; do
     run --separate-stderr train --run run --steps 2 --zero $stage

@@ -54,13 +54,13 @@ MATRIX_CLIPPERS=(none fixed:0.5 autoclip:p=40,window=5,rewarm=2 zclip:warmup=3,r
   zclip:form=log,warmup=3,rewarm=2,mode=max zclip:form=median,window=5,warmup=3,rewarm=2 zskip:window=4,norm=3,patience=2)
 MATRIX_SCHEDULES=(wsd:warmup=20%,cooldown=40% cosine linear:final=0.1 constant file)
 
-MATRIX_SWITCHES=("" sigma_reparam layerscale qk_norm,soft_cap=20 activation=xielu,qkv_norm norm=layer,soft_clip
-  sigma_reparam,placement=post,mup_base_width=16)
+# Every switch of --stability stands in one of them, every activation and every norm too.
+MATRIX_SWITCHES=("" sigma_reparam,placement=post,mup_base_width=16 qk_norm_cap=20,layerscale,activation=gelu
+  qkv_norm,norm=layer,soft_clip,activation=xielu qk_fc_norm,soft_temp,activation=squared_relu,sigma_reparam)
 
-# The combination of three indices; the model's switches and the further methods take turns with their sums.
+# The combination of four indices; the further methods take turns with their sums.
 matrix_case() {
-  local o=$1 c=$2 s=$3 schedule=${MATRIX_SCHEDULES[$3]} extra=()
-  local stability=${MATRIX_SWITCHES[$(((o + c + s) % ${#MATRIX_SWITCHES[@]}))]}
+  local o=$1 c=$2 s=$3 schedule=${MATRIX_SCHEDULES[$3]} stability=${MATRIX_SWITCHES[$4]} extra=()
   [ "$schedule" = file ] && schedule=file:$BATS_FILE_TMPDIR/lab/schedule.json
   case $(((o + 2 * c + 3 * s) % 6)) in
     0) extra=(--batch-tokens 0:64,384:192) ;;
@@ -70,7 +70,7 @@ matrix_case() {
     4) extra=(--batch-tokens 128 --ema decay=0.8,every=2 --goldfish k=3,h=4,mode=apertus) ;;
     5) extra=(--batch-tokens 0:128,1024:64 --swa window=6,every=3 --ema decay=0.5,every=1 --phase from=500,weights=1:1) ;;
   esac
-  resume_case "case-$o-$c-$s" --optimizer "${MATRIX_OPTIMIZERS[o]}" --clip "${MATRIX_CLIPPERS[c]}" \
-    --schedule "$schedule" ${stability:+--stability "$stability"} "${extra[@]}" || { echo "failed: $o $c $s" >&2; return 1; }
-  rm -rf "case-$o-$c-$s"
+  resume_case "case-$o-$c-$s-$4" --optimizer "${MATRIX_OPTIMIZERS[o]}" --clip "${MATRIX_CLIPPERS[c]}" \
+    --schedule "$schedule" ${stability:+--stability "$stability"} "${extra[@]}" || { echo "failed: $o $c $s $4" >&2; return 1; }
+  rm -rf "case-$o-$c-$s-$4"
 }

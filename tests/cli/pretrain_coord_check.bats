@@ -8,10 +8,11 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 check() { "$BIN/pretrain" coord-check --widths 64,128,256 "$@"; }
 
 @test "muP is flat, the standard parametrisation is not" {
-  run check --stability mup_base_width=64 --fail-on 0.2
+  # The usual bound is 0.1; a width of 64 is too narrow for the limit that muP describes.
+  run check --widths 128,256,512 --stability mup_base_width=64 --fail-on 0.1
   [ "$status" -eq 0 ]
   [ "${#lines[@]}" -gt 28 ]
-  run check --fail-on 0.2
+  run check --fail-on 0.5
   [ "$status" -eq 1 ]
   run check
   [ "$status" -eq 0 ]

@@ -39,3 +39,11 @@ lab() { python3 "$SRC/tests/bench/lab/lab.py" "$@"; }
   grep -q "is not built" said
   grep -q "0 of 6 runs have a result" said
 }
+
+@test "the sensitivity to the learning rate is the paper's" {
+  run python3 -c 'import sys
+sys.path.insert(0, sys.argv[1])
+from report import rate_sensitivity
+print("%.7f" % rate_sensitivity([3.2, 3.0, 2.9, 2.95, 3.4, 9.0, None], 10.4))' "$SRC/tests/bench/lab"
+  [ "$output" = 2.0785714 ]
+}

@@ -60,6 +60,12 @@ def mean_loss(results):
     return statistics.mean(r["final_loss"] for r in results if r["final_loss"] is not None)
 
 
+def rate_sensitivity(losses, initial):
+    """Wortsman et al. (arXiv 2309.14322): mean over the rates of min(loss, initial loss) less the best; None diverged."""
+    best = min(loss for loss in losses if loss is not None)
+    return statistics.mean(min(initial, loss if loss is not None else initial) - best for loss in losses)
+
+
 def learning_rate_facts(grid, found):
     """Highest rate whose loss is within 0.5 nats of the row's best, its ratio to qk_norm's, and Wortsman's sensitivity."""
     rows, rates = axis(grid, grid.row), axis(grid, "lr")
@@ -75,8 +81,7 @@ def learning_rate_facts(grid, found):
             continue
         best = min(loss for loss in losses if loss is not None)
         good = [lr for lr, loss in zip(rates, losses) if loss is not None and loss < best + 0.5]
-        sensitivity = statistics.mean(min(initial, loss if loss is not None else initial) - best for loss in losses)
-        facts[row] = (max(good), best, sensitivity)
+        facts[row] = (max(good), best, rate_sensitivity(losses, initial))
     if not facts:
         return []
     reference = facts.get("qk_norm", (None,))[0]

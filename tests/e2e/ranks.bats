@@ -242,9 +242,13 @@ JSON
   train_args "${SHARED[@]}" --steps 40 --ckpt-every 10 --zero 1
   "$BIN/pretrain" plan "${TRAIN_ARGS[@]}" --ranks 4 --json > plan.json
   jq -e '.ranks == 4 and .restart.steps_lost == 5 and .phases[0].tokens == 40960 and .languages.unknown == 1 and
-    (.collectives[0] | .name == "reduce-scatter gradients" and .bytes_per_rank > .calls) and
+    (.memory_bytes.weights * 3 / 4) as $part | (.collectives | map({(.name): .bytes_per_rank}) | add) as $sent |
+    $sent["reduce-scatter gradients"] == $part and $sent["all-gather weights"] == $part and
     .step_seconds >= .step_seconds_at_least and .memory_bytes.moments < .memory_bytes.weights' plan.json
   "$BIN/pretrain" plan "${TRAIN_ARGS[@]}" --ranks 4 | grep -q "reduce-scatter gradients"
+  # A ring sends of every part all but its own: twice where the sums come back to all.
+  "$BIN/pretrain" plan "${TRAIN_ARGS[@]}" --ranks 8 --zero 0 --json | jq -e '.memory_bytes.weights as $w |
+    .collectives[0] | .name == "all-reduce gradients" and .bytes_per_rank == 2 * 7 / 8 * $w'
   run --separate-stderr "$BIN/pretrain" plan "${TRAIN_ARGS[@]}" --ranks 3
   [ "$status" -eq 2 ]
 }

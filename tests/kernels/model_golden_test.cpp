@@ -183,5 +183,12 @@ INSTANTIATE_TEST_SUITE_P(Combinations, ModelGolden,
                          testing::Values("nvidia_layer_norm", "post_everything", "apertus",
                                          "nemotron", "sigma_scale_mup"));
 
+// Every pair of values of the switches that can stand together, in one of them.
+INSTANTIATE_TEST_SUITE_P(Pairs, ModelGolden,
+                         testing::Values("pairs_00", "pairs_01", "pairs_02", "pairs_03", "pairs_04",
+                                         "pairs_05", "pairs_06", "pairs_07", "pairs_08", "pairs_09",
+                                         "pairs_10", "pairs_11", "pairs_12", "pairs_13",
+                                         "pairs_14"));
+
 }  // namespace
 }  // namespace ballast

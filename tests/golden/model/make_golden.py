@@ -332,6 +332,50 @@ CASES.update({
 })
 
 
+FACTORS = {"norm": ["rms", "layer"], "placement": ["pre", "post"],
+           "activation": ["swiglu", "gelu", "squared_relu", "xielu"], "heads": ["", "qk_norm", "qkv_norm"],
+           "fc_norm": [False, True], "soft_temp": [1.0, 0.6], "soft_cap": [0, 0.9], "soft_clip": [False, True],
+           "layerscale": [0, 0.3], "sigma_reparam": [False, True], "mup_base_width": [0, 6.0], "tied": [False, True],
+           "llama3": [False, True]}
+
+
+def allowed(row):
+    """A norm right behind a reparametrised matrix makes its gain a direction of no change."""
+    return not (row.get("sigma_reparam") and (row.get("fc_norm") or row.get("heads") == "qkv_norm"))
+
+
+def covering_rows():
+    """Rows in which every allowed pair of values occurs, greedily: each row adds the values that meet most new pairs."""
+    names = list(FACTORS)
+    pairs = [((a, x), (b, y)) for i, a in enumerate(names) for b in names[i + 1:] for x in FACTORS[a] for y in FACTORS[b]
+             if allowed({a: x, b: y})]
+    missing, rows = set(pairs), []
+    for pair in pairs:
+        if pair not in missing:
+            continue
+        row = dict(pair)
+        for n in names:
+            if n in row:
+                continue
+            gain = lambda v: sum(((k, row[k]), (n, v)) in missing or ((n, v), (k, row[k])) in missing for k in row)
+            row[n] = max((v for v in FACTORS[n] if allowed(dict(row, **{n: v}))), key=gain)
+        rows.append(row)
+        missing -= {p for p in missing if row[p[0][0]] == p[0][1] and row[p[1][0]] == p[1][1]}
+    return rows
+
+
+def covering_case(row):
+    """A factor's first value is what a model without the switch has."""
+    s = {n: row[n] for n in FACTORS if n not in ("heads", "tied", "llama3") and row[n] != FACTORS[n][0]}
+    if row["heads"]:
+        s[row["heads"]] = True
+    c = dict(SMALL, num_hidden_layers=1, tie_word_embeddings=row["tied"], ballast=dict(s, version=1))
+    return dict(c, rope_scaling=CASES["llama3_rope"]["rope_scaling"]) if row["llama3"] else c
+
+
+CASES.update({f"pairs_{k:02}": covering_case(row) for k, row in enumerate(covering_rows())})
+
+
 def batch_of(c):
     """Tokens, labels, document starts and mask."""
     b, t = 2, 11
@@ -345,7 +389,7 @@ def main():
     for name, c in CASES.items():
         tokens, labels, doc_start, mask = batch_of(c)
         b, t = tokens.shape
-        z = 0.01 if name in ("untied_mha", "nvidia_layer_norm") else 0.0
+        z = 0.01 if name in ("untied_mha", "nvidia_layer_norm") or name.startswith("pairs") else 0.0
         loss, mean_square_lse, grads, state, after = run(c, tokens, labels, doc_start, mask, z)
         golden = {"config": {"model_type": "llama", "max_position_embeddings": 64, **c}, "batch": b, "seq_len": t,
                   "tokens": tokens.reshape(-1).tolist(), "labels": labels.reshape(-1).tolist(),

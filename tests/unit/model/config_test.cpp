@@ -196,6 +196,31 @@ TEST(Presets, HaveTheirPublishedSizes) {
   EXPECT_FALSE(find_preset("gpt-5").ok());
 }
 
+std::string recipe_of(const std::string& preset, const std::string& key) {
+  const Preset found = find_preset(preset).take_value();
+  for (const auto& [name, value] : found.recipe)
+    if (name == key) return value;
+  return "";
+}
+
+// The papers count warm-up, cooldown and batches in sequences.
+TEST(Presets, LengthsAreThePublishedSequences) {
+  const auto tokens = [](int64_t sequences, int64_t length) {
+    return std::to_string(sequences * length);
+  };
+  EXPECT_EQ(recipe_of("apertus-8b", "schedule"),
+            "wsd:warmup=" + tokens(4096000, 4096) + ",cooldown=" + tokens(403905806, 4096) +
+                ",shape=1-sqrt,final=0.1");
+  EXPECT_EQ(recipe_of("apertus-8b", "batch-tokens"),
+            "0:" + tokens(1024, 4096) + "," + tokens(1718272000, 4096) + ":" + tokens(2048, 4096));
+  EXPECT_EQ(recipe_of("apertus-70b", "batch-tokens"),
+            "0:" + tokens(2048, 4096) + "," + tokens(1072164864, 4096) + ":" + tokens(4096, 4096));
+  EXPECT_EQ(recipe_of("zclip-1b", "batch-tokens"), tokens(2048, 2048));
+  EXPECT_EQ(recipe_of("nvidia-830m", "schedule"), "cosine:warmup=" + tokens(122071, 4096));
+  EXPECT_EQ(recipe_of("nvidia-830m", "batch-tokens"), tokens(512, 4096));
+  EXPECT_EQ(recipe_of("schedules-124m", "batch-tokens"), tokens(200, 512));
+}
+
 // Counted by hand for the report's tables.
 TEST(Presets, ApertusHasItsParameters) {
   EXPECT_EQ(make_param_table(find_preset("apertus-8b")->model).parameters, 8053338176);

@@ -44,6 +44,16 @@ TEST(Schedule, CosineFallsToItsFinalShare) {
   EXPECT_DOUBLE_EQ(at_step(warm, 10), 2.0);
 }
 
+TEST(Schedule, PartsOfNoLengthDivideNothing) {
+  const Schedule flat = schedule("wsd:warmup=0,cooldown=0");
+  for (const int64_t step : {0, 50, 99, 100}) EXPECT_EQ(at_step(flat, step), 2.0) << step;
+  const Schedule warming = schedule("cosine:warmup=100%");
+  EXPECT_DOUBLE_EQ(at_step(warming, 49), 1.0);
+  EXPECT_DOUBLE_EQ(at_step(warming, 99), 2.0);
+  EXPECT_TRUE(std::isfinite(at_step(warming, 100)));
+  EXPECT_TRUE(std::isfinite(at_step(schedule("linear:warmup=100%"), 100)));
+}
+
 TEST(Schedule, DependsOnTokensNotOnTheCountOfSteps) {
   const Schedule s = schedule("wsd:warmup=1000,cooldown=2000");
   EXPECT_DOUBLE_EQ(s.multiplier(400, 100), 0.5);

@@ -219,10 +219,11 @@ def write(lab, grids):
             if measure not in NAMES:
                 continue
             lines += table(grid, found, measure)
-        if grid.column == "lr":
+        only_norms = grid.measures == ("norms",)
+        if grid.column == "lr" and not only_norms:
             lines += learning_rate_facts(grid, found)
         lines += tokens_to_equal_loss(grid, found) + norm_growth(grid, found) + recall(grid, found)
-        picture = plot(lab, name, grid, found)
+        picture = None if only_norms else plot(lab, name, grid, found)
         if picture:
             lines += [f"![{grid.title}]({picture})", ""]
         lines += [f"The paper: {grid.paper}", ""]

@@ -124,7 +124,8 @@ def schedule(scale):
 
 
 def ademamix(scale):
-    specs = {"AdamW": "adamw", "AdEMAMix": "ademamix"}
+    # A mean over 10,000 steps is made for long runs; one over 100 is what a short one can use.
+    specs = {"AdamW": "adamw", "AdEMAMix": "ademamix", "AdEMAMix, beta3 0.99": "ademamix:beta2=0.95,beta3=0.99"}
     cells = [cell("optimizer", {"optimizer": name, "clip": clip}, seed,
                   flags={"optimizer": spec, "clip": f"fixed:{clip}", "lr": "0.003"})
              for name, spec in specs.items() for clip in (0.1, 1.0) for seed in scale["seeds"]]

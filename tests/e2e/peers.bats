@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Whole runs against PyTorch: ten steps of every optimizer and clipper, with switches, masks, schedules and muP, begin with
-# the same weights and tokens and go the same way (tests/golden/training/make_golden.py), on one rank and on two.
+# the same weights and tokens and go the same way (tests/golden/training/make_golden.py), on one rank and on two; and
+# pretrain eval finds PyTorch's loss at the end.
 
 bats_require_minimum_version 1.5.0
 
@@ -38,6 +39,9 @@ follows() {
     arguments_of "$k"
     train "${ARGUMENTS[@]}" --run "run$k"
     follows "$k" "run$k/trace.jsonl"
+    "$BIN/pretrain" eval "run$k" --data "$BATS_FILE_TMPDIR/lab/train" --seq-len 32 --json > eval.json
+    jq -e --argjson k "$k" --slurpfile golden "$GOLDEN" \
+      '.loss / $golden[0].runs[$k].final_loss - 1 | fabs < 1e-5' eval.json
   done
 }
 

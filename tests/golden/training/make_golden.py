@@ -183,11 +183,12 @@ def is_hidden(name):
 
 
 def follow(config, tensors, words, batch):
-    """Rows of step, loss, grad_norm, lr, z_loss, n_valid and param_norm of a run, as its trace has them."""
+    """Rows of step, loss, grad_norm, lr, z_loss, n_valid and param_norm of a run, as its trace has them, and the loss over all
+    labels of the shard at its end."""
     o = options_of(words)
     text = dict(zip(words[::2], words[1::2]))
     tokens, labels, doc_start, counts = batch
-    counts = mask_of(o.get("goldfish"), labels, counts)
+    all_labels, counts = counts, mask_of(o.get("goldfish"), labels, counts)
     state = {n: v for n, v in tensors.items() if n.endswith((".sigma_u", ".sigma_v"))}
     params = {n: torch.nn.Parameter(v) for n, v in tensors.items() if n not in state}
     ratio = config["hidden_size"] / config["ballast"].get("mup_base_width", config["hidden_size"])
@@ -215,7 +216,8 @@ def follow(config, tensors, words, batch):
         row = {"step": t, "loss": loss.item(), "grad_norm": norm, "lr": lr, "n_valid": int(counts.sum()), "param_norm": length,
                "skipped": bool(clipper.skip)}
         rows.append(dict(row, z_loss=z * square.item()) if z else row)
-    return rows
+    with torch.no_grad():
+        return rows, model.forward(config, {**params, **state}, tokens, labels, doc_start, all_labels.double())[0].item()
 
 
 def compare(name, rows, trace):
@@ -241,10 +243,10 @@ def main():
             config = json.load(open(first + "config.json"))
             config.setdefault("ballast", {})
             tensors = load_tensors(first + "model-00001-of-00001.safetensors")
-            rows = follow(config, tensors, words, batch_of(*read_shard("a")))
+            rows, final_loss = follow(config, tensors, words, batch_of(*read_shard("a")))
             compare(name, rows, "run/trace.jsonl")
             os.chdir(HERE)
-        runs.append({"name": name, "arguments": words, "steps": rows})
+        runs.append({"name": name, "arguments": words, "steps": rows, "final_loss": final_loss})
     with open(os.path.join(HERE, "training.json"), "w") as f:
         json.dump({"model": MODEL, "arguments": [str(a) for a in COMMON], "runs": runs}, f, indent=0)
         f.write("\n")

@@ -9,16 +9,14 @@
 that was interrupted goes on from its last checkpoint. A cell whose options this pretrain refuses is left out and named.
 `tables` writes OUT/SCALE/tables.md and a plot per grid from what is there. Needs Python's standard library; plots need gnuplot.
 
-A run has diverged when its loss at the end (mean of the last 5 % of its steps) is not finite, not 0.1 nats below the entropy of
-the corpus's single tokens (it then predicts no better than by counting them), or 0.5 nats above the lowest mean of as many steps
-before, when more than 1 % of its steps had a non-finite loss or norm, or when `gradstat spikes` classes one of its incidents as
-type 3. The guard is off in all runs: the methods are to be seen, not the recovery. Weights start at a deviation of 0.02 at width
-1,024 and 1/sqrt(width) of that elsewhere, as 0.02 itself leaves so narrow a model on a plateau.
+A run has diverged when its loss at the end (mean of the last 5 % of its steps) is not finite, not 0.1 nats below the first
+step's, or 0.5 nats above the lowest mean of as many steps before, when more than 1 % of its steps had a non-finite loss or norm,
+or when `gradstat spikes` classes one of its incidents as type 3. The guard is off in all runs: the methods are to be seen, not
+the recovery. Weights start at a deviation of 0.02 sqrt(1024 / width), as 0.02 itself leaves a narrow model on a plateau.
 """
 import argparse
 import concurrent.futures
 import json
-import math
 import os
 import subprocess
 import sys
@@ -78,13 +76,6 @@ class Lab:
         config.update(cell.model)
         return config
 
-    def token_entropy(self):
-        """Nats per token of a model that only counts tokens, from the counts in the shard's manifest."""
-        with open(os.path.join(self.out, "data", "train.manifest.json")) as f:
-            counts = [c for c in json.load(f)["token_counts"] if c]
-        total = sum(counts)
-        return -sum(c / total * math.log(c / total) for c in counts)
-
     def folder(self, cell):
         return os.path.join(self.out, "runs", cell.name)
 
@@ -141,7 +132,7 @@ class Lab:
                     tokens.append(record["tokens"])
                     skipped += not (finite(loss) and finite(norm))
                     clipped += record.get("grad_norm_clipped", norm) < norm
-                elif record["type"] == "eval":
+                elif record["type"] == "eval" and record["set"].endswith(":swa") == ("swa" in cell.flags):
                     held_out = record
                 elif record["type"] == "layers":
                     layers.append(record)
@@ -158,9 +149,9 @@ class Lab:
         tail = max(1, len(losses) // 20)
         means = [sum(losses[i:i + tail]) / tail for i in range(len(losses) - tail + 1)]
         final, lowest = means[-1], min(filter(finite, means), default=losses[0])
-        diverged = (not finite(final) or final > self.token_entropy() - 0.1 or final > lowest + 0.5 or skipped > 0.01 * len(losses) or
+        diverged = (not finite(final) or final > losses[0] - 0.1 or final > lowest + 0.5 or skipped > 0.01 * len(losses) or
                     any(s["class"] == 3 for s in spikes))
-        return {"cell": cell.name, "axes": cell.axes, "seed": cell.seed, "steps": len(losses), "first_loss": losses[0], "token_entropy": self.token_entropy(),
+        return {"cell": cell.name, "axes": cell.axes, "seed": cell.seed, "steps": len(losses), "first_loss": losses[0],
                 "final_loss": final if finite(final) else None, "diverged": bool(diverged), "nonfinite_steps": skipped,
                 "held_out_loss": held_out.get("loss"), "perplexity": held_out.get("perplexity"),
                 "perplexity_low": held_out.get("perplexity_low"), "perplexity_high": held_out.get("perplexity_high"),

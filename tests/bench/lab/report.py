@@ -207,7 +207,7 @@ def write(lab, grids):
     s = lab.scale
     lines = [f"Scale {lab.scale_name}: {s['layers']} layers of {s['hidden']}, {s['heads']} heads, MLP {s['ffn']}, vocabulary {s['vocab']}, "
              f"T = {s['seq']}, {s['batch']} tokens a step, {s['steps']} steps, seeds {s['seeds']}. Diverged (div): final loss not finite, "
-             "not 0.1 nats below the entropy of single tokens or 0.5 above the lowest mean before, more than 1 % of the steps "
+             "not 0.1 nats below the first step's or 0.5 above the lowest mean before, more than 1 % of the steps "
              "non-finite, or an incident of type 3.", ""]
     for name, grid in grids.items():
         found = results_of(lab, grid)

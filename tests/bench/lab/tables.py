@@ -110,17 +110,21 @@ def decay(scale):
 
 
 def schedule(scale):
+    """Cosine at the baseline's best rate of the other tables, the others at half of it."""
     cells = []
     for length in (0.5, 1.0, 2.0):
-        for name, spec, factor in (("cosine", "cosine:warmup=5%,final=0.1", 1.0), ("WSD linear", "wsd:warmup=5%,shape=linear", 0.5),
-                                   ("WSD 1-sqrt", "wsd:warmup=5%,shape=1-sqrt", 0.5), ("constant", "constant:warmup=5%", 0.5)):
-            cells += [cell("schedule", {"schedule": name, "steps": int(length * scale["steps"])}, seed,
-                           steps=int(length * scale["steps"]),
-                           flags={"schedule": spec, "clip": "fixed:1.0", "lr": text(6e-3 * factor)})
-                      for seed in scale["seeds"]]
-    return Grid("WSD against cosine at several lengths (Haegele et al.)", "schedule", "steps", cells,
-                "WSD with a 20 % cooldown at half the cosine's rate meets cosine; 1-sqrt a little below linear; without cooldown "
-                "clearly above.", ("final_loss", "held_out_loss"))
+        steps = int(length * scale["steps"])
+        window = f"window={max(1, steps // 5)},every=1"
+        for name, spec, rate, averages in (("cosine", "cosine:warmup=5%,final=0.1", 3e-3, {}),
+                                           ("WSD linear", "wsd:warmup=5%,shape=linear", 1.5e-3, {}),
+                                           ("WSD 1-sqrt", "wsd:warmup=5%,shape=1-sqrt", 1.5e-3, {}),
+                                           ("constant", "constant:warmup=5%", 1.5e-3, {}),
+                                           ("constant, SWA", "constant:warmup=5%", 1.5e-3, {"swa": window})):
+            cells += [cell("lengths", {"schedule": name, "steps": steps}, seed, steps=steps,
+                           flags={"schedule": spec, "clip": "fixed:1.0", "lr": text(rate), **averages}) for seed in scale["seeds"]]
+    return Grid("WSD and averaged weights against cosine at several lengths (Haegele et al.)", "schedule", "steps", cells,
+                "WSD with a 20 % cooldown at half the cosine's rate meets cosine; 1-sqrt a little below linear; SWA between the "
+                "constant rate and the cooldown.", ("final_loss", "held_out_loss"))
 
 
 def ademamix(scale):

@@ -295,8 +295,12 @@ SMALL = dict(vocab_size=23, hidden_size=12, intermediate_size=10, num_hidden_lay
              num_key_value_heads=2, head_dim=6, rms_norm_eps=1e-5, rope_theta=100.0, tie_word_embeddings=True)
 
 
-def switched(**ballast):
-    return dict(SMALL, ballast=dict(version=1, **ballast))
+# For deep stacks of norms: without it small values are blown up, and f32 cannot follow f64 to 1e-5 on every machine.
+EPS = 0.02
+
+
+def switched(eps=SMALL["rms_norm_eps"], **ballast):
+    return dict(SMALL, rms_norm_eps=eps, ballast=dict(version=1, **ballast))
 
 
 CASES.update({
@@ -318,16 +322,16 @@ CASES.update({
     "qkv_norm": switched(qkv_norm=True),
     "qk_fc_norm": switched(qk_norm=True, fc_norm=True),
     "mup": switched(mup_base_width=4.0, mup_base_head_dim=16.0),
-    "nvidia_layer_norm": switched(norm="layer", activation="squared_relu", qkv_norm=True, fc_norm=True,
+    "nvidia_layer_norm": switched(eps=0.005, norm="layer", activation="squared_relu", qkv_norm=True, fc_norm=True,
                                   layerscale=0.1, soft_cap=1.5, soft_clip=True),
-    "post_everything": switched(placement="post", activation="gelu", qk_norm=True, fc_norm=True, layerscale=0.1,
+    "post_everything": switched(eps=EPS, placement="post", activation="gelu", qk_norm=True, fc_norm=True, layerscale=0.1,
                                 soft_temp=0.7, soft_clip=True, soft_clip_zeta=1.2, soft_clip_gamma=-0.1),
     "nemotron": switched(norm="layer", activation="squared_relu"),
     "apertus": dict(SMALL, tie_word_embeddings=False, ballast=dict(version=1, activation="xielu", qk_norm=True),
                     rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                       original_max_position_embeddings=32)),
     # Without fc_norm, which makes the gain of a reparametrised matrix a direction of no change.
-    "sigma_scale_mup": switched(sigma_reparam=True, layerscale=0.1, mup_base_width=6.0, norm="layer", qk_norm=True,
+    "sigma_scale_mup": switched(eps=EPS, sigma_reparam=True, layerscale=0.1, mup_base_width=6.0, norm="layer", qk_norm=True,
                                 soft_cap=2.0),
 })
 
@@ -369,7 +373,7 @@ def covering_case(row):
     s = {n: row[n] for n in FACTORS if n not in ("heads", "tied", "llama3") and row[n] != FACTORS[n][0]}
     if row["heads"]:
         s[row["heads"]] = True
-    c = dict(SMALL, num_hidden_layers=1, tie_word_embeddings=row["tied"], ballast=dict(s, version=1))
+    c = dict(SMALL, num_hidden_layers=1, rms_norm_eps=EPS, tie_word_embeddings=row["tied"], ballast=dict(s, version=1))
     return dict(c, rope_scaling=CASES["llama3_rope"]["rope_scaling"]) if row["llama3"] else c
 
 

@@ -208,9 +208,9 @@ TEST(Presets, LengthsAreThePublishedSequences) {
   const auto tokens = [](int64_t sequences, int64_t length) {
     return std::to_string(sequences * length);
   };
-  EXPECT_EQ(recipe_of("apertus-8b", "schedule"),
-            "wsd:warmup=" + tokens(4096000, 4096) + ",cooldown=" + tokens(403905806, 4096) +
-                ",shape=1-sqrt,final=0.1");
+  EXPECT_EQ(recipe_of("apertus-8b", "schedule"), "wsd:warmup=" + tokens(4096000, 4096) +
+                                                     ",cooldown=" + tokens(403905806, 4096) +
+                                                     ",shape=1-sqrt,final=0.1");
   EXPECT_EQ(recipe_of("apertus-8b", "batch-tokens"),
             "0:" + tokens(1024, 4096) + "," + tokens(1718272000, 4096) + ":" + tokens(2048, 4096));
   EXPECT_EQ(recipe_of("apertus-70b", "batch-tokens"),

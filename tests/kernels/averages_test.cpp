@@ -80,6 +80,14 @@ TEST(WeightAverages, FollowTheGoldensAndSurviveARestart) {
   EXPECT_EQ(compared, (53 + 48) * 6);
 }
 
+// Windows of 500 updates, every 5th; 0.95 at every 10th (arXiv 2405.18392, section 4).
+TEST(WeightAverages, AreByDefaultThoseOfThePaper) {
+  const AverageConfig config = parse_averages("every=5", "every=10").take_value();
+  EXPECT_EQ(config.swa_spec(), "window=500,every=5");
+  EXPECT_EQ(config.ema_spec(), "decay=0.95,every=10");
+  EXPECT_FALSE(parse_averages("", "")->swa);
+}
+
 // u and v of a power iteration have no mean.
 TEST(WeightAverages, HoldThePresentVectorsOfPowerIterations) {
   const ParamTable table = small_table(true);

@@ -29,15 +29,24 @@ function(ballast_library name)
   endif()
 endfunction()
 
-# ballast_tool(NAME [LIBS ...]): binary NAME from tools/NAME/*.cpp, in bin/ of the build tree.
+# ballast_tool(NAME [TESTED] [LIBS ...]): binary NAME from tools/NAME/*.cpp, in bin/ of the build tree. TESTED: all but
+# main.cpp as a library ballast_NAME too, for tests/unit/NAME.
 function(ballast_tool name)
-  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "TESTED" "" "LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/${name}/*.cpp)
   if(NOT sources)
     return()
   endif()
-  add_executable(${name} ${sources})
-  target_link_libraries(${name} PRIVATE ballast_cli ${ARG_LIBS})
+  if(ARG_TESTED)
+    list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/tools/${name}/main.cpp)
+    add_library(ballast_${name} STATIC ${sources})
+    target_link_libraries(ballast_${name} PUBLIC ballast_cli ${ARG_LIBS})
+    add_executable(${name} ${CMAKE_SOURCE_DIR}/tools/${name}/main.cpp)
+    target_link_libraries(${name} PRIVATE ballast_${name})
+  else()
+    add_executable(${name} ${sources})
+    target_link_libraries(${name} PRIVATE ballast_cli ${ARG_LIBS})
+  endif()
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin
     BUILD_RPATH "$ORIGIN/../lib" INSTALL_RPATH "$ORIGIN/../lib")

@@ -69,14 +69,7 @@ every() {
 
 @test "SIGUSR1 in the first step saves and exits 75" {
   quick_args --run run --steps 6
-  "$BIN/pretrain" "${TRAIN_ARGS[@]}" &
-  pid=$!
-  while kill -0 "$pid" 2>/dev/null; do
-    if grep -qs '"type":"run"' run/trace.jsonl; then break; fi
-  done
-  kill -USR1 "$pid"
-  status=0
-  wait "$pid" || status=$?
+  signal_when USR1 '"type":"run"' run
   [ "$status" -eq 75 ]
   "$BIN/ckpt" verify --full run
   goes_on run
@@ -87,14 +80,7 @@ every() {
   more=(--val "$lab/long" --val-tokens 1M --val-every 3)
   quick --run calm --steps 6 "${more[@]}"
   quick_args --run run --steps 6 "${more[@]}"
-  "$BIN/pretrain" "${TRAIN_ARGS[@]}" &
-  pid=$!
-  while kill -0 "$pid" 2>/dev/null; do
-    if grep -qs '"type":"step".*"step":3,' run/trace.jsonl; then break; fi
-  done
-  kill -USR1 "$pid"
-  status=0
-  wait "$pid" || status=$?
+  signal_when USR1 '"type":"step".*"step":3,' run
   [ "$status" -eq 75 ]
   quick --run run --steps 6 "${more[@]}"
   cmp <(losses run) <(losses calm)
@@ -107,14 +93,7 @@ every() {
   more=(--val "$lab/long" --val-tokens 1M)
   quick --run calm --steps 6 "${more[@]}"
   quick_args --run run --steps 6 "${more[@]}"
-  "$BIN/pretrain" "${TRAIN_ARGS[@]}" 2> message &
-  pid=$!
-  while kill -0 "$pid" 2>/dev/null; do
-    if grep -qs '"type":"step".*"step":6,' run/trace.jsonl; then break; fi
-  done
-  kill -USR1 "$pid"
-  status=0
-  wait "$pid" || status=$?
+  signal_when USR1 '"type":"step".*"step":6,' run
   [ "$status" -eq 75 ]
   run ! grep -q '"type":"eval"' run/trace.jsonl
   quick --run run --steps 6 "${more[@]}" --json > result

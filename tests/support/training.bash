@@ -22,6 +22,20 @@ train() {
   "$BIN/pretrain" "${TRAIN_ARGS[@]}"
 }
 
+# signal_when SIGNAL PATTERN RUN: pretrain with TRAIN_ARGS, which gets the signal as soon as the trace of RUN has a line
+# with the pattern; its exit code in `status`.
+signal_when() {
+  local pid
+  "$BIN/pretrain" "${TRAIN_ARGS[@]}" &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    if grep -qs "$2" "$3/trace.jsonl"; then break; fi
+  done
+  kill -s "$1" "$pid"
+  status=0
+  wait "$pid" || status=$?
+}
+
 losses() { "$SUPPORT/training_tool" losses "$1/trace.jsonl"; }
 
 # start_ranks N OPTION...: pretrain as N ranks over tcp, in the background: PIDS, and rankK.out and rankK.err of each.

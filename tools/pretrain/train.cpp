@@ -86,8 +86,8 @@ Result<int> report(const RunResult& result, const TrainOptions& options,
 
 Result<int> train_over(World& world, Result<RunConfig> resolved, const TrainOptions& options,
                        const CommonOptions& common) {
-  RunConfig config = BALLAST_TRY(world.agree(std::move(resolved)));
-  const auto trainer = BALLAST_TRY(Trainer::open(world, std::move(config), common));
+  const RunConfig config = BALLAST_TRY(world.agree(std::move(resolved)));
+  const auto trainer = BALLAST_TRY(Trainer::open(world, config));
   const RunResult result = BALLAST_TRY(trainer->run());
   world.leave();
   return world.leads() ? report(result, options, common) : result.exit_code;

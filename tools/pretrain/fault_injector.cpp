@@ -1,12 +1,11 @@
-// Faults on purpose (libcore/guard/injection.h), where the passes of a step ask for them.
-#include <fmt/format.h>
+#include "tools/pretrain/fault_injector.h"
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 
 #include "libcore/data/rare_batch.h"
 #include "libcore/shard/manifest.h"
-#include "tools/pretrain/trainer.h"
 
 namespace ballast {
 namespace {
@@ -33,53 +32,63 @@ Result<void> add_counts(FileSystem& fs, const ShardReader& shard, std::vector<in
 
 }  // namespace
 
-// The faults of this step, on disk before they have an effect: a killed run does not see the same
-// fault twice. What they do to the batch is done here.
-Result<void> Trainer::fire_faults(StepWork& work) {
-  for (Fault& fault : config_.faults) {
+FaultInjector::FaultInjector(World& world, const RunConfig& config, Engine& engine, RunLog& log)
+    : world_(world), config_(config), engine_(engine), log_(log), faults_(config.faults) {}
+
+Result<void> FaultInjector::restore() {
+  const JournalContents journal = BALLAST_TRY(log_.read());
+  for (const JournalRecord& record : journal.records) {
+    if (record.event != "inject" || !record.object.contains("fault")) continue;
+    for (Fault& fault : faults_) fault.fired |= record.object.at("fault") == fault.text();
+  }
+  return {};
+}
+
+Result<void> FaultInjector::fire(StepWork& work, HostBatch& batch) {
+  for (Fault& fault : faults_) {
     if (fault.fired || fault.step != work.step) continue;
     fault.fired = true;
     work.faults.push_back(fault);
-    BALLAST_TRY(journal("inject", {{"step", work.step}, {"fault", fault.text()}}));
-    BALLAST_TRY(event(work.step, "inject", fault.text()));
-    if (fault.kind == FaultKind::rare) BALLAST_TRY(world_.agree(feed_rare_batch(work)));
+    BALLAST_TRY(log_.journal("inject", {{"step", work.step}, {"fault", fault.text()}}));
+    BALLAST_TRY(log_.event(work.step, "inject", fault.text()));
+    if (fault.kind == FaultKind::rare) BALLAST_TRY(world_.agree(feed_rare(work, batch)));
     if (fault.kind == FaultKind::spike) work.update_factor = fault.factor;
   }
   return {};
 }
 
-Result<void> Trainer::feed_rare_batch(StepWork& work) {
+Result<void> FaultInjector::feed_rare(StepWork& work, HostBatch& batch) {
   std::vector<int64_t> counts(static_cast<size_t>(config_.model.vocab_size), 0);
   for (const SourceConfig& source : config_.sources)
-    BALLAST_TRY(add_counts(fs_, *source.shard, counts));
+    BALLAST_TRY(add_counts(world_.files(), *source.shard, counts));
   const uint64_t seed = static_cast<uint64_t>(work.step * world_.size() + world_.rank());
-  fill_rare(batch_, rarest_tokens(counts), seed);
+  fill_rare(batch, rarest_tokens(counts), seed);
   work.valid = work.batch_tokens;  // no label is masked
   return {};
 }
 
-// What they do to one rank's own gradient, before the ranks' are added: to its first element, which
-// is the last to be sent. `again`: the step is computed a second time.
-void Trainer::corrupt_own_gradient(const StepWork& work, bool again) {
+void FaultInjector::corrupt_own(const StepWork& work, bool again) {
+  Backend& backend = engine_.backend();
+  void* const first = engine_.buffers().grads.data;
   for (const Fault& fault : work.faults) {
     const bool nan = fault.kind == FaultKind::nan, flip = fault.kind == FaultKind::flip;
     if ((again && !fault.repeats()) || fault.rank != world_.rank() || (!nan && !flip)) continue;
     float value = std::numeric_limits<float>::quiet_NaN();
     if (flip) {
-      backend_->copy_out(&value, buffers_.grads.data, sizeof(value), StreamId::compute);
-      backend_->synchronize(backend_->record(StreamId::compute));
+      backend.copy_out(&value, first, sizeof(value), StreamId::compute);
+      backend.synchronize(backend.record(StreamId::compute));
       value = std::bit_cast<float>(std::bit_cast<uint32_t>(value) ^ kFlippedBit);
     }
-    backend_->copy_in(buffers_.grads.data, &value, sizeof(value), StreamId::compute);
-    backend_->synchronize(backend_->record(StreamId::compute));
+    backend.copy_in(first, &value, sizeof(value), StreamId::compute);
+    backend.synchronize(backend.record(StreamId::compute));
   }
 }
 
-// And to the sum.
-void Trainer::corrupt_sum(const StepWork& work) {
+void FaultInjector::corrupt_sum(const StepWork& work) {
+  const Tensor& grads = engine_.buffers().grads;
   for (const Fault& fault : work.faults) {
     if (fault.kind == FaultKind::grad)
-      backend_->scale(buffers_.grads, buffers_.grads, static_cast<float>(fault.factor));
+      engine_.backend().scale(grads, grads, static_cast<float>(fault.factor));
   }
 }
 

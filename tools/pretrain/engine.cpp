@@ -1,0 +1,107 @@
+#include "tools/pretrain/engine.h"
+
+#include <algorithm>
+
+#include "tools/pretrain/flat_copy.h"
+
+namespace ballast {
+
+// Everything is carved twice: over a counting arena first, so that the arena is as large as it must
+// be.
+Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
+    : world_(world),
+      config_(config),
+      clock_(clock),
+      backend_(world.backend()),
+      table_(make_param_table(config.model)),
+      cut_(table_, world.size()) {
+  const int ranks = world.size();
+  const int64_t states = config.sharded() ? cut_.shard_size(world.rank()) : table_.flat_size;
+  const bool layers = world.leads() && config.typed.layers_every > 0;
+  const auto carve = [&](Arena& arena) {
+    buffers_ = take_buffers(arena, table_, config_, ranks, states);
+    gradient_sum_.emplace(backend_, &world_.comm(), arena, cut_, buffers_.grads,
+                          config_.slots_of_rank(ranks), config_.sharded());
+    model_ = std::make_unique<Model>(backend_, arena, config_.model, table_, model_shape(config_));
+    if (layers)
+      layer_stats_ = std::make_unique<LayerStats>(backend_, arena, config_.model,
+                                                  config_.micro_batch, config_.seq_len);
+  };
+  Arena plan;
+  carve(plan);
+  arena_ = std::make_unique<Arena>(backend_, plan.peak_bytes());
+  carve(*arena_);
+  model_->bind(buffers_.params, buffers_.grads);
+}
+
+void Engine::initialise() {
+  std::vector<float> flat(static_cast<size_t>(table_.flat_size));
+  initialise_parameters(table_, static_cast<uint64_t>(config_.seed), flat.data());
+  flat_to_device(backend_, buffers_.params, flat.data());
+  for (const Tensor& state : {buffers_.m, buffers_.v, buffers_.m2, buffers_.swa, buffers_.ema})
+    if (!state.empty()) backend_.zero(state.data, state.cols * bytes_of(state.dtype));
+  model_->prepare_weights();
+}
+
+void Engine::upload(const HostBatch& batch, int64_t micro, int64_t valid) {
+  const int64_t rows = buffers_.tokens.cols;
+  const auto begin = static_cast<size_t>(micro * rows);
+  const float share = valid > 0 ? static_cast<float>(1.0 / static_cast<double>(valid)) : 0.0f;
+  host_.resize(static_cast<size_t>(rows));
+  std::vector<int32_t> labels(static_cast<size_t>(rows));
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const int32_t label = batch.labels[begin + i];
+    labels[i] = label == kMaskedLabel ? 0 : label;
+    host_[i] = label == kMaskedLabel ? 0.0f : share;
+  }
+  const int64_t bytes = rows * 4;
+  backend_.copy_in(buffers_.tokens.data, batch.tokens.data() + begin, bytes, StreamId::compute);
+  backend_.copy_in(buffers_.labels.data, labels.data(), bytes, StreamId::compute);
+  backend_.copy_in(buffers_.weight.data, host_.data(), bytes, StreamId::compute);
+  backend_.copy_in(buffers_.doc_start.data, batch.doc_start.data() + begin, bytes,
+                   StreamId::compute);
+  backend_.synchronize(backend_.record(StreamId::compute));  // `labels` ends here
+}
+
+void Engine::forward_backward(const Pass& pass) {
+  const int64_t rows = buffers_.tokens.cols;
+  const int64_t micros = std::ssize(pass.batch->labels) / rows;
+  const int64_t slots = gradient_sum_->slots();
+  for (int64_t i = 0; i < micros; ++i) {
+    const int64_t slot = i * slots / micros, in_slot = i % (micros / slots);
+    if (in_slot == 0) gradient_sum_->begin_slot();
+    if (i + 1 == micros)
+      model_->on_final_gradients([this](int64_t begin) { gradient_sum_->ready(begin); });
+    upload(*pass.batch, i, pass.valid);
+    model_->watch(i == 0 ? pass.probe : nullptr);
+    model_->forward_backward(micro_batch(), cols_of(buffers_.loss_rows, i * rows, rows),
+                             cols_of(buffers_.lse_rows, i * rows, rows),
+                             static_cast<float>(config_.z_loss));
+    if (in_slot + 1 == micros / slots && i + 1 < micros) gradient_sum_->end_slot(slot);
+  }
+  model_->on_final_gradients(nullptr);
+  model_->watch(nullptr);
+  pass.before_sum();
+  finish_sum();
+  pass.after_sum();
+}
+
+// Alone there is nobody to wait for.
+void Engine::finish_sum() {
+  if (world_.alone()) return gradient_sum_->finish();
+  const RunClock::Scope waiting = clock_.waiting();
+  gradient_sum_->finish();
+}
+
+std::span<const float> Engine::forward(const HostBatch& batch) {
+  const int64_t rows = buffers_.tokens.cols;
+  const Tensor loss_rows = cols_of(buffers_.loss_rows, 0, rows),
+               lse_rows = cols_of(buffers_.lse_rows, 0, rows);
+  upload(batch, 0, std::max<int64_t>(1, batch.valid));
+  model_->forward(micro_batch(), loss_rows, lse_rows);
+  backend_.copy_out(host_.data(), loss_rows.data, rows * 4, StreamId::compute);
+  backend_.synchronize(backend_.record(StreamId::compute));
+  return host_;
+}
+
+}  // namespace ballast

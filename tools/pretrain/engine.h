@@ -1,0 +1,76 @@
+// This rank's replica of the model on its device: weights, gradients, optimizer states,
+// activations, all carved from one arena. It computes passes over batches; the ranks' gradients are
+// summed while the backward pass goes on. What to do with a gradient is the ShardedOptimizer's
+// part, when and whether the laws'. Errors of the device are thrown. One thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "libcore/data/batch.h"
+#include "libcore/model/flat_cut.h"
+#include "libcore/model/model.h"
+#include "tools/pretrain/buffers.h"
+#include "tools/pretrain/gradient_sum.h"
+#include "tools/pretrain/layer_stats.h"
+#include "tools/pretrain/run_clock.h"
+#include "tools/pretrain/run_config.h"
+#include "tools/pretrain/world.h"
+
+namespace ballast {
+
+// One pass over this rank's share of a step's batch.
+struct Pass {
+  const HostBatch* batch = nullptr;
+  int64_t valid = 0;                            // unmasked labels of all ranks
+  BlockProbe* probe = nullptr;                  // watches the first micro-batch; null: nobody does
+  std::function<void()> before_sum, after_sum;  // may change this rank's gradient, and the sum
+};
+
+class Engine {
+ public:
+  // All must outlive the engine.
+  Engine(World& world, const RunConfig& config, RunClock& clock);
+
+  const ParamTable& table() const { return table_; }
+  const FlatCut& cut() const { return cut_; }
+  const TrainBuffers& buffers() const { return buffers_; }
+  Backend& backend() { return backend_; }
+  Model& model() { return *model_; }
+  // Null: not wanted, or not here.
+  LayerStats* layer_stats() { return layer_stats_.get(); }
+  int64_t slots() const { return gradient_sum_->slots(); }
+
+  // The first weights of a run, its states zero.
+  void initialise();
+  // Gradients of the mean loss in buffers().grads, loss and log-sum-exp rows in theirs.
+  void forward_backward(const Pass& pass);
+  // Losses of one micro-batch's positions; valid until the next call.
+  std::span<const float> forward(const HostBatch& batch);
+
+ private:
+  void upload(const HostBatch& batch, int64_t micro, int64_t valid);
+  void finish_sum();
+  MicroBatch micro_batch() const {
+    return {buffers_.tokens, buffers_.labels, buffers_.weight, buffers_.doc_start};
+  }
+
+  World& world_;
+  const RunConfig& config_;
+  RunClock& clock_;
+  Backend& backend_;
+  ParamTable table_;
+  FlatCut cut_;
+  std::unique_ptr<Arena> arena_;
+  TrainBuffers buffers_;
+  std::optional<GradientSum> gradient_sum_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<LayerStats> layer_stats_;
+  std::vector<float> host_;  // weights of the labels, or loss rows, of a micro-batch
+};
+
+}  // namespace ballast

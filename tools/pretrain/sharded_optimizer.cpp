@@ -1,0 +1,113 @@
+#include "tools/pretrain/sharded_optimizer.h"
+
+#include <cmath>
+#include <span>
+
+namespace ballast {
+namespace {
+
+std::vector<OptimizerRange> ranges_of(const RunConfig& config, const ParamTable& table) {
+  const bool stable = config.optimizer.kind == OptimizerKind::stable_adamw;
+  return stable ? ratio_ranges(table) : table.optimizer_ranges();
+}
+
+}  // namespace
+
+ShardedOptimizer::ShardedOptimizer(World& world, const RunConfig& config, Engine& engine,
+                                   RunClock& clock)
+    : world_(world),
+      config_(config),
+      engine_(engine),
+      clock_(clock),
+      backend_(world.backend()),
+      comm_(world.comm()),
+      buffers_(engine.buffers()),
+      shard_(make_shard(engine.cut(), world.rank(), config.sharded(), engine.table().flat_size,
+                        ranges_of(config, engine.table()))),
+      blocks_(static_cast<size_t>(buffers_.block_sums.elements())) {}
+
+void ShardedOptimizer::zero_if_shared(const Tensor& sums) {
+  if (shares()) backend_.zero(sums.data, sums.elements() * 8);
+}
+
+void ShardedOptimizer::add_over_ranks(const Tensor& sums) {
+  if (!shares()) return;
+  const RunClock::Scope waiting = clock_.waiting();
+  comm_.join(comm_.all_reduce(sums, ReduceOp::sum, backend_.record(StreamId::compute)));
+}
+
+void ShardedOptimizer::launch_norm() {
+  const Tensor& blocks = buffers_.norm_blocks;
+  zero_if_shared(blocks);
+  for (const ShardPiece& piece : shard_) {
+    const FlatRange& range = piece.range;
+    backend_.norm_blocks(cols_of(blocks, range.begin / kFlatBlock, range.size() / kFlatBlock),
+                         cols_of(buffers_.grads, range.begin, range.size()));
+  }
+  add_over_ranks(blocks);
+  backend_.copy_out(blocks_.data(), blocks.data, blocks.cols * 8, StreamId::compute);
+}
+
+double ShardedOptimizer::gradient_norm() const {
+  const auto blocks = static_cast<size_t>(buffers_.norm_blocks.cols);
+  return std::sqrt(sum_pairwise(std::span(blocks_).first(blocks)));
+}
+
+UpdateNorms ShardedOptimizer::update(const UpdateOrder& order) {
+  OptimizerStep step = config_.optimizer.at(order.number);
+  step.param = buffers_.params;
+  step.grad = buffers_.grads;
+  step.m = buffers_.m;
+  step.v = buffers_.v;
+  step.m2 = buffers_.m2;
+  step.lr = order.lr;
+  step.grad_factor = order.grad_factor;
+  step.update_factor = order.update_factor;
+  step.apply = order.apply;
+  step.rounding_seed = static_cast<uint64_t>(config_.seed);
+  step.block_sums = buffers_.block_sums;
+  update_shard(step);
+  if (order.apply) engine_.model().after_update();
+  return norms();
+}
+
+void ShardedOptimizer::update_shard(OptimizerStep whole) {
+  if (config_.optimizer.kind == OptimizerKind::stable_adamw) add_ratios(whole);
+  zero_if_shared(buffers_.block_sums);
+  for (const ShardPiece& piece : shard_) backend_.optimizer_step(step_of_piece(whole, piece));
+  add_over_ranks(buffers_.block_sums);
+  if (shares() && whole.apply) gather_weights();
+}
+
+// stable_adamw limits the update of a parameter by the ratio g^2 / v over the whole of it.
+void ShardedOptimizer::add_ratios(OptimizerStep& whole) {
+  zero_if_shared(buffers_.ratio_sums);
+  for (const ShardPiece& piece : shard_)
+    backend_.update_ratio(buffers_.ratio_sums, step_of_piece(whole, piece));
+  add_over_ranks(buffers_.ratio_sums);
+  whole.ratio_sums = buffers_.ratio_sums;
+}
+
+void ShardedOptimizer::gather_weights() {
+  const RunClock::Scope waiting = clock_.waiting();
+  EventId last = 0;
+  for (const FlatBucket& bucket : engine_.cut().buckets()) {
+    last = comm_.gather_parts(cols_of(buffers_.params, bucket.range.begin, bucket.range.size()),
+                              bucket.borders, backend_.record(StreamId::compute));
+  }
+  comm_.join(last);
+}
+
+UpdateNorms ShardedOptimizer::norms() {
+  const int64_t blocks = buffers_.block_sums.rows;
+  backend_.copy_out(blocks_.data(), buffers_.block_sums.data, blocks * 3 * 8, StreamId::compute);
+  backend_.synchronize(backend_.record(StreamId::compute));
+  std::vector<double> column(static_cast<size_t>(blocks));
+  const auto norm = [&](size_t k) {
+    for (size_t i = 0; i < column.size(); ++i) column[i] = blocks_[i * 3 + k];
+    return std::sqrt(sum_pairwise(column));
+  };
+  return {norm(0), norm(1), norm(2)};
+}
+
+}  // namespace ballast

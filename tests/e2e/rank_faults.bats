@@ -42,3 +42,26 @@ has() { jq -es "any(.[]; $2)" "$1" > /dev/null; }
   has run/trace.jsonl '.type == "step" and .comm_ms >= 0'
   same_line
 }
+
+# A rank that waits for another one blocks the signals of a stop.
+waiting() {
+  grep -q '^Name:.pretrain' "/proc/$1/status" && (($(awk '/^SigBlk/ { print "0x" $2 }' "/proc/$1/status") & 1 << 14))
+}
+
+@test "a signal while ranks wait for each other ends the waiting: 75, nothing written" {
+  for rank in 0 1; do
+    for signal in TERM INT USR1; do
+      train_args -j1 --run run --steps 10
+      BALLAST_RANK=$rank BALLAST_WORLD_SIZE=2 BALLAST_MASTER=127.0.0.1:$("$SUPPORT/training_tool" port) \
+        BALLAST_COMM_TIMEOUT=600 "$BIN/pretrain" "${TRAIN_ARGS[@]}" &
+      pid=$!
+      until waiting "$pid"; do kill -0 "$pid"; done
+      kill -s USR2 "$pid" # asks for a save: there is nothing to save
+      kill -s "$signal" "$pid"
+      status=0
+      wait "$pid" || status=$?
+      [ "$status" -eq 75 ]
+      [ ! -e run ]
+    done
+  done
+}

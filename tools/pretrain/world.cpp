@@ -1,7 +1,6 @@
 #include "tools/pretrain/world.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "kernels/launch.h"
@@ -9,6 +8,7 @@
 #include "libcore/cli/exit_code.h"
 #include "libcore/cli/message.h"
 #include "libcore/io/utf8.h"
+#include "tools/pretrain/rendezvous_signals.h"
 
 namespace ballast {
 namespace {
@@ -45,19 +45,12 @@ Result<std::unique_ptr<World>> World::open(FileSystem& fs, const std::string& de
                                            const std::string& transport, int threads) {
   const LaunchPlace place = BALLAST_TRY(launch_place());
   if (place.size > 1) set_message_rank(place.rank);
-  // Threads that start here never take a signal: only the main thread has a stack for its handler
-  // (control.cpp).
-  sigset_t blocked, before;
-  ::sigemptyset(&blocked);
-  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) ::sigaddset(&blocked, number);
-  ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
-  auto backend_opened =
-      open_backend(device, {.threads = threads > 0 ? threads : default_threads(place)});
-  auto comm_opened = backend_opened.ok() ? open_comm(transport, **backend_opened)
-                                         : Result<std::unique_ptr<Comm>>(backend_opened.error());
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  auto backend = BALLAST_TRY(std::move(backend_opened));
-  auto comm = BALLAST_TRY(std::move(comm_opened));
+  std::optional<RendezvousSignals> signals(
+      std::in_place, place.size > 1 ? "stopped while waiting for the other ranks" : "");
+  auto backend = BALLAST_TRY(
+      open_backend(device, {.threads = threads > 0 ? threads : default_threads(place)}));
+  auto comm = BALLAST_TRY(open_comm(transport, *backend));
+  signals.reset();
   std::unique_ptr<World> world(new World(fs, std::move(backend), std::move(comm)));
   if (!world->alone()) {
     WatchdogOptions options = BALLAST_TRY(watchdog_options_from_environment());

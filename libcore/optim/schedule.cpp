@@ -87,13 +87,18 @@ double cooldown_value(CooldownShape shape, double q) {
   return 1 - std::sqrt(q);
 }
 
+double Schedule::warmup(int64_t tokens) const {
+  if (warmup_tokens == 0) return 1;
+  const double risen = std::min(1.0, ratio(tokens, warmup_tokens));
+  return start_fraction == 0 ? risen : start_fraction + (1 - start_fraction) * risen;
+}
+
 double Schedule::multiplier(int64_t tokens_before, int64_t step_tokens) const {
   if (kind == ScheduleKind::file) {
     const double value = interpolate(points, tokens_before);
     return absolute_points ? value / peak_lr : value;
   }
-  double warm = 1;
-  if (warmup_tokens > 0) warm = std::min(1.0, ratio(tokens_before + step_tokens, warmup_tokens));
+  const double warm = warmup(tokens_before + step_tokens);
   const double f = final_fraction;
   if (kind == ScheduleKind::cosine || kind == ScheduleKind::linear) {
     const int64_t span = total_tokens - warmup_tokens;
@@ -116,20 +121,18 @@ double Schedule::lr(int64_t tokens_before, int64_t step_tokens) const {
 }
 
 std::string Schedule::spec() const {
-  switch (kind) {
-    case ScheduleKind::cosine:
-      return fmt::format("cosine:warmup={},final={}", warmup_tokens, format_double(final_fraction));
-    case ScheduleKind::linear:
-      return fmt::format("linear:warmup={},final={}", warmup_tokens, format_double(final_fraction));
-    case ScheduleKind::file:
-      return fmt::format("file:points={},hash={}", points.size(), points_hash);
-    case ScheduleKind::wsd:
-      return fmt::format("wsd:warmup={},cooldown={},shape={},final={}", warmup_tokens,
-                         cooldown_tokens, shape_name(shape), format_double(final_fraction));
-    case ScheduleKind::constant:
-      break;
-  }
-  return fmt::format("constant:warmup={}", warmup_tokens);
+  if (kind == ScheduleKind::file)
+    return fmt::format("file:points={},hash={}", points.size(), points_hash);
+  std::string text = fmt::format("warmup={}", warmup_tokens);
+  if (start_fraction != 0) text += ",start=" + format_double(start_fraction);
+  if (kind == ScheduleKind::constant) return "constant:" + text;
+  if (kind == ScheduleKind::wsd)
+    text += fmt::format(",cooldown={},shape={}", cooldown_tokens, shape_name(shape));
+  text += ",final=" + format_double(final_fraction);
+  const char* name = kind == ScheduleKind::wsd      ? "wsd:"
+                     : kind == ScheduleKind::cosine ? "cosine:"
+                                                    : "linear:";
+  return name + text;
 }
 
 Result<Schedule> make_schedule(std::string_view text, double peak_lr, int64_t total_tokens,
@@ -145,6 +148,7 @@ Result<Schedule> make_schedule(std::string_view text, double peak_lr, int64_t to
   if (total_tokens <= 0) return usage_error("the run has no tokens", spec.flag());
   schedule.warmup_tokens =
       BALLAST_TRY(take_length(spec, "warmup", "1%", total_tokens, batch_tokens));
+  schedule.start_fraction = BALLAST_TRY(spec.take_number("start", 0, 0, 1));
   if (spec.kind() == "cosine") {
     schedule.kind = ScheduleKind::cosine;
     schedule.final_fraction = BALLAST_TRY(spec.take_number("final", 0.1, 0, 1));

@@ -1,7 +1,7 @@
 // Learning-rate schedules as pure functions of the position in tokens, so that batch ramps and
 // skipped steps need no special case and a resume needs no state. With x tokens consumed before
 // the step, b tokens of the step, N the length of the run, W warm-up, D cooldown, f final fraction:
-//   warm-up   min(1, (x + b)/W)
+//   warm-up   min(1, s + (1 - s)(x + b)/W), with s the fraction it starts from
 //   wsd       1, and from x >= N - D: f + (1 - f) g(q), q = (x - (N - D))/D, with g (Haegele et
 //   al.,
 //             arXiv 2405.18392, "mirror cosine" as there)
@@ -41,6 +41,7 @@ struct Schedule {
   ScheduleKind kind = ScheduleKind::constant;
   CooldownShape shape = CooldownShape::one_minus_sqrt;
   double peak_lr = 0;
+  double start_fraction = 0;    // s
   double final_fraction = 0;    // f
   int64_t total_tokens = 0;     // N
   int64_t warmup_tokens = 0;    // W; 0: none
@@ -55,14 +56,18 @@ struct Schedule {
   double lr(int64_t tokens_before, int64_t step_tokens) const;
   // The strategy with lengths in tokens: what the trace and the checkpoint record.
   std::string spec() const;
+
+ private:
+  double warmup(int64_t tokens) const;
 };
 
 double cooldown_value(CooldownShape shape, double q);  // g
 
 // `wsd:warmup=1%,cooldown=20%,shape=1-sqrt|linear|sqrt|cosine|mirror-cosine|square,final=0`,
-// `cosine:warmup=1%,final=0.1`, `linear:warmup=1%,final=0`, `constant:warmup=1%`. Lengths are
-// tokens (`4B`), steps (`300steps`, only when `batch_tokens`, the constant batch, is not 0) or a
-// share of the run (`20%`). Kind usage, naming --schedule.
+// `cosine:warmup=1%,final=0.1`, `linear:warmup=1%,final=0`, `constant:warmup=1%`; each with
+// `start=0`, the fraction of the peak that the warm-up starts from. Lengths are tokens (`4B`),
+// steps (`300steps`, only when `batch_tokens`, the constant batch, is not 0) or a share of the run
+// (`20%`). Kind usage, naming --schedule.
 Result<Schedule> make_schedule(std::string_view spec, double peak_lr, int64_t total_tokens,
                                int64_t batch_tokens);
 

@@ -22,6 +22,20 @@ TEST(Schedule, WarmsUpOverTheTokensAfterTheStep) {
   EXPECT_DOUBLE_EQ(at_step(s, 99), 2.0);
 }
 
+TEST(Schedule, WarmUpMayStartAboveZero) {
+  const Schedule s = schedule("constant:warmup=10steps,start=0.1");
+  const Schedule plain = schedule("constant:warmup=10steps");
+  const int64_t b = plain.warmup_tokens / 10;
+  EXPECT_DOUBLE_EQ(s.multiplier(0, 0), 0.1);
+  EXPECT_DOUBLE_EQ(s.multiplier(4 * b, b), 0.1 + 0.9 * 0.5);
+  EXPECT_EQ(s.multiplier(9 * b, b), 1);
+  EXPECT_EQ(s.multiplier(20 * b, b), 1);
+  EXPECT_EQ(s.spec(), plain.spec() + ",start=0.1");
+  EXPECT_EQ(schedule("constant:warmup=10steps,start=0").spec(), plain.spec());
+  EXPECT_EQ(schedule(schedule("wsd:warmup=100,start=0.1,final=0.1").spec()).spec(),
+            schedule("wsd:warmup=100,start=0.1,final=0.1").spec());
+}
+
 TEST(Schedule, CooldownStartsAtFullRateAndEndsOneStepAboveItsFloor) {
   const Schedule linear = schedule("wsd:warmup=0,cooldown=20%,shape=linear");
   EXPECT_DOUBLE_EQ(at_step(linear, 79), 2.0);

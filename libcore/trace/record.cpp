@@ -135,6 +135,7 @@ void append_record(std::string& into, const StepRecord& r) {
   line.add("param_norm", r.param_norm);
   line.add("update_norm", r.update_norm);
   line.add("v_norm", r.v_norm);
+  line.add("update_rms", r.update_rms);
   line.add("tokens_per_s", r.tokens_per_s);
   line.add("mfu", r.mfu);
   line.add("step_ms", r.step_ms);

@@ -64,6 +64,7 @@ struct StepRecord {
   std::optional<double> clip_threshold;     // ClipDecision::threshold, absent when NaN
   std::optional<double> clip_z;             // ClipDecision::z, absent when NaN
   std::optional<double> z_loss, param_norm, update_norm, v_norm;
+  std::optional<double> update_rms;  // stable_adamw: the largest R of a tensor
   std::optional<double> tokens_per_s, mfu, step_ms;
   // Of step_ms: reading the batch, computing, waiting for other ranks. Saving comes on top, since
   // the record before.

@@ -67,6 +67,7 @@ inline constexpr std::array kStepFields = {
     step_fields::number("param_norm", kFieldRest, &StepRecord::param_norm),
     step_fields::number("update_norm", kFieldRest, &StepRecord::update_norm),
     step_fields::number("v_norm", kFieldRest, &StepRecord::v_norm),
+    step_fields::number("update_rms", kFieldRest, &StepRecord::update_rms),
     step_fields::number("tokens_per_s", kFieldSpeed, &StepRecord::tokens_per_s),
     step_fields::number("mfu", kFieldSpeed, &StepRecord::mfu),
     step_fields::number("step_ms", kFieldSpeed, &StepRecord::step_ms),

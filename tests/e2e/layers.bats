@@ -77,3 +77,11 @@ has() { jq -es "any(.[]; $2)" "$1" > /dev/null; }
   run "$BIN/gradstat" clip --check $trace
   [ "$status" -eq 7 ]
 }
+
+@test "stable_adamw records its largest R: 1 at first, above 1 where a gradient is too large for the second moment" {
+  train --run run --steps 20 --optimizer stable_adamw --clip none --guard off --inject grad@15:x=50
+  jq -se 'map(select(.type == "step") | .update_rms) | (.[0] - 1 | fabs) < 0.01 and (.[9] > 0) and
+    .[14] > 3 and .[14] > 2 * .[13]' run/trace.jsonl
+  train --run plain --steps 2
+  run ! grep -q update_rms plain/trace.jsonl
+}

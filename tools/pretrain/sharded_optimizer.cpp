@@ -1,5 +1,6 @@
 #include "tools/pretrain/sharded_optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 
@@ -22,8 +23,9 @@ ShardedOptimizer::ShardedOptimizer(World& world, const RunConfig& config, Engine
       backend_(world.backend()),
       comm_(world.comm()),
       buffers_(engine.buffers()),
+      ranges_(ranges_of(config, engine.table())),
       shard_(make_shard(engine.cut(), world.rank(), config.sharded(), engine.table().flat_size,
-                        ranges_of(config, engine.table()))),
+                        ranges_)),
       blocks_(static_cast<size_t>(buffers_.block_sums.elements())) {}
 
 void ShardedOptimizer::zero_if_shared(const Tensor& sums) {
@@ -100,14 +102,33 @@ void ShardedOptimizer::gather_weights() {
 
 UpdateNorms ShardedOptimizer::norms() {
   const int64_t blocks = buffers_.block_sums.rows;
+  std::vector<double> ratios(static_cast<size_t>(buffers_.ratio_sums.elements()));
   backend_.copy_out(blocks_.data(), buffers_.block_sums.data, blocks * 3 * 8, StreamId::compute);
+  if (!ratios.empty())
+    backend_.copy_out(ratios.data(), buffers_.ratio_sums.data, std::ssize(ratios) * 8,
+                      StreamId::compute);
   backend_.synchronize(backend_.record(StreamId::compute));
   std::vector<double> column(static_cast<size_t>(blocks));
   const auto norm = [&](size_t k) {
     for (size_t i = 0; i < column.size(); ++i) column[i] = blocks_[i * 3 + k];
     return std::sqrt(sum_pairwise(column));
   };
-  return {norm(0), norm(1), norm(2)};
+  UpdateNorms found = {norm(0), norm(1), norm(2), std::nullopt};
+  if (!ratios.empty()) found.rms = largest_ratio(ratios);
+  return found;
+}
+
+// R of a tensor is over all ranges that it is cut into.
+double ShardedOptimizer::largest_ratio(std::span<const double> sums) const {
+  double largest = 0;
+  for (const OptimizerRange& range : ranges_) {
+    const OptimizerRange::Ratio& of = range.ratio;
+    if (of.entry != of.tensor_begin) continue;
+    double sum = 0;
+    for (int64_t i = of.tensor_begin; i < of.tensor_end; ++i) sum += sums[static_cast<size_t>(i)];
+    largest = std::max(largest, std::sqrt(sum / static_cast<double>(of.tensor_elements)));
+  }
+  return largest;
 }
 
 }  // namespace ballast

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tools/pretrain/engine.h"
@@ -44,6 +45,7 @@ class ShardedOptimizer {
   void zero_if_shared(const Tensor& sums);
   void add_over_ranks(const Tensor& sums);
   UpdateNorms norms();
+  double largest_ratio(std::span<const double> sums) const;
 
   World& world_;
   const RunConfig& config_;
@@ -52,6 +54,7 @@ class ShardedOptimizer {
   Backend& backend_;
   Comm& comm_;
   const TrainBuffers& buffers_;
+  std::vector<OptimizerRange> ranges_;  // of the whole index
   std::vector<ShardPiece> shard_;
   std::vector<double> blocks_;  // host copy of sums by block
 };

@@ -35,6 +35,7 @@ void add_update(StepRecord& r, const StepWork& work) {
   r.param_norm = work.norms.param;
   r.update_norm = work.apply() ? work.norms.update : 0.0;
   r.v_norm = work.norms.v;
+  if (work.apply()) r.update_rms = work.norms.rms;
 }
 
 void add_times(StepRecord& r, const StepWork& work, const RunConfig& config, const RunClock& clock,

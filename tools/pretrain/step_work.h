@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct StepLosses {
 
 struct UpdateNorms {
   double update = 0, param = 0, v = 0;
+  std::optional<double> rms;  // stable_adamw: the largest R of a tensor
 };
 
 struct StepWork {

@@ -54,6 +54,7 @@ StepRecord full_step() {
   r.param_norm = 12.5;
   r.update_norm = kNan;
   r.v_norm = 5e-324;
+  r.update_rms = 1.3986987830;
   r.tokens_per_s = 1234.5;
   r.mfu = 0.41;
   r.step_ms = 17.25;
@@ -84,6 +85,7 @@ TEST(TraceRecord, StepReadsBackWithTheSameBits) {
   EXPECT_EQ(read.segment, 2);
   EXPECT_EQ(read.step.loss, 3.0000000000000004);
   EXPECT_EQ(read.step.v_norm, 5e-324);
+  EXPECT_EQ(read.step.update_rms, 1.3986987830);
   EXPECT_TRUE(std::isnan(*read.step.update_norm));
   EXPECT_EQ(read.step.loss_max_rank, -kInf);
   std::string again;

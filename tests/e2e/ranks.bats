@@ -224,17 +224,17 @@ stands_still() {
 {"model_type": "llama", "vocab_size": 4096, "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 4,
  "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 256, "tie_word_embeddings": false}
 JSON
-  for ranks in 1 2; do
-    for zero in 0 1; do
-      [ $ranks$zero != 11 ] || continue
-      args=(--model config.json --steps 2 --batch-tokens 512 --seq-len 64 --micro-batch 2 --zero $zero)
-      train_args -j1 "${args[@]}"
-      "$BIN/pretrain" plan "${TRAIN_ARGS[@]}" --ranks $ranks --json > plan.json
-      PEAK=1 ranks $ranks --run run$ranks$zero "${args[@]}"
-      # Rank 0 needs most: it writes the weights.
-      jq -e --argjson measured "$(cat rank0.peak)" '.memory_bytes.total as $planned |
-        "planned \($planned) measured \($measured)", ($planned / $measured | . > 0.95 and . < 1.05)' plan.json
-    done
+  for combination in "1 0 1" "1 1 0" "2 0 0" "2 1 1"; do
+    read -r ranks zero snapshots <<< "$combination"
+    args=(--model config.json --steps 3 --batch-tokens 512 --seq-len 64 --micro-batch 2 --zero "$zero"
+      --snapshot-every "$snapshots")
+    train_args -j1 "${args[@]}"
+    "$BIN/pretrain" plan "${TRAIN_ARGS[@]}" --ranks "$ranks" --json > plan.json
+    jq -e --argjson wanted "$snapshots" '(.memory_bytes.snapshots > 0) == ($wanted > 0)' plan.json
+    PEAK=1 ranks "$ranks" --run "run$ranks$zero" "${args[@]}"
+    # Rank 0 needs most: it writes the weights.
+    jq -e --argjson measured "$(cat rank0.peak)" '.memory_bytes.total as $planned |
+      "planned \($planned) measured \($measured)", ($planned / $measured | . > 0.95 and . < 1.05)' plan.json
   done
 }
 

@@ -41,7 +41,8 @@ Guard::Guard(World& world, const RunConfig& config, Engine& engine, RunState& st
       snapshots_(state.laws().guarded() ? config.typed.snapshot_every : 0) {}
 
 void Guard::keep_snapshot() {
-  if (!snapshots_.due(state_.counters().step)) return;
+  const int64_t step = state_.counters().step;
+  if (step == config_.total_steps || !snapshots_.due(step)) return;
   snapshots_.take(engine_.backend(), state_.collect(), kept_tensors(engine_.buffers()));
 }
 

@@ -9,6 +9,7 @@
 #include "tools/pretrain/gradient_sum.h"
 #include "tools/pretrain/layer_stats.h"
 #include "tools/pretrain/shard_state.h"
+#include "tools/pretrain/snapshots.h"
 
 namespace ballast {
 namespace {
@@ -26,6 +27,16 @@ int64_t state_count(const TrainBuffers& buffers) {
   int64_t count = 0;
   for (const StateBuffer& state : kStates) count += (buffers.*state.device).cols > 0 ? 1 : 0;
   return count;
+}
+
+// As many as the ring keeps, or as the run takes.
+int64_t snapshot_bytes(const RunConfig& config, const TrainBuffers& buffers) {
+  const int64_t every = config.ladder.off() ? 0 : config.typed.snapshot_every;
+  if (every == 0) return 0;
+  int64_t bytes = 0;
+  for (const Tensor& tensor : kept_tensors(buffers))
+    bytes += tensor.elements() * bytes_of(tensor.dtype);
+  return bytes * std::min<int64_t>(SnapshotRing::kKept, (config.total_steps - 1) / every);
 }
 
 // The CPU backend packs every prepared weight twice, for products with it and with its transpose.
@@ -86,6 +97,7 @@ MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTab
   // A moment in bf16 is widened on its way.
   const int64_t moments = 2 + (config.optimizer.has_slow_moment() ? 1 : 0);
   plan.checkpoint = flat + moments * states * 4 + (state_count(buffers) - moments) * flat;
+  plan.snapshots = snapshot_bytes(config, buffers);
   return plan;
 }
 

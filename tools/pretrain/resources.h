@@ -22,12 +22,15 @@ struct MemoryPlan {
   int64_t prepared = 0;       // packed copies of the weights
   int64_t communication = 0;  // what arrives before it is added up
   int64_t checkpoint = 0;     // the copy in host memory while one is written or read
+  int64_t snapshots = 0;      // of the guard, in host memory
   int64_t batches = 0;        // tokens, labels, loss rows
   int64_t process = 0;        // this program, its libraries and the device before any model
   int64_t arena() const {
     return weights + gradients + states + averages + slots + activations + batches;
   }
-  int64_t total() const { return arena() + prepared + communication + checkpoint + process; }
+  int64_t total() const {
+    return arena() + prepared + communication + checkpoint + snapshots + process;
+  }
 };
 MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTable& table,
                        int ranks);

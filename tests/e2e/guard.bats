@@ -108,3 +108,10 @@ calm() { train --schedule constant --lr 2e-3 --batch-tokens 512 --steps 170 "$@"
   cmp events <(printf '"%s"\n' inject nan rerun spike rollback)
   [ "$(losses run | wc -l)" -eq 60 ]
 }
+
+@test "a way back stays for as long as an answer to an incident may need it" {
+  calm --run run --inject spike@70:x=1000 --guard wait:30,skip:5,stop --ckpt-every 5 --keep last=1
+  jq -se 'any(.[]; .event == "wait" and .step == 71)' run/journal.jsonl
+  jq -se 'any(.[]; .event == "rollback" and .step < 70)' run/journal.jsonl
+  [ "$(losses run | wc -l)" -eq 170 ]
+}

@@ -54,10 +54,7 @@ Result<SaveOptions> CheckpointKeeper::prepare() {
 Result<void> CheckpointKeeper::retain() {
   RetentionPolicy keep = config_.keep;
   // The next onset must find a checkpoint that is older than what led to it.
-  if (state_.laws().guarded()) {
-    for (const int64_t margin : {kLeadSteps, state_.laws().ladder().longest_way_back()})
-      keep.way_back.push_back(state_.counters().step + 1 - margin);
-  }
+  keep.way_back = state_.laws().ways_back(state_.counters().step);
   BALLAST_TRY(apply_retention(fs_, config_.typed.run, keep, true));
   return {};
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "libcore/guard/detector.h"
 #include "libcore/guard/ladder.h"
@@ -37,6 +38,9 @@ class Laws {
   bool guarded() const { return !ladder_.off(); }
   // Levels move for good: clipper and detector begin anew, as they do in a replay of the trace.
   void restart_statistics();
+  // Steps at or before which a recovery may want a state, when the next incident is found after
+  // `step`, or when a wait ends.
+  std::vector<int64_t> ways_back(int64_t step) const;
   // The clip strategy under a bound of the clipped norm (0: none); statistics go on where it does
   // not change its kind.
   Result<void> cap_clip(double cap);

@@ -2,13 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace ballast {
 namespace {
 
 Laws make_laws(const std::string& clip, const std::string& ladder) {
-  auto laws = Laws::make(clip, *Ladder::parse(ladder));
+  auto laws = Laws::make((*make_clipper(clip))->spec(), *Ladder::parse(ladder));
   EXPECT_TRUE(laws.ok());
   return std::move(*laws);
 }
@@ -95,6 +96,22 @@ TEST(Laws, StatesComeBackWithTheSameDecisions) {
   EXPECT_LT(a.clip.factor, 1);
   ASSERT_TRUE(other.load_clipper(nullptr).ok());
   EXPECT_NE(other.clip_state(), laws.clip_state());
+}
+
+TEST(Laws, AWayBackStaysForAnOnsetThatIsFoundLate) {
+  Laws laws = make_laws("fixed:1", "skip:5,rollback:30,stop");
+  const auto oldest = [&] { return std::ranges::min(laws.ways_back(200)); };
+  EXPECT_TRUE(make_laws("fixed:1", "off").ways_back(200).empty());
+  const int64_t persistent = laws.detector_settings().persistent_steps;
+  EXPECT_EQ(oldest(), 201 - (persistent - 1) - 30);
+  Alarm alarm;
+  alarm.onset = 100;
+  alarm.warning = 62;
+  laws.memory().wait.begin(alarm, 150);
+  EXPECT_EQ(oldest(), 61);
+  const std::vector<int64_t> ways = laws.ways_back(200);
+  for (const int64_t way : {201 - kLeadSteps, 201 - 30L, 100 - kLeadSteps, 100 - 30L})
+    EXPECT_TRUE(std::ranges::find(ways, way) != ways.end()) << way;
 }
 
 TEST(Laws, AnotherRunsJournalIsForgotten) {

@@ -22,8 +22,8 @@ TEST(StepLosses, SumsBySequenceWithoutMaskedRows) {
 
 TEST(StepLosses, TheHighestComeFirstAndWhatIsNotFiniteBeforeThem) {
   const double losses[] = {2, 5, std::nan(""), 5, 1, INFINITY};
-  EXPECT_THAT(highest(losses, 4), testing::ElementsAre(2, 5, 1, 3));
-  EXPECT_THAT(highest({losses, 2}, 8), testing::ElementsAre(1, 0));
+  EXPECT_THAT(highest(losses, 4), testing::ElementsAre(2u, 5u, 1u, 3u));
+  EXPECT_THAT(highest({losses, 2}, 8), testing::ElementsAre(1u, 0u));
 }
 
 }  // namespace

@@ -92,9 +92,8 @@ void add_data(Json& json, const RunConfig& config, const DataOrder& order) {
 // What a failure costs on average: the steps since the last checkpoint, and reading that.
 Json restart_json(const RunConfig& config, const MemoryPlan& memory, const ParamTable& table,
                   double step_s) {
-  const double lost = config.checkpoint_steps > 0
-                          ? static_cast<double>(config.checkpoint_steps) / 2
-                          : config.checkpoint_seconds / 2 / step_s;
+  const double lost = config.checkpoint_steps > 0 ? static_cast<double>(config.checkpoint_steps) / 2
+                                                  : config.checkpoint_seconds / 2 / step_s;
   const int64_t bytes = table.parameters * 4 * (memory.averages / memory.weights + 1) +
                         table.parameters * 4 * (config.optimizer.has_slow_moment() ? 3 : 2);
   return {{"checkpoint_bytes", bytes}, {"steps_lost", lost}, {"seconds_lost", lost * step_s}};

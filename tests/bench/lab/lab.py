@@ -63,8 +63,7 @@ class Lab:
         tokenizer, shard = os.path.join(data, "tokenizer.json"), os.path.join(data, "train")
         self.tool("tokshard", "vocab", "-q", "-f", "--size", str(self.scale["vocab"]), self.docs, "-o", tokenizer)
         planted = canaries.plant(self.docs, data)
-        self.tool("tokshard", "encode", "-q", "-f", "--tokenizer", tokenizer, self.docs, planted, "-o",
-                  os.path.join(data, "canaries"))
+        self.tool("tokshard", "encode", "-q", "-f", "--tokenizer", tokenizer, planted, "-o", os.path.join(data, "planted"))
         self.tool("tokshard", "encode", "-q", "-f", "--holdout", "5%", "--tokenizer", tokenizer, self.docs, "-o", shard)
 
     def model(self, cell):
@@ -90,13 +89,16 @@ class Lab:
         s = dict(self.scale, **cell.shape)
         data = os.path.join(self.out, "data")
         steps = cell.steps or s["steps"]
-        flags = {"data": os.path.join(data, cell.data), "tokenizer": os.path.join(data, "tokenizer.json"), "val": os.path.join(data, "train-holdout"),
+        flags = {"tokenizer": os.path.join(data, "tokenizer.json"), "val": os.path.join(data, "train-holdout"),
                  "run": os.path.join(self.folder(cell), "run"), "steps": str(steps), "batch-tokens": str(s["batch"]),
                  "seq-len": str(s["seq"]), "micro-batch": str(s["micro"]), "seed": str(cell.seed), "guard": "off",
                  "ckpt-every": "5m", "keep": "last=1", "val-tokens": "131072",
                  "schedule": "cosine:warmup=5%,final=0.1"}
         flags.update(cell.flags)
-        return [word for key, value in flags.items() for word in ("--" + key, value)]
+        words = [word for key, value in flags.items() for word in ("--" + key, value)]
+        # Half of what a run with planted texts sees is planted.
+        sources = ["train=1", "planted=1"] if cell.data == "canaries" else ["train"]
+        return words + [word for source in sources for word in ("--data", os.path.join(data, source))]
 
     def run_cell(self, cell):
         """"" when there is a result; otherwise why there is none."""

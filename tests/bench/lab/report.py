@@ -220,7 +220,7 @@ def write(lab, grids):
                 continue
             lines += table(grid, found, measure)
         only_norms = grid.measures == ("norms",)
-        if grid.column == "lr" and not only_norms:
+        if grid.column == "lr" and len(axis(grid, "lr")) > 2 and not only_norms:
             lines += learning_rate_facts(grid, found)
         lines += tokens_to_equal_loss(grid, found) + norm_growth(grid, found) + recall(grid, found)
         picture = None if only_norms else plot(lab, name, grid, found)

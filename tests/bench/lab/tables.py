@@ -11,7 +11,7 @@ class Cell:
     shape: dict = dataclasses.field(default_factory=dict)  # differs from the scale
     steps: int = 0
     seed: int = 1
-    data: str = "train"  # or "canaries": with texts planted 1 to 64 times
+    data: str = "train"  # or "canaries": half of it texts planted 1 to 64 times
 
 
 @dataclasses.dataclass
@@ -140,7 +140,7 @@ def ademamix(scale):
 
 def goldfish(scale):
     specs = {"off": {}, "k=4": {"goldfish": "k=4,h=13"}, "k=50": {"goldfish": "k=50,h=50"}}
-    cells = [cell("goldfish", {"goldfish": name, "lr": 3e-3}, seed, data="canaries",
+    cells = [cell("planted", {"goldfish": name, "lr": 3e-3}, seed, data="canaries", steps=2 * scale["steps"],
                   flags={"clip": "fixed:1.0", "lr": "0.003", **spec})
              for name, spec in specs.items() for seed in scale["seeds"]]
     return Grid("Goldfish loss: what is given back word for word (Hans et al., Apertus)", "goldfish", "lr", cells,

@@ -89,7 +89,7 @@ def learning_rate_facts(grid, found):
     lines = [f"| {grid.row} | highest rate within 0.5 nats of the best | {compared}best loss | sensitivity to the rate, nats |",
              "|---" * (5 if reference else 4) + "|"]
     for row, (highest, best, sensitivity) in facts.items():
-        ratio = f"{highest / reference:g} | " if reference else ""
+        ratio = f"{highest / reference:.3g} | " if reference else ""
         lines.append(f"| {label(row)} | {highest:g} | {ratio}{best:.3f} | {sensitivity:.3f} |")
     return lines + [""]
 
@@ -191,7 +191,7 @@ def plot(lab, name, grid, found):
     if not blocks:
         return None
     path = os.path.join(lab.out, f"{name}.svg")
-    series = ", ".join(f"$d index {i} with linespoints lw 2 title \"{t}\"" for i, t in enumerate(titles))
+    series = ", ".join(f"$d index {i} with linespoints lw 2 dt {1 + i // 8} title \"{t}\"" for i, t in enumerate(titles))
     script = (f"$d << EOD\n" + "\n\n\n".join(blocks) + "\nEOD\n"
               f"set terminal svg size 800,480 dynamic background rgb 'white' font 'sans,13' noenhanced\nset output '{path}'\n"
               f"set logscale x\nset xlabel '{grid.column}'\nset ylabel 'final training loss (initial where diverged)'\n"

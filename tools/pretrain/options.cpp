@@ -52,7 +52,6 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
       ->group("Optimisation");
   app.add_option("--z-loss", o.z_loss, "coefficient of the z-loss (0: none)")
       ->group("Optimisation");
-
   app.add_option("--goldfish", o.goldfish, "k=50,h=50[,mode=...]: labels that are never learnt")
       ->group("Optimisation");
   app.add_option("--swa", o.swa, "window=500,every=5: also keep the mean of the weights")

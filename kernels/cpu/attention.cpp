@@ -53,19 +53,45 @@ struct Padded {
   static int64_t round_up(int64_t n) { return (n + lanes() - 1) / lanes() * lanes(); }
 };
 
-// (seq, head_dim) columns to (head_dim, padded seq), 16 rows at a time so that their lines stay
-// near.
+// kQuad rows of `from` over whole vectors of columns: `quads` gets the kQuad values of each column
+// side by side.
+constexpr int64_t kQuad = 4;
+
+HWY_INLINE void interleave_quad(float* quads, const float* from, int64_t stride, int64_t cols) {
+  const Floats d;
+  for (int64_t i = 0; i < cols; i += lanes()) {
+    const float* x = from + i;
+    hn::StoreInterleaved4(hn::LoadU(d, x), hn::LoadU(d, x + stride), hn::LoadU(d, x + 2 * stride),
+                          hn::LoadU(d, x + 3 * stride), d, quads + kQuad * i);
+  }
+}
+
+// (seq, head_dim) columns to (head_dim, padded seq), kRows rows at a time: a line of `to` is
+// written at once.
 void pack_transposed(float* to, const float* from, int64_t stride, const AttentionShape& s,
                      int64_t padded_seq) {
-  constexpr int64_t kRows = 16;
-  int64_t t = 0;
-  for (; t + kRows <= s.seq; t += kRows) {
-    for (int64_t i = 0; i < s.head_dim; ++i) {
-      for (int64_t r = 0; r < kRows; ++r) to[i * padded_seq + t + r] = from[(t + r) * stride + i];
+  constexpr int64_t kRows = 16, kCols = 64;  // kCols: of an interleaved part, whole vectors
+  const hn::CappedTag<float, kQuad> quad;
+  HWY_ALIGN float quads[kRows / kQuad][kQuad * kCols];
+  const int64_t fast_cols = s.head_dim / lanes() * lanes(), fast_rows = s.seq / kRows * kRows;
+  for (int64_t t = 0; t < fast_rows; t += kRows) {
+    for (int64_t i = 0; i < fast_cols; i += kCols) {
+      const int64_t cols = std::min(kCols, fast_cols - i);
+      for (int64_t g = 0; g < kRows / kQuad; ++g) {
+        interleave_quad(quads[g], from + (t + g * kQuad) * stride + i, stride, cols);
+      }
+      for (int64_t c = 0; c < cols; ++c) {
+        for (int64_t g = 0; g < kRows / kQuad; ++g) {
+          hn::StoreU(hn::LoadU(quad, quads[g] + kQuad * c), quad,
+                     to + (i + c) * padded_seq + t + g * kQuad);
+        }
+      }
     }
   }
   for (int64_t i = 0; i < s.head_dim; ++i) {
-    for (int64_t r = t; r < s.seq; ++r) to[i * padded_seq + r] = from[r * stride + i];
+    for (int64_t r = i < fast_cols ? fast_rows : 0; r < s.seq; ++r) {
+      to[i * padded_seq + r] = from[r * stride + i];
+    }
     std::fill(to + i * padded_seq + s.seq, to + (i + 1) * padded_seq, 0.0f);
   }
 }

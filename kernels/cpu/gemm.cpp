@@ -22,8 +22,7 @@ GemmTiling tiling_of(const Tensor& d, const Tensor& a, const Tensor& b,
   BALLAST_CHECK((options.transpose_a ? a.cols : a.rows) == m);
   BALLAST_CHECK((options.transpose_b ? b.cols : b.rows) == k);
   BALLAST_CHECK((options.transpose_b ? b.rows : b.cols) == n);
-  return {m, n, k, (m + GemmTiling::kRows - 1) / GemmTiling::kRows,
-          (n + GemmTiling::kCols - 1) / GemmTiling::kCols};
+  return {m, n, k};
 }
 
 const float* at_column(const Tensor& b, bool transpose_b, int64_t column) {
@@ -93,7 +92,7 @@ void CpuBackend::gemm(const Tensor& d, const Tensor& a, const Tensor& b,
   const bool copy_c = options.c != nullptr && options.beta != 0 && options.c->data != d.data;
   pool_.parallel_for(t.row_tiles * t.col_tiles, 1, [&](int64_t tile, int64_t) {
     const int64_t i = tile / t.col_tiles, j = tile % t.col_tiles;
-    const int64_t row = i * GemmTiling::kRows, col = j * GemmTiling::kCols;
+    const int64_t row = i * t.tile_rows, col = j * GemmTiling::kCols;
     if (copy_c) copy_tile(d, *options.c, row, col, t.rows(i), t.cols(j));
     const GemmPrimitive& shape = *shapes[i == last_row ? 1 : 0][j == last_col ? 1 : 0];
     const float* b_tile =

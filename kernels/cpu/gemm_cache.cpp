@@ -41,6 +41,8 @@ dnnl::memory wrap(const dnnl::memory::desc& desc, const float* data) {
   return {desc, cpu_engine(), const_cast<float*>(data)};  // inputs are only read
 }
 
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 // oneDNN starts OpenMP threads unless told, in each thread, not to.
 void one_thread() { ::omp_set_num_threads(1); }
 
@@ -55,6 +57,14 @@ auto guarded(const char* what, const GemmTile& t, const Function& function) {
 }
 
 }  // namespace
+
+GemmTiling::GemmTiling(int64_t rows, int64_t cols, int64_t depth) : m(rows), n(cols), k(depth) {
+  constexpr int64_t kVector = 16;  // a tile ends with a whole vector of floats where it can
+  const int64_t least = divide_up(m, kRows), wanted = least > 1 ? (least + 1) / 2 * 2 : 1;
+  tile_rows = divide_up(divide_up(m, wanted), kVector) * kVector;
+  row_tiles = divide_up(m, tile_rows);
+  col_tiles = divide_up(n, kCols);
+}
 
 struct GemmPrimitive::State {
   GemmTile tile;

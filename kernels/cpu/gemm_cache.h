@@ -46,12 +46,14 @@ struct PackedWeight {
   std::vector<std::shared_ptr<void>> tiles;
 };
 
-// How D is cut. Fixed, so that bits do not depend on threads: larger tiles leave threads idle,
-// smaller ones repack A and B too often.
+// How D is cut: column tiles of kCols and, when there is more than one, an even number of row tiles
+// of at most kRows. Fixed by the shape alone, so that bits do not depend on threads: larger tiles
+// leave threads idle, smaller ones repack A and B too often.
 struct GemmTiling {
   static constexpr int64_t kRows = 256, kCols = 512;
-  int64_t m, n, k, row_tiles, col_tiles;
-  int64_t rows(int64_t i) const { return std::min(kRows, m - i * kRows); }
+  int64_t m, n, k, tile_rows, row_tiles, col_tiles;
+  GemmTiling(int64_t rows, int64_t cols, int64_t depth);
+  int64_t rows(int64_t i) const { return std::min(tile_rows, m - i * tile_rows); }
   int64_t cols(int64_t j) const { return std::min(kCols, n - j * kCols); }
 };
 

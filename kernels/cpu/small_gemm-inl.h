@@ -26,13 +26,14 @@ struct SmallGemm {
   bool accumulate;
 };
 
-// Register tile: kTileM rows of kTileN vectors. 32 registers hold 6 x 4 sums, 16 hold 6 x 2.
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
-constexpr int kTileN = 4;
-#else
+// Register tile: kTileM rows of kTileN vectors. 32 registers could hold 6 x 4 sums, but blocks of
+// 32 rows and keys are whole tiles of 8 x 2; 16 registers hold 6 x 2.
 constexpr int kTileN = 2;
-#endif
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
+constexpr int kTileM = 8;
+#else
 constexpr int kTileM = 6;
+#endif
 
 template <int kM, int kN>
 HWY_INLINE void small_gemm_tile(const SmallGemm& g, int64_t i, int64_t j) {
@@ -67,6 +68,10 @@ HWY_NOINLINE void small_gemm_columns(const SmallGemm& g, int64_t j) {
   int64_t i = 0;
   for (; i + kTileM <= g.m; i += kTileM) small_gemm_tile<kTileM, kN>(g, i, j);
   switch (g.m - i) {
+    case 7:
+      return small_gemm_tile<7, kN>(g, i, j);
+    case 6:
+      return small_gemm_tile<6, kN>(g, i, j);
     case 5:
       return small_gemm_tile<5, kN>(g, i, j);
     case 4:
@@ -86,7 +91,6 @@ HWY_INLINE void small_gemm(const SmallGemm& g) {
   const int64_t w = lanes();
   int64_t j = 0;
   for (; j + kTileN * w <= g.n; j += kTileN * w) small_gemm_columns<kTileN>(g, j);
-  for (; kTileN > 2 && j + 2 * w <= g.n; j += 2 * w) small_gemm_columns<2>(g, j);
   for (; j + w <= g.n; j += w) small_gemm_columns<1>(g, j);
 }
 

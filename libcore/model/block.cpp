@@ -65,7 +65,9 @@ struct Taker {
   int64_t rows;
   bool pre() const { return c.switches.placement == NormPlacement::pre; }
 
-  Tensor activations(int64_t cols) const { return arena.take(types.activation, rows, cols); }
+  Tensor activations(int64_t cols) const {
+    return arena.take_activations(types.activation, rows, cols);
+  }
   NormStats stats(int64_t groups) const {
     const bool layer = c.switches.norm == NormKind::layer;
     const Tensor rstd = arena.take(types.statistic, 1, rows * groups);

@@ -31,16 +31,16 @@ Model::Model(Backend& backend, Arena& arena, const ModelConfig& config, const Pa
   const int64_t kept = shape.training ? config.num_hidden_layers : 2;
   for (int64_t i = 0; i < kept; ++i)
     saved_.push_back(take_saved(arena, shared, config, types_, rows_, level));
-  x_last_ = arena.take(types_.activation, rows_, config.hidden_size);
-  y_last_ = arena.take(types_.activation, rows_, config.hidden_size);
+  x_last_ = arena.take_activations(types_.activation, rows_, config.hidden_size);
+  y_last_ = arena.take_activations(types_.activation, rows_, config.hidden_size);
   last_.rstd = arena.take(types_.statistic, 1, rows_);
   if (config.switches.norm == NormKind::layer) last_.mean = arena.take(types_.statistic, 1, rows_);
-  logits_ = arena.take(types_.activation, chunk_rows_, config.padded_vocab());
+  logits_ = arena.take_activations(types_.activation, chunk_rows_, config.padded_vocab());
   cos_ = arena.take(types_.statistic, shape.seq_len, config.head_dim / 2);
   sin_ = arena.take(types_.statistic, shape.seq_len, config.head_dim / 2);
   if (shape.training) {
     scratch_ = take_scratch(arena, config, types_, rows_);
-    dx_ = arena.take(types_.activation, rows_, config.hidden_size);
+    dx_ = arena.take_activations(types_.activation, rows_, config.hidden_size);
   }
   max_logit_ = arena.take(types_.statistic, 1, config.num_attention_heads);
   if (config.switches.sigma_reparam) sigma_.emplace(arena, config, table, types_, shape.training);

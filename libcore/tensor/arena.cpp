@@ -23,4 +23,11 @@ Tensor Arena::take(Dtype dtype, int64_t rows, int64_t cols) {
   return make_tensor(data, dtype, rows, cols);
 }
 
+Tensor Arena::take_activations(Dtype dtype, int64_t rows, int64_t cols) {
+  constexpr int64_t kPage = 4096, kLine = 64;
+  const bool apart = rows > 1 && cols * bytes_of(dtype) % kPage == 0;
+  const int64_t stride = apart ? cols + kLine / bytes_of(dtype) : cols;
+  return cols_of(take(dtype, rows, stride), 0, cols);
+}
+
 }  // namespace ballast

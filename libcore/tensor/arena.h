@@ -19,6 +19,9 @@ class Arena {
 
   // The next tensor, 256-byte aligned; data is null while counting.
   Tensor take(Dtype dtype, int64_t rows, int64_t cols);
+  // The same with rows moved apart where one would begin a multiple of a page after the last:
+  // products that read down such columns would find them all in the same sets of the cache.
+  Tensor take_activations(Dtype dtype, int64_t rows, int64_t cols);
   int64_t mark() const { return used_; }
   void rewind(int64_t mark) { used_ = mark; }  // what was taken since may be overwritten
   int64_t peak_bytes() const { return peak_; }

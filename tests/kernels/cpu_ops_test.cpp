@@ -94,8 +94,9 @@ TEST_F(CpuOps, GemmInAllLayoutsAndFactors) {
   struct Case {
     int64_t m, n, k;
   };
-  for (const Case& s : {Case{1, 1, 1}, Case{3, 5, 7}, Case{17, 33, 65}, Case{255, 129, 16},
-                        Case{257, 513, 31}, Case{64, 48, 2000}}) {
+  for (const Case& s :
+       {Case{1, 1, 1}, Case{3, 5, 7}, Case{17, 33, 65}, Case{255, 129, 16}, Case{257, 513, 31},
+        Case{700, 40, 19}, Case{1100, 8, 3}, Case{64, 48, 2000}}) {
     for (const int layout : {0, 1, 2, 3}) {
       for (const float beta : {0.0f, 1.0f, 0.5f}) {
         const bool ta = (layout & 1) != 0, tb = (layout & 2) != 0;

@@ -53,6 +53,13 @@ ballast_require_header(nlohmann nlohmann/json.hpp nlohmann-json3-dev)
 ballast_require_header(toml toml++/toml.h libtomlplusplus-dev)
 ballast_require_library(dnnl dnnl.hpp dnnl libdnnl-dev)
 
+if(BALLAST_CUDA_EMULATION)
+  find_package(Boost 1.74 COMPONENTS context)
+  if(NOT TARGET Boost::context)
+    message(FATAL_ERROR "Boost.Context is missing: install the Debian package libboost-context-dev, or set BALLAST_CUDA_EMULATION=OFF")
+  endif()
+endif()
+
 # Optional: features that `--version` lists as absent.
 find_package(MPI QUIET COMPONENTS CXX)
 find_package(CUDAToolkit QUIET)

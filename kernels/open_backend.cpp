@@ -23,12 +23,12 @@ Result<std::unique_ptr<Backend>> open_backend(const std::string& device,
     return usage_error("device is not available", device,
                        "this build has no cuda backend; --device cpu runs");
   }
-  if (device != "cpu" && device != "auto") {
-    return usage_error("unknown device", device, "one of auto, cpu, cuda, cuda:N");
+  if (device != "cpu" && device != "auto" && device != "emu") {
+    return usage_error("unknown device", device, "one of auto, cpu, cuda, cuda:N, emu");
   }
   quiet_openmp();
   const auto open = reinterpret_cast<OpenBackendFunction>(
-      BALLAST_TRY(load_plugin_symbol("cpu", kOpenBackendSymbol)));
+      BALLAST_TRY(load_plugin_symbol(device == "emu" ? "emu" : "cpu", kOpenBackendSymbol)));
   std::string error;
   std::unique_ptr<Backend> backend(open(&options, &error));
   if (backend == nullptr) {
@@ -41,9 +41,13 @@ std::vector<std::pair<std::string, std::string>> compiled_features() {
   const auto presence = [](const char* plugin) {
     return std::string(plugin_present(plugin) ? "present" : "absent");
   };
-  return {{"cpu backend", presence("cpu")},   {"cuda backend", "absent"},
-          {"self transport", "present"},      {"tcp transport", "present"},
-          {"mpi transport", presence("mpi")}, {"nccl transport", "absent"}};
+  return {{"cpu backend", presence("cpu")},
+          {"cuda backend", "absent"},
+          {"emulated cuda backend", presence("emu")},
+          {"self transport", "present"},
+          {"tcp transport", "present"},
+          {"mpi transport", presence("mpi")},
+          {"nccl transport", "absent"}};
 }
 
 }  // namespace ballast

@@ -17,11 +17,13 @@
 namespace ballast {
 
 struct BackendOptions {
-  int threads = 0;  // host threads; 0: cores / local ranks
-  int device = 0;   // index for cuda
+  int threads = 0;             // host threads; 0: cores / local ranks
+  int device = 0;              // index for cuda
+  Dtype compute = Dtype::f32;  // of activations; bf16 where the device has it
 };
 
-// "auto" (cuda when a device is there, else cpu), "cpu", "cuda", "cuda:N".
+// "auto" (cuda when a device is there, else cpu), "cpu", "cuda", "cuda:N"; "emu": the kernels of
+// cuda on the host, slow and for checks.
 Result<std::unique_ptr<Backend>> open_backend(const std::string& device,
                                               const BackendOptions& options);
 

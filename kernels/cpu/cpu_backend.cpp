@@ -83,6 +83,10 @@ int64_t chunk_of(int64_t rows, int64_t cols) {
 
 extern "C" ballast::Backend* ballast_open_backend(const ballast::BackendOptions* options,
                                                   std::string* error) {
+  if (options->compute != ballast::Dtype::f32) {
+    *error = "computes in fp32 only";
+    return nullptr;
+  }
   try {
     return new ballast::CpuBackend(options->threads);
   } catch (const std::exception& failure) {

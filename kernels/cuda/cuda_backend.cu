@@ -1,0 +1,80 @@
+#include "kernels/cuda/cuda_backend.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "kernels/open_backend.h"
+
+namespace ballast {
+
+CudaBackend::CudaBackend(int device, int threads, Dtype compute)
+    : pool_(threads), runtime_(device, pool_), compute_(compute), gemm_(runtime_) {
+  BALLAST_CHECK(compute == Dtype::bf16 || compute == Dtype::f32);
+}
+
+CudaBackend::~CudaBackend() {
+  if (workspace_ != nullptr) runtime_.release(workspace_);
+}
+
+std::string CudaBackend::description() const {
+  return fmt::format("{}; {}; {}", runtime_.description(), gemm_.description(),
+                     compute_ == Dtype::bf16 ? "bf16" : "fp32");
+}
+
+void* CudaBackend::allocate(int64_t bytes, bool) { return runtime_.allocate(bytes); }
+void CudaBackend::release(void* data) { runtime_.release(data); }
+void CudaBackend::copy_in(void* device, const void* host, int64_t bytes, StreamId stream) {
+  runtime_.copy_in(device, host, bytes, stream);
+}
+void CudaBackend::copy_out(void* host, const void* device, int64_t bytes, StreamId stream) {
+  runtime_.copy_out(host, device, bytes, stream);
+}
+void CudaBackend::zero(void* device, int64_t bytes) {
+  runtime_.zero(device, bytes, StreamId::compute);
+}
+
+void* CudaBackend::workspace(int64_t bytes) {
+  if (bytes > workspace_bytes_) {
+    runtime_.synchronize(runtime_.record(StreamId::compute));
+    if (workspace_ != nullptr) runtime_.release(workspace_);
+    workspace_ = nullptr;
+    workspace_ = runtime_.allocate(bytes);
+    workspace_bytes_ = bytes;
+  }
+  return workspace_;
+}
+
+namespace {
+
+constexpr int kThreads = 128;
+
+__global__ void __launch_bounds__(kThreads)
+    add_partials_kernel(float* sum, const float* partials, int64_t count, int64_t cols) {
+  const int64_t col = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (col >= cols) return;
+  float total = sum[col];
+  for (int64_t i = 0; i < count; ++i) total += partials[i * cols + col];
+  sum[col] = total;
+}
+
+}  // namespace
+
+void CudaBackend::add_partials(const Tensor& sum, const float* partials, int64_t count) {
+  BALLAST_CHECK(sum.rows == 1 && sum.dtype == Dtype::f32);
+  launch(compute_stream(), "add_partials", add_partials_kernel,
+         {.x = blocks_for(sum.cols, kThreads), .threads = kThreads}, sum.as<float>(), partials,
+         count, sum.cols);
+}
+
+}  // namespace ballast
+
+extern "C" ballast::Backend* ballast_open_backend(const ballast::BackendOptions* options,
+                                                  std::string* error) {
+  try {
+    return new ballast::CudaBackend(options->device, options->threads, options->compute);
+  } catch (const std::exception& failure) {
+    *error = failure.what();
+    return nullptr;
+  }
+}

@@ -1,0 +1,38 @@
+#include "kernels/cuda/cuda_backend.h"
+#include "libcore/base/device_error.h"
+
+namespace ballast {
+
+void CudaBackend::qk_norm_rope(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                               const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                               const Tensor&, const AttentionShape&, float) {
+  throw DeviceError("qk_norm_rope is missing");
+}
+void CudaBackend::qk_norm_rope_bwd(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                   const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                   const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                   const AttentionShape&) {
+  throw DeviceError("qk_norm_rope_bwd is missing");
+}
+void CudaBackend::xielu(const Tensor&, const Tensor&, const Tensor&) {
+  throw DeviceError("xielu is missing");
+}
+void CudaBackend::xielu_bwd(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                            const Tensor&) {
+  throw DeviceError("xielu_bwd is missing");
+}
+void CudaBackend::activation(const Tensor&, const Tensor&, Activation) {
+  throw DeviceError("activation is missing");
+}
+void CudaBackend::activation_bwd(const Tensor&, const Tensor&, const Tensor&, Activation) {
+  throw DeviceError("activation_bwd is missing");
+}
+void CudaBackend::scale_channels(const Tensor&, const Tensor&, const Tensor&) {
+  throw DeviceError("scale_channels is missing");
+}
+void CudaBackend::scale_channels_bwd(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                     const Tensor&) {
+  throw DeviceError("scale_channels_bwd is missing");
+}
+
+}  // namespace ballast

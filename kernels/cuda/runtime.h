@@ -1,0 +1,56 @@
+// One device as CudaBackend needs it: memory, streams, events. runtime.cu is the CUDA runtime,
+// emu/runtime.cpp the host. All calls throw DeviceError.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "libcore/base/thread_pool.h"
+#include "libcore/tensor/backend.h"
+
+namespace ballast {
+
+// Where kernels are queued.
+class Stream {
+ public:
+  Stream(void* handle, ThreadPool* pool) : handle_(handle), pool_(pool) {}
+  void* handle() const { return handle_; }
+  ThreadPool& pool() const { return *pool_; }  // of the emulation
+  void launch(const char* name, const void* kernel, int64_t x, unsigned y, unsigned z,
+              unsigned threads, size_t shared_bytes, void** arguments) const;
+
+ private:
+  void* handle_;
+  ThreadPool* pool_;
+};
+
+class Runtime {
+ public:
+  Runtime(int device, ThreadPool& pool);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  std::string name() const;         // "cuda:0", "emu"
+  std::string description() const;  // device and versions
+  // 256-byte aligned. The emulation gives every allocation a heap block of exactly its size, filled
+  // with the pattern of its settings.
+  void* allocate(int64_t bytes);
+  void release(void* data);
+  void copy_in(void* device, const void* host, int64_t bytes, StreamId stream);
+  void copy_out(void* host, const void* device, int64_t bytes, StreamId stream);
+  void zero(void* device, int64_t bytes, StreamId stream);
+
+  EventId record(StreamId stream);
+  void wait(StreamId stream, EventId event);
+  void synchronize(EventId event);
+  const Stream& stream(StreamId id) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ballast

@@ -1,19 +1,22 @@
 # Target helpers. Sources are globbed with CONFIGURE_DEPENDS: a new file in a folder needs no edit here.
 add_library(ballast_flags INTERFACE)
 # g++ 12 at -O3 takes inlined std::string concatenation for an overlapping copy (GCC bug 105651).
-target_compile_options(ballast_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+target_compile_options(ballast_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>)
 target_compile_options(ballast_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off
-  $<$<BOOL:${BALLAST_WERROR}>:-Werror>)
+  $<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off
+  $<$<BOOL:${BALLAST_WERROR}>:-Werror>>)
+target_compile_options(ballast_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall>)
 target_include_directories(ballast_flags INTERFACE ${CMAKE_SOURCE_DIR})
 if(BALLAST_SANITIZE)
-  target_compile_options(ballast_flags INTERFACE -fsanitize=${BALLAST_SANITIZE} -fno-omit-frame-pointer -g)
+  target_compile_options(ballast_flags INTERFACE
+    $<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-fsanitize=${BALLAST_SANITIZE} -fno-omit-frame-pointer -g>)
   target_link_options(ballast_flags INTERFACE -fsanitize=${BALLAST_SANITIZE})
 endif()
 
 find_program(BALLAST_CCACHE ccache)
 if(BALLAST_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${BALLAST_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${BALLAST_CCACHE})
 endif()
 
 # ballast_library(NAME [LIBS ...]): static library ballast_NAME from libcore/NAME/**.cpp.

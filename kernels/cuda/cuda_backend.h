@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "kernels/cuda/gemm_engine.h"
-#include "kernels/cuda/launch.h"
 #include "kernels/cuda/runtime.h"
 #include "libcore/base/thread_pool.h"
 #include "libcore/tensor/backend.h"

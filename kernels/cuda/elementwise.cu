@@ -1,5 +1,6 @@
 // add, scale, cast: one pass in whole vectors where rows allow it.
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/launch.h"
 
 namespace ballast {
 

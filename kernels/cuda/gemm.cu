@@ -1,5 +1,6 @@
 // The matrix products: which copy of a weight they read, then GemmEngine. gemv in fixed order.
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/launch.h"
 
 namespace ballast {
 

@@ -2,6 +2,7 @@
 // gradient of the gain through partial sums of fixed ranges of runs. kernels/ref/norm.h has the
 // formulas.
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/launch.h"
 
 namespace ballast {
 

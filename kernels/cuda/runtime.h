@@ -1,4 +1,4 @@
-// One device as CudaBackend needs it: memory, streams, events. runtime.cu is the CUDA runtime,
+// One device as CudaBackend needs it: memory, streams, events. native/runtime.cpp is the CUDA runtime,
 // emu/runtime.cpp the host. All calls throw DeviceError.
 #pragma once
 

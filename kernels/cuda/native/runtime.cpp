@@ -1,0 +1,159 @@
+// The CUDA runtime behind Runtime and Stream.
+#include "kernels/cuda/runtime.h"
+
+#include <cuda_runtime.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <vector>
+
+#include "kernels/cuda/native/cuda_error.h"
+#include "libcore/base/device_error.h"
+
+namespace ballast {
+
+namespace {
+
+constexpr int kStreams = 3;
+constexpr uint64_t kEvents = 1024;  // of a stream, used in turn
+
+cudaStream_t stream_of(const Stream& stream) {
+  return static_cast<cudaStream_t>(stream.handle());
+}
+
+// The n-th event of a stream, n from 1: n * kStreams + stream.
+struct Place {
+  size_t stream;
+  uint64_t slot;
+  explicit Place(EventId event)
+      : stream(static_cast<size_t>(event % kStreams)), slot(event / kStreams % kEvents) {}
+};
+
+}  // namespace
+
+void check_cuda(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  throw DeviceError(fmt::format("cuda: {}: {} ({})", what, cudaGetErrorString(error),
+                                cudaGetErrorName(error)));
+}
+
+void Stream::launch(const char* name, const void* kernel, int64_t x, unsigned y, unsigned z,
+                    unsigned threads, size_t shared_bytes, void** arguments) const {
+  constexpr size_t kSharedByDefault = 48 * 1024;
+  if (shared_bytes > kSharedByDefault) {
+    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(shared_bytes)),
+               name);
+  }
+  check_cuda(cudaLaunchKernel(kernel, dim3(static_cast<unsigned>(x), y, z), dim3(threads), arguments,
+                              shared_bytes, stream_of(*this)),
+             name);
+}
+
+struct Runtime::State {
+  int device = 0;
+  cudaDeviceProp properties = {};
+  std::vector<Stream> streams;
+  std::array<std::array<cudaEvent_t, kEvents>, kStreams> events = {};
+  std::array<uint64_t, kStreams> recorded = {};
+};
+
+Runtime::Runtime(int device, ThreadPool& pool) : state_(std::make_unique<State>()) {
+  int devices = 0;
+  check_cuda(cudaGetDeviceCount(&devices), "looking for devices");
+  if (device >= devices) {
+    throw DeviceError(fmt::format("cuda: no device {}: this machine has {}", device, devices));
+  }
+  State& s = *state_;
+  s.device = device;
+  check_cuda(cudaSetDevice(device), "choosing the device");
+  check_cuda(cudaGetDeviceProperties(&s.properties, device), "asking for the device's properties");
+  for (int i = 0; i < kStreams; ++i) {
+    cudaStream_t stream = nullptr;
+    check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
+    s.streams.emplace_back(stream, &pool);
+  }
+}
+
+Runtime::~Runtime() {
+  for (const auto& events : state_->events) {
+    for (const cudaEvent_t event : events) {
+      if (event != nullptr) cudaEventDestroy(event);
+    }
+  }
+  for (const Stream& stream : state_->streams) cudaStreamDestroy(stream_of(stream));
+}
+
+std::string Runtime::name() const { return fmt::format("cuda:{}", state_->device); }
+
+std::string Runtime::description() const {
+  int driver = 0, runtime = 0;
+  check_cuda(cudaDriverGetVersion(&driver), "asking for the driver's version");
+  check_cuda(cudaRuntimeGetVersion(&runtime), "asking for the runtime's version");
+  const cudaDeviceProp& p = state_->properties;
+  return fmt::format("{}, sm_{}{}, {} multiprocessors, {:.0f} GiB; driver {}.{}, runtime {}.{}", p.name,
+                     p.major, p.minor, p.multiProcessorCount,
+                     static_cast<double>(p.totalGlobalMem) / 0x1p30, driver / 1000, driver % 1000 / 10,
+                     runtime / 1000, runtime % 1000 / 10);
+}
+
+void* Runtime::allocate(int64_t bytes) {
+  void* data = nullptr;
+  const cudaError_t error = cudaMalloc(&data, static_cast<size_t>(bytes));
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // it would be reported again by the next launch
+    size_t free = 0, total = 0;
+    cudaMemGetInfo(&free, &total);
+    throw DeviceError(fmt::format("{}: no memory for {} bytes: {} of {} are free", name(), bytes, free,
+                                  total));
+  }
+  check_cuda(error, "allocating");
+  return data;
+}
+
+void Runtime::release(void* data) { cudaFree(data); }
+
+void Runtime::copy_in(void* device, const void* host, int64_t bytes, StreamId id) {
+  check_cuda(cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice,
+                             stream_of(stream(id))),
+             "copying to the device");
+}
+
+void Runtime::copy_out(void* host, const void* device, int64_t bytes, StreamId id) {
+  check_cuda(cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost,
+                             stream_of(stream(id))),
+             "copying from the device");
+}
+
+void Runtime::zero(void* device, int64_t bytes, StreamId id) {
+  check_cuda(cudaMemsetAsync(device, 0, static_cast<size_t>(bytes), stream_of(stream(id))),
+             "zeroing memory");
+}
+
+EventId Runtime::record(StreamId id) {
+  const auto stream_index = static_cast<size_t>(id);
+  const EventId event = ++state_->recorded[stream_index] * kStreams + stream_index;
+  cudaEvent_t& slot = state_->events[stream_index][Place(event).slot];
+  if (slot == nullptr) {
+    check_cuda(cudaEventCreateWithFlags(&slot, cudaEventDisableTiming), "making an event");
+  }
+  check_cuda(cudaEventRecord(slot, stream_of(stream(id))), "recording an event");
+  return event;
+}
+
+void Runtime::wait(StreamId id, EventId event) {
+  if (event == 0) return;
+  const Place place(event);
+  check_cuda(cudaStreamWaitEvent(stream_of(stream(id)), state_->events[place.stream][place.slot]),
+             "waiting for an event");
+}
+
+void Runtime::synchronize(EventId event) {
+  if (event == 0) return;
+  const Place place(event);
+  check_cuda(cudaEventSynchronize(state_->events[place.stream][place.slot]), "waiting for the device");
+}
+
+const Stream& Runtime::stream(StreamId id) const { return state_->streams[static_cast<size_t>(id)]; }
+
+}  // namespace ballast

@@ -22,10 +22,14 @@ struct BackendOptions {
   Dtype compute = Dtype::f32;  // of activations; bf16 where the device has it
 };
 
-// "auto" (cuda when a device is there, else cpu), "cpu", "cuda", "cuda:N"; "emu": the kernels of
-// cuda on the host, slow and for checks.
+// "auto" (cuda:0 when a device is there, else cpu), "cpu", "cuda" (cuda:0), "cuda:N"; "emu": the
+// kernels of cuda on the host, slow and for checks.
 Result<std::unique_ptr<Backend>> open_backend(const std::string& device,
                                               const BackendOptions& options);
+
+// The type of activations for --precision: "fp32", "bf16", or "auto", which is bf16 on cuda and emu
+// and fp32 on cpu. Kind usage for what the device does not compute in. Opens nothing.
+Result<Dtype> compute_type(const std::string& device, const std::string& precision);
 
 // "auto": what launch_place() of kernels/launch.h says; or one of self, tcp, mpi, nccl. tcp and mpi
 // run in a thread of their own.

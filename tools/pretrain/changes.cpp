@@ -169,8 +169,8 @@ Result<void> apply_changes(TrainOptions& o) {
       o.*known->number = *number;
       continue;
     }
-    if (known->key == "precision" && value != "fp32")
-      return usage_error(fmt::format("--change: '{}' is not built", change), "", "fp32");
+    if (known->key == "precision" && value != "fp32" && value != "bf16")
+      return usage_error(fmt::format("--change: '{}' is not built", change), "", "fp32 or bf16");
     if (known->key == "tokens") o.steps.clear();
     if (known->key == "steps") o.tokens.clear();
     o.*known->text = value;

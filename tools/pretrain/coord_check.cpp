@@ -67,7 +67,9 @@ Result<int> coord_check(const Options& options, const CommonOptions& common) {
   if (settings.seq_len > model.max_position_embeddings)
     return usage_error(fmt::format("--seq-len is {}", settings.seq_len), "",
                        fmt::format("the model has {} positions", model.max_position_embeddings));
-  const auto backend = BALLAST_TRY(open_backend(options.device, {.threads = common.threads}));
+  const Dtype compute = BALLAST_TRY(compute_type(options.device, "auto"));
+  const auto backend =
+      BALLAST_TRY(open_backend(options.device, {.threads = common.threads, .compute = compute}));
   const auto points = BALLAST_TRY(measure_coordinates(*backend, model, settings));
   const std::vector<CoordSlope> slopes = coordinate_slopes(points, settings);
   const bool svg = common.output.ends_with(".svg"), png = common.output.ends_with(".png");
@@ -114,7 +116,8 @@ VerbRun add_coord_check(CLI::App& app, const CommonOptions& common) {
   app.add_option("--fail-on", o->fail_on, "exit 1 when a slope is steeper than this (0: never)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  choice_option(app.add_option("--device", o->device, "where to compute"), {"auto", "cpu", "cuda"});
+  choice_option(app.add_option("--device", o->device, "where to compute"),
+                {"auto", "cpu", "cuda", "emu"});
   return [o, &common] { return coord_check(*o, common); };
 }
 

@@ -15,7 +15,8 @@ Result<std::unique_ptr<Inference>> Inference::open(FileSystem& fs, const std::st
   const std::string& path = self->ref_.path;
   self->loaded_ = BALLAST_TRY(load_checkpoint_state(fs, path));
   self->table_ = make_param_table(self->loaded_.config);
-  self->backend_ = BALLAST_TRY(open_backend(device, {.threads = threads}));
+  const Dtype compute = BALLAST_TRY(compute_type(device, "auto"));
+  self->backend_ = BALLAST_TRY(open_backend(device, {.threads = threads, .compute = compute}));
   Backend& backend = *self->backend_;
   const int64_t bytes = self->table_.flat_size * static_cast<int64_t>(sizeof(float));
   std::vector<float> flat(static_cast<size_t>(self->table_.flat_size));

@@ -13,7 +13,7 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
       ->group("Model");
   choice_option(
       app.add_option("--precision", o.precision, "type of the arithmetic")->group("Model"),
-      {"fp32"});
+      {"auto", "fp32", "bf16"});
   choice_option(app.add_option("--recompute", o.recompute, "what the backward pass makes again")
                     ->group("Model"),
                 {"none", "norms", "block"});
@@ -97,7 +97,7 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--max-wall", o.max_wall, "stop with a checkpoint within this time (2h)")
       ->group("Run");
   choice_option(app.add_option("--device", o.device, "where to compute")->group("Run"),
-                {"auto", "cpu", "cuda"});
+                {"auto", "cpu", "cuda", "emu"});
 
   choice_option(app.add_option("--transport", o.transport, "how ranks talk; auto: as started")
                     ->group("Ranks"),

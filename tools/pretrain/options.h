@@ -30,7 +30,7 @@ struct TrainOptions {
   double z_loss = 0;
   std::string goldfish;
   std::string swa, ema;
-  std::string precision = "fp32";
+  std::string precision = "auto";
   std::string guard = "replay,skip:20,rollback:1000,stop";
   std::string inject;
   int64_t snapshot_every = 0;

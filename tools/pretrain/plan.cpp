@@ -227,7 +227,8 @@ Result<int> plan(const TrainOptions& options, const PlanOptions& extra,
   const auto link_rate = static_cast<double>(BALLAST_TRY(parse_count(extra.link_rate)));
   if (link_rate < 1) return usage_error("--link-rate is 0", "", "bytes per second");
   const ParamTable table = make_param_table(config.model);
-  const auto backend = BALLAST_TRY(open_backend(config.typed.device, {.threads = common.threads}));
+  const auto backend = BALLAST_TRY(
+      open_backend(config.typed.device, {.threads = common.threads, .compute = config.compute}));
   const BatchSource batches = BALLAST_TRY(BatchSource::make(config));
   const Json json = plan_json(config, table, *backend, batches, extra, link_rate);
   warn_outside_defaults(config);

@@ -39,9 +39,11 @@ int64_t snapshot_bytes(const RunConfig& config, const TrainBuffers& buffers) {
   return bytes * std::min<int64_t>(SnapshotRing::kKept, (config.total_steps - 1) / every);
 }
 
-// The CPU backend packs every prepared weight twice, for products with it and with its transpose.
+// The CPU backend packs every prepared weight twice, for products with it and with its transpose;
+// a backend that computes in bf16 keeps a copy.
 int64_t prepared_bytes(const Backend& backend, const StoredTensor& tensor) {
-  return backend.name() == "cpu" ? 2 * tensor.rows * tensor.cols * 4 : 0;
+  if (backend.name() == "cpu") return 2 * tensor.rows * tensor.cols * 4;
+  return backend.compute_dtype() == Dtype::bf16 ? tensor.rows * ((tensor.cols + 7) / 8 * 8) * 2 : 0;
 }
 
 // Seconds of the fastest of a few calls.
@@ -126,10 +128,11 @@ std::vector<CollectivePlan> plan_collectives(const RunConfig& config, const Para
 Rates measure_rates(Backend& backend) {
   constexpr int64_t kSize = 768, kLong = int64_t{4} << 20;
   Arena arena(backend, 3 * kSize * kSize * 4 + 2 * kLong * 4 + 2048);
-  const Tensor a = arena.take(Dtype::f32, kSize, kSize), b = arena.take(Dtype::f32, kSize, kSize);
-  const Tensor d = arena.take(Dtype::f32, kSize, kSize);
+  const Dtype type = backend.compute_dtype();
+  const Tensor a = arena.take(type, kSize, kSize), b = arena.take(type, kSize, kSize);
+  const Tensor d = arena.take(type, kSize, kSize);
   const Tensor x = arena.take(Dtype::f32, 1, kLong), y = arena.take(Dtype::f32, 1, kLong);
-  for (const Tensor& t : {a, b, x, y}) backend.zero(t.data, t.elements() * 4);
+  for (const Tensor& t : {a, b, x, y}) backend.zero(t.data, t.elements() * bytes_of(t.dtype));
   Rates rates;
   rates.flops_per_s = 2.0 * kSize * kSize * kSize /
                       best_seconds(backend, [&] { backend.gemm(d, a, b, {.transpose_b = true}); });

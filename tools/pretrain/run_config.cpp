@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/open_backend.h"
 #include "libcore/base/hash.h"
 #include "libcore/base/units.h"
 #include "libcore/data/batch.h"
@@ -238,6 +239,8 @@ Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, b
   c.data_seed = static_cast<uint64_t>(o.data_seed);
   BALLAST_TRY(resolve_methods(fs, o, c));
   c.z_loss = o.z_loss;
+  c.compute = BALLAST_TRY(compute_type(o.device, o.precision));
+  c.typed.precision = c.compute == Dtype::bf16 ? "bf16" : "fp32";
   c.recompute = o.recompute == "block"   ? Recompute::block
                 : o.recompute == "norms" ? Recompute::norms
                                          : Recompute::none;

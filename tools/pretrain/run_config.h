@@ -79,6 +79,7 @@ struct RunConfig {
   Ladder ladder;
   std::vector<Fault> faults;
   Recompute recompute = Recompute::none;
+  Dtype compute = Dtype::f32;  // of activations; typed.precision names it
   RetentionPolicy keep;
 
   int64_t total_tokens() const { return batches.tokens_before(total_steps); }

@@ -105,7 +105,8 @@ Result<int> train(const TrainOptions& options, const CommonOptions& common) {
   if (!config.ok() && place.size == 1) return config.take_error();
   Control::take_signals();
   const auto world =
-      BALLAST_TRY(World::open(fs, options.device, options.transport, common.threads));
+      BALLAST_TRY(World::open(fs, options.device, config.ok() ? config->compute : Dtype::f32,
+                              options.transport, common.threads));
   Error error;
   try {
     Result<int> outcome = train_over(*world, std::move(config), options, common);

@@ -41,14 +41,14 @@ bool speaks(int rank, const LostRank& lost) { return rank == 0 || lost.rank == 0
 World::World(FileSystem& fs, std::unique_ptr<Backend> backend, std::unique_ptr<Comm> comm)
     : disk_(fs), followers_files_(fs), backend_(std::move(backend)), comm_(std::move(comm)) {}
 
-Result<std::unique_ptr<World>> World::open(FileSystem& fs, const std::string& device,
+Result<std::unique_ptr<World>> World::open(FileSystem& fs, const std::string& device, Dtype compute,
                                            const std::string& transport, int threads) {
   const LaunchPlace place = BALLAST_TRY(launch_place());
   if (place.size > 1) set_message_rank(place.rank);
   std::optional<RendezvousSignals> signals(
       std::in_place, place.size > 1 ? "stopped while waiting for the other ranks" : "");
-  auto backend = BALLAST_TRY(
-      open_backend(device, {.threads = threads > 0 ? threads : default_threads(place)}));
+  auto backend = BALLAST_TRY(open_backend(
+      device, {.threads = threads > 0 ? threads : default_threads(place), .compute = compute}));
   auto comm = BALLAST_TRY(open_comm(transport, *backend));
   signals.reset();
   std::unique_ptr<World> world(new World(fs, std::move(backend), std::move(comm)));

@@ -25,7 +25,8 @@ class World {
   // Opens device and transport; waits for the other ranks. Messages carry the rank from here on.
   // From here on a lost rank ends this process too, with exit code 4.
   static Result<std::unique_ptr<World>> open(FileSystem& fs, const std::string& device,
-                                             const std::string& transport, int threads);
+                                             Dtype compute, const std::string& transport,
+                                             int threads);
 
   Backend& backend() const { return *backend_; }
   Comm& comm() const { return *comm_; }

@@ -1,21 +1,36 @@
 #!/usr/bin/env python3
-"""Training step of the same LLaMA in PyTorch on the CPU, eager and compiled, for comparison with `pretrain`.
+"""Training step of the same LLaMA in PyTorch, eager and compiled, for comparison with `pretrain`.
 
-    step_torch.py SHAPE STEPS [--compile]        SHAPE: demo-3m | llama-14m; prints median tokens/s and ms per step
+    step_torch.py SHAPE STEPS [--compile] [--device cpu|cuda] [--batch B] [--seq T]
 
-Same shape, batch, sequence length, loss and AdamW as `pretrain --model SHAPE --batch-tokens 2048 --seq-len 256
---micro-batch 8`: RMSNorm, rotary positions, grouped-query attention through scaled_dot_product_attention, SwiGLU, tied
-embeddings, fused AdamW, clipping by global norm. Threads follow OMP_NUM_THREADS.
+SHAPE: a key of SHAPES below; prints median tokens/s and ms per step. Same shape, batch, sequence length, loss and AdamW as
+`pretrain --model SHAPE --batch-tokens B*T --seq-len T --micro-batch B`: RMSNorm, rotary positions, grouped-query attention
+through scaled_dot_product_attention, SwiGLU, tied embeddings, fused AdamW, clipping by global norm. On the CPU in fp32,
+threads by OMP_NUM_THREADS; on a GPU with fp32 weights under bf16 autocast.
 """
+import argparse
 import statistics
-import sys
 import time
 
 import torch
 import torch.nn.functional as F
 
-SHAPES = {"demo-3m": (8192, 192, 512, 4, 6, 3), "llama-14m": (8192, 384, 1024, 6, 6, 6)}
-B, T = 8, 256
+# vocabulary, hidden, MLP, layers, heads, key-value heads
+SHAPES = {
+    "emu": (512, 128, 256, 2, 2, 2),
+    "demo-3m": (8192, 192, 512, 4, 6, 3),
+    "llama-14m": (8192, 384, 1024, 6, 6, 6),
+    "zclip-1b": (65536, 2048, 5440, 16, 16, 16),
+}
+parser = argparse.ArgumentParser()
+parser.add_argument("shape", choices=SHAPES)
+parser.add_argument("steps", type=int)
+parser.add_argument("--compile", action="store_true")
+parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+parser.add_argument("--batch", type=int, default=8)
+parser.add_argument("--seq", type=int, default=256)
+args = parser.parse_args()
+B, T = args.batch, args.seq
 
 
 class Block(torch.nn.Module):
@@ -65,23 +80,29 @@ class Model(torch.nn.Module):
 
 
 def main():
-    shape, steps = SHAPES[sys.argv[1]], int(sys.argv[2])
+    shape, device = SHAPES[args.shape], torch.device(args.device)
     torch.manual_seed(0)
-    model = Model(*shape)
-    run = torch.compile(model) if "--compile" in sys.argv else model
+    model = Model(*shape).to(device)
+    run = torch.compile(model) if args.compile else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     times = []
-    for _ in range(steps):
-        tokens = torch.randint(0, shape[0], (B, T + 1))
+    for _ in range(args.steps):
+        tokens = torch.randint(0, shape[0], (B, T + 1), device=device)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         start = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        run(tokens[:, :-1], tokens[:, 1:].contiguous()).backward()
+        with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+            loss = run(tokens[:, :-1], tokens[:, 1:].contiguous())
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     median = statistics.median(times[3:])
-    kind = "compiled" if "--compile" in sys.argv else "eager"
-    print(f"torch {torch.__version__} {kind} {sys.argv[1]}: {B * T / median:.0f} tokens/s, {median * 1e3:.1f} ms")
+    kind = "compiled" if args.compile else "eager"
+    print(f"torch {torch.__version__} {kind} {args.shape}: {B * T / median:.0f} tokens/s, {median * 1e3:.1f} ms")
 
 
 main()

@@ -20,7 +20,8 @@ struct DeviceCase {
   std::string device;
   Dtype type;  // of activations
 };
-// emu, and cuda where a device is present.
+// emu and cuda, each with f32 and bf16. A test of what this build or machine has not got is skipped
+// with the reason.
 std::vector<DeviceCase> device_cases();
 std::string name_of(const testing::TestParamInfo<DeviceCase>& info);
 
@@ -64,6 +65,7 @@ class DeviceOps : public testing::TestWithParam<DeviceCase> {
   // One element, odd ones, and ones around vectors, warps and blocks.
   static const std::vector<Shape>& shapes();
 
+  void SetUp() override;
   Backend& device();
   Dtype type() const { return GetParam().type; }
 

@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# The CUDA kernels train in the host emulation, as the CPU backend does: preset emu from the start, and single steps of
+# every kind of model from checkpoints that the CPU wrote. --version names a backend that this build has not got.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  source "$SRC/tests/support/training.bash"
+  make_lab
+  cat > config.json <<'JSON'
+{"model_type": "llama", "vocab_size": 512, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+ "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "tie_word_embeddings": true}
+JSON
+}
+setup() {
+  source "$SRC/tests/support/training.bash"
+  cd "$BATS_TEST_TMPDIR" || return 1
+  "$BIN/pretrain" --version | grep -q 'emulated cuda backend present' || skip "this build has no emulation (BALLAST_CUDA_EMULATION)"
+}
+
+# within BOUND A B: losses and norms of the same steps, relative; prints what is not.
+within() {
+  paste "$2" "$3" | awk -v bound="$1" '
+    function off(a, b) { return (a > b ? a - b : b - a) / (b > 0 ? b : 1) }
+    $1 != $4 { print "step " $1 " beside step " $4; bad = 1 }
+    off($2, $5) > bound || off($3, $6) > bound { print; bad = 1 }
+    { n++ }
+    END { exit bad || n == 0 }'
+}
+
+@test "preset emu: ten steps in fp32 with the losses of the cpu" {
+  local device
+  for device in cpu emu; do
+    "$BIN/pretrain" --model emu --data "$BATS_FILE_TMPDIR/lab/train" --device $device --precision fp32 --steps 10 \
+      --batch-tokens 256 --seq-len 64 --micro-batch 2 --lr 3e-3 --ckpt-every 10 --run $device -q
+    losses $device > $device.txt
+  done
+  [ "$(wc -l < emu.txt)" -eq 10 ]
+  within 1e-5 emu.txt cpu.txt
+  grep -q '"device":"CUDA kernels emulated on the host; plain matrix products; fp32"' emu/trace.jsonl
+}
+
+# Rounding an activation to bf16 moves it by at most 2^-9 of itself, each of the fifteen or so that stand between the
+# tokens and a logit independently: sqrt(15) * 2^-9 = 0.8 % of the logits, which begin at a loss of 6.2 with a spread
+# of about 1. After ten steps the losses may differ by that much, and the norms by a few times as much.
+@test "preset emu: ten steps in bf16 within what rounding explains" {
+  local precision
+  for precision in fp32 bf16; do
+    "$BIN/pretrain" --model emu --data "$BATS_FILE_TMPDIR/lab/train" --device emu --precision $precision --steps 10 \
+      --batch-tokens 128 --seq-len 64 --micro-batch 1 --lr 3e-3 --ckpt-every 10 --run $precision -q
+    losses $precision > $precision.txt
+  done
+  within 0.03 bf16.txt fp32.txt
+  ! cmp -s bf16.txt fp32.txt
+  grep -q '"precision":"bf16"' bf16/trace.jsonl
+}
+
+# single_steps NAME OPTION...: two steps on the cpu, then two more there and two more in the emulation.
+single_steps() {
+  local name=$1 lab=$BATS_FILE_TMPDIR/lab device
+  shift
+  local command=("$BIN/pretrain" --model "$lab/config.json" --data "$lab/train" --seq-len 32 --micro-batch 2
+    --batch-tokens 128 --steps 4 --lr 3e-3 --clip fixed:1.0 --ckpt-every 2 --keep all --precision fp32 -q "$@")
+  "${command[@]}" --device cpu --run "$name-cpu"
+  cp -r "$name-cpu" "$name-emu"
+  rm -r "$name-emu/ckpt/step-000000004"
+  echo step-000000002 > "$name-emu/ckpt/latest"
+  "${command[@]}" --device emu --run "$name-emu"
+  for device in cpu emu; do losses "$name-$device" > "$name-$device.txt"; done
+  within 1e-5 "$name-emu.txt" "$name-cpu.txt" || { echo "$name" >&2; return 1; }
+}
+
+@test "single steps from checkpoints of the cpu: every switch" {
+  source "$SRC/tests/support/resume_case.bash"
+  local i
+  for ((i = 0; i < ${#MATRIX_SWITCHES[@]}; i++)); do
+    single_steps "switches$i" --stability "${MATRIX_SWITCHES[i]}"
+  done
+}
+
+@test "single steps from checkpoints of the cpu: every optimizer" {
+  source "$SRC/tests/support/resume_case.bash"
+  local i
+  for ((i = 0; i < ${#MATRIX_OPTIMIZERS[@]}; i++)); do
+    single_steps "optimizer$i" --optimizer "${MATRIX_OPTIMIZERS[i]}" --z-loss 1e-4 --goldfish k=7,h=13
+  done
+}
+
+@test "the emulation resumes bit for bit" {
+  train --device emu --run whole --steps 4 --seq-len 32 --batch-tokens 128 --micro-batch 2 --ckpt-every 2 -j1
+  cp -r whole cut
+  rm -r cut/ckpt/step-000000004
+  echo step-000000002 > cut/ckpt/latest
+  train --device emu --run cut --steps 4 --seq-len 32 --batch-tokens 128 --micro-batch 2 --ckpt-every 2 -j2
+  cmp <(losses whole) <(losses cut)
+  cmp {whole,cut}/ckpt/step-000000004/model-00001-of-00001.safetensors
+}
+
+@test "what a device does not compute in is refused" {
+  run -2 --separate-stderr train --device cpu --precision bf16 --run refused --steps 2
+  [ "$stderr" = "pretrain: error: --precision bf16 (the cpu computes in fp32)" ]
+  [ ! -e refused ]
+}

@@ -21,12 +21,6 @@ void CudaBackend::xielu_bwd(const Tensor&, const Tensor&, const Tensor&, const T
                             const Tensor&) {
   throw DeviceError("xielu_bwd is missing");
 }
-void CudaBackend::activation(const Tensor&, const Tensor&, Activation) {
-  throw DeviceError("activation is missing");
-}
-void CudaBackend::activation_bwd(const Tensor&, const Tensor&, const Tensor&, Activation) {
-  throw DeviceError("activation_bwd is missing");
-}
 void CudaBackend::scale_channels(const Tensor&, const Tensor&, const Tensor&) {
   throw DeviceError("scale_channels is missing");
 }

@@ -21,12 +21,5 @@ void CudaBackend::xielu_bwd(const Tensor&, const Tensor&, const Tensor&, const T
                             const Tensor&) {
   throw DeviceError("xielu_bwd is missing");
 }
-void CudaBackend::scale_channels(const Tensor&, const Tensor&, const Tensor&) {
-  throw DeviceError("scale_channels is missing");
-}
-void CudaBackend::scale_channels_bwd(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                     const Tensor&) {
-  throw DeviceError("scale_channels_bwd is missing");
-}
 
 }  // namespace ballast

@@ -22,14 +22,17 @@ struct VectorPlace {
 
 inline constexpr int kRowsPerThread = 4;
 
+__host__ __device__ inline int64_t groups_of_rows(int64_t rows) {
+  return (rows + kRowsPerThread - 1) / kRowsPerThread;
+}
 // Threads that map_rows() needs for a matrix.
 template <int N>
 int64_t threads_of_map(const Tensor& t) {
-  return blocks_for(t.rows, kRowsPerThread) * (t.cols / N);
+  return groups_of_rows(t.rows) * (t.cols / N);
 }
 
 // y = function(x, i) in the rows of this thread, i being the element's place in its vector. `place`
-// counts groups of kRowsPerThread rows. All loads come before the first store, so that they overlap
+// counts groups_of_rows() as rows. All loads come before the first store, so that they overlap
 // though y may be x.
 template <int N, class T, class Function>
 __device__ __forceinline__ void map_rows(const DeviceMatrix<T>& y, const DeviceMatrix<const T>& x,

@@ -1,7 +1,6 @@
 // SwiGLU, GELU and squared ReLU, forward and backward: one vector a thread, nothing read twice. The
 // backward computes the activation's parts again, which is cheaper than reading them.
 // kernels/ref/activation.h has the formulas.
-#include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/row_vectors.h"
 
 namespace ballast {

@@ -14,12 +14,5 @@ void CudaBackend::qk_norm_rope_bwd(const Tensor&, const Tensor&, const Tensor&, 
                                    const AttentionShape&) {
   throw DeviceError("qk_norm_rope_bwd is missing");
 }
-void CudaBackend::xielu(const Tensor&, const Tensor&, const Tensor&) {
-  throw DeviceError("xielu is missing");
-}
-void CudaBackend::xielu_bwd(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                            const Tensor&) {
-  throw DeviceError("xielu_bwd is missing");
-}
 
 }  // namespace ballast

@@ -2,7 +2,7 @@
 // element alike. Element counts need 64 bits, a vector's place one division.
 #pragma once
 
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/cuda_backend.h"
 
 namespace ballast {
 
@@ -39,11 +39,14 @@ __device__ __forceinline__ void map_rows(const DeviceMatrix<T>& y, const DeviceM
                                          const VectorPlace<N>& place, const Function& function) {
   const int64_t first = place.row * kRowsPerThread;
   Vec<T, N> held[kRowsPerThread];
+  BALLAST_UNROLL
   for (int r = 0; r < kRowsPerThread; ++r) {
     if (first + r < x.rows) held[r] = load_vec<N>(x.row(first + r) + place.col);
   }
+  BALLAST_UNROLL
   for (int r = 0; r < kRowsPerThread; ++r) {
     if (first + r >= x.rows) continue;
+    BALLAST_UNROLL
     for (int i = 0; i < N; ++i) held[r].at[i] = from_float<T>(function(to_float(held[r].at[i]), i));
     store_vec<N>(y.row(first + r) + place.col, held[r]);
   }
@@ -56,6 +59,10 @@ __device__ __forceinline__ void map_rows(const DeviceMatrix<T>& y, const DeviceM
 inline constexpr int kRangeWarps = 8;
 inline constexpr int kRangeThreads = kRangeWarps * kWarpSize;
 
+// Rows of one range, enough for every warp to have one.
+inline int64_t rows_per_range(int64_t rows) {
+  return rows_per_partial(rows) > kRangeWarps ? rows_per_partial(rows) : kRangeWarps;
+}
 // Blocks across the columns; the ranges are the grid's y.
 template <int N>
 int64_t blocks_across(const Tensor& t) {
@@ -75,22 +82,25 @@ __device__ __forceinline__ void map_range(const DeviceMatrix<T>& dx,
                                           const DeviceMatrix<const T>& dy,
                                           const DeviceMatrix<const T>& x, int64_t per,
                                           const Function& function) {
-  constexpr int kHeld = 4;
+  constexpr int kHeld = 2;
   const int64_t col = column_of_thread<N>(), begin = blockIdx.y * per;
   if (col >= x.cols) return;
   const int64_t end = begin + per < x.rows ? begin + per : x.rows;
   const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
   for (int64_t row = begin + warp; row < end; row += kHeld * kRangeWarps) {
     Vec<T, N> gradient[kHeld], value[kHeld];
+    BALLAST_UNROLL
     for (int h = 0; h < kHeld; ++h) {
       const int64_t at = row + h * kRangeWarps;
       if (at >= end) continue;
       gradient[h] = load_vec<N>(dy.row(at) + col);
       value[h] = load_vec<N>(x.row(at) + col);
     }
+    BALLAST_UNROLL
     for (int h = 0; h < kHeld; ++h) {
       const int64_t at = row + h * kRangeWarps;
       if (at >= end) continue;
+      BALLAST_UNROLL
       for (int i = 0; i < N; ++i) {
         gradient[h].at[i] =
             from_float<T>(function(to_float(gradient[h].at[i]), to_float(value[h].at[i]), i));

@@ -1,7 +1,6 @@
 // One gain per channel. Gains lie anywhere in the flat parameters, so they are read one by one, but
 // once for several rows. The backward goes over memory once: dx and the partial sums of dgain over
 // fixed ranges of rows come from the same loads.
-#include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/row_vectors.h"
 
 namespace ballast {
@@ -71,7 +70,7 @@ void CudaBackend::scale_channels_bwd(const Tensor& dx, const Tensor& dgain, cons
                                      const Tensor& x, const Tensor& gain) {
   BALLAST_CHECK(dx.rows == x.rows && dy.rows == x.rows && dx.cols == x.cols && dy.cols == x.cols);
   BALLAST_CHECK(gain.cols == x.cols && dgain.cols == x.cols);
-  const int64_t per = rows_per_partial(x.rows), ranges = blocks_for(x.rows, per);
+  const int64_t per = rows_per_range(x.rows), ranges = blocks_for(x.rows, per);
   float* const partials = workspace_of<float>(ranges * x.cols);
   with_activation_type(x.dtype, [&](auto zero) {
     using T = decltype(zero);

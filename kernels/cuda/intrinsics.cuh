@@ -9,6 +9,9 @@
 // An array of the block, of `count` elements (a constant).
 #define BALLAST_SHARED(T, name, count) __shared__ __align__(128) T name[count]
 
+// Before a loop of few, constant rounds whose arrays must stay in registers.
+#define BALLAST_UNROLL _Pragma("unroll")
+
 namespace ballast {
 
 struct bf16 {

@@ -24,6 +24,9 @@
   static const char name##_tag = 0;    \
   T* const name = static_cast<T*>(::ballast::emu::shared_array(&name##_tag, sizeof(T) * (count)))
 
+// Before a loop of few, constant rounds whose arrays must stay in registers.
+#define BALLAST_UNROLL
+
 namespace ballast {
 
 struct bf16 {

@@ -263,6 +263,14 @@ TEST(Emulator, RunsAgainAfterAFailure) {
   EXPECT_EQ(count, 32);
 }
 
+TEST(MaxNan, KeepsNan) {
+  const float nan = std::nanf("");
+  EXPECT_EQ(max_nan(1.0f, 2.0f), 2.0f);
+  EXPECT_EQ(max_nan(-INFINITY, -3.0f), -3.0f);
+  EXPECT_TRUE(std::isnan(max_nan(nan, INFINITY)));
+  EXPECT_TRUE(std::isnan(max_nan(1.0f, nan)));
+}
+
 TEST(Bf16, RoundsToNearestEven) {
   EXPECT_EQ(bf16_of(1.0f).bits, 0x3f80);
   EXPECT_EQ(bf16_of(1.00390625f).bits, 0x3f80);    // a tie, to even

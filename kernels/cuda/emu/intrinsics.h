@@ -73,6 +73,12 @@ inline uint32_t vote(bool x) {
 inline bool any_lane(bool x) { return vote(x) != 0; }
 inline bool all_lanes(bool x) { return vote(x) == 0xffffffff; }
 
+// The larger one, NaN if either is (fmaxf drops a NaN).
+inline float max_nan(float a, float b) {
+  if (std::isnan(a) || std::isnan(b)) return std::bit_cast<float>(0x7fffffff);
+  return a > b ? a : b;
+}
+
 // ---- Asynchronous copies of 16 bytes from global to shared memory ----
 
 inline void copy_async(void* to, const void* from) {

@@ -1,5 +1,7 @@
 // Attention: which kernels a call gets, and what both passes share. kernels/ref/attention.h has the
 // formulas.
+#include "kernels/cuda/attention_backward.cuh"
+#include "kernels/cuda/attention_forward.cuh"
 #include "kernels/cuda/attention_plain.cuh"
 
 namespace ballast {
@@ -55,23 +57,35 @@ void launch_delta(const Stream& stream, RowStats* stats, const Tensor& dout, con
   }
 }
 
+template <class... Tensors>
+bool takes_mma(const AttentionShape& shape, const ScorePolicy& policy, const Tensor& qkv,
+               const Tensors&... others) {
+  return qkv.dtype == Dtype::bf16 && attn::fits_mma(shape, policy) &&
+         fits_vectors(attn::kChunk, qkv, others...);
+}
+
 }  // namespace
 
 void CudaBackend::attention(const Tensor& o, const Tensor& lse, const Tensor& max_logit,
                             const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
                             const ScorePolicy& policy) {
   attn::check_shapes(o, lse, qkv, doc_start, shape);
-  constexpr int64_t kTile = attn::kPlainTile;
+  const bool mma = takes_mma(shape, policy, qkv, o);
+  const int64_t tile = mma ? attn::kForwardRows : attn::kPlainTile;
   float* const tops =
       max_logit.empty()
           ? nullptr
-          : workspace_of<float>(shape.heads * shape.batch * blocks_for(shape.seq, kTile));
-  with_activation_type(qkv.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    attn::plain_forward<T>(compute_stream(), o, lse, tops, qkv, doc_start, shape, policy,
-                           attn::Clip<false>{});
-  });
-  if (tops != nullptr) attn::reduce_tops(compute_stream(), max_logit, tops, shape, kTile);
+          : workspace_of<float>(shape.heads * shape.batch * blocks_for(shape.seq, tile));
+  if (mma) {
+    attn::mma_forward(compute_stream(), o, lse, tops, qkv, doc_start, shape, policy);
+  } else {
+    with_activation_type(qkv.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      attn::plain_forward<T>(compute_stream(), o, lse, tops, qkv, doc_start, shape, policy,
+                             attn::Clip<false>{});
+    });
+  }
+  if (tops != nullptr) attn::reduce_tops(compute_stream(), max_logit, tops, shape, tile);
 }
 
 void CudaBackend::attention_bwd(const Tensor& dqkv, const Tensor& dout, const Tensor& o,
@@ -84,6 +98,11 @@ void CudaBackend::attention_bwd(const Tensor& dqkv, const Tensor& dout, const Te
       workspace_of<RowStats>(shape.batch * shape.heads * attn::padded_rows(shape.seq));
   with_activation_type(qkv.dtype, [&](auto zero) {
     using T = decltype(zero);
+    if (takes_mma(shape, policy, qkv, dout, dqkv)) {
+      launch_delta<T>(compute_stream(), stats, dout, o, lse, attn::kLog2e, shape);
+      attn::mma_backward(compute_stream(), dqkv, dout, stats, qkv, doc_start, shape, policy);
+      return;
+    }
     launch_delta<T>(compute_stream(), stats, dout, o, lse, 1, shape);
     attn::plain_backward<T>(compute_stream(), dqkv, dout, stats, qkv, doc_start, shape, policy,
                             attn::Clip<false>{});

@@ -9,6 +9,9 @@
 // An array of the block, of `count` elements (a constant).
 #define BALLAST_SHARED(T, name, count) __shared__ __align__(128) T name[count]
 
+// In front of a loop over an array that has to stay in registers.
+#define BALLAST_UNROLL _Pragma("unroll")
+
 namespace ballast {
 
 struct bf16 {
@@ -57,6 +60,13 @@ __device__ __forceinline__ float max_nan(float a, float b) {
   float top;
   asm("max.NaN.f32 %0, %1, %2;" : "=f"(top) : "f"(a), "f"(b));
   return top;
+}
+
+// 2^x with a relative error of 2^-22; 0 where that is subnormal.
+__device__ __forceinline__ float exp2_approx(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 }
 
 // ---- Asynchronous copies of 16 bytes from global to shared memory ----

@@ -24,6 +24,9 @@
   static const char name##_tag = 0;    \
   T* const name = static_cast<T*>(::ballast::emu::shared_array(&name##_tag, sizeof(T) * (count)))
 
+// In front of a loop over an array that has to stay in registers.
+#define BALLAST_UNROLL
+
 namespace ballast {
 
 struct bf16 {
@@ -77,6 +80,12 @@ inline bool all_lanes(bool x) { return vote(x) == 0xffffffff; }
 inline float max_nan(float a, float b) {
   if (std::isnan(a) || std::isnan(b)) return std::bit_cast<float>(0x7fffffff);
   return a > b ? a : b;
+}
+
+// 2^x with a relative error of 2^-22; 0 where that is subnormal.
+inline float exp2_approx(float x) {
+  const float y = std::exp2(x);
+  return y < 0x1p-126f ? 0.0f : y;
 }
 
 // ---- Asynchronous copies of 16 bytes from global to shared memory ----

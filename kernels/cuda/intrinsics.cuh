@@ -55,6 +55,20 @@ __device__ __forceinline__ uint32_t vote(bool x) { return __ballot_sync(0xffffff
 __device__ __forceinline__ bool any_lane(bool x) { return __any_sync(0xffffffff, x) != 0; }
 __device__ __forceinline__ bool all_lanes(bool x) { return __all_sync(0xffffffff, x) != 0; }
 
+// The larger one, NaN if either is (fmaxf drops a NaN).
+__device__ __forceinline__ float max_nan(float a, float b) {
+  float top;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(top) : "f"(a), "f"(b));
+  return top;
+}
+
+// 2^x with a relative error of 2^-22; 0 where that is subnormal.
+__device__ __forceinline__ float exp2_approx(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 // ---- Asynchronous copies of 16 bytes from global to shared memory ----
 
 __device__ __forceinline__ void copy_async(void* to, const void* from) {

@@ -1,4 +1,5 @@
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/launch.h"
 #include "libcore/base/device_error.h"
 
 namespace ballast {

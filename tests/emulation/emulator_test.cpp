@@ -263,6 +263,22 @@ TEST(Emulator, RunsAgainAfterAFailure) {
   EXPECT_EQ(count, 32);
 }
 
+TEST(MaxNan, KeepsNan) {
+  const float nan = std::nanf("");
+  EXPECT_EQ(max_nan(1.0f, 2.0f), 2.0f);
+  EXPECT_EQ(max_nan(-INFINITY, -3.0f), -3.0f);
+  EXPECT_TRUE(std::isnan(max_nan(nan, INFINITY)));
+  EXPECT_TRUE(std::isnan(max_nan(1.0f, nan)));
+}
+
+TEST(Exp2Approx, FlushesSubnormalResults) {
+  EXPECT_EQ(exp2_approx(3.0f), 8.0f);
+  EXPECT_EQ(exp2_approx(-126.0f), 0x1p-126f);
+  EXPECT_EQ(exp2_approx(-127.0f), 0.0f);
+  EXPECT_EQ(exp2_approx(-INFINITY), 0.0f);
+  EXPECT_TRUE(std::isnan(exp2_approx(std::nanf(""))));
+}
+
 TEST(Bf16, RoundsToNearestEven) {
   EXPECT_EQ(bf16_of(1.0f).bits, 0x3f80);
   EXPECT_EQ(bf16_of(1.00390625f).bits, 0x3f80);    // a tie, to even

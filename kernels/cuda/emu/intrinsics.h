@@ -76,6 +76,18 @@ inline uint32_t vote(bool x) {
 inline bool any_lane(bool x) { return vote(x) != 0; }
 inline bool all_lanes(bool x) { return vote(x) == 0xffffffff; }
 
+// The larger one, NaN if either is (fmaxf drops a NaN).
+inline float max_nan(float a, float b) {
+  if (std::isnan(a) || std::isnan(b)) return std::bit_cast<float>(0x7fffffff);
+  return a > b ? a : b;
+}
+
+// 2^x with a relative error of 2^-22; 0 where that is subnormal.
+inline float exp2_approx(float x) {
+  const float y = std::exp2(x);
+  return y < 0x1p-126f ? 0.0f : y;
+}
+
 // ---- Asynchronous copies of 16 bytes from global to shared memory ----
 
 inline void copy_async(void* to, const void* from) {

@@ -20,10 +20,6 @@ void CudaBackend::spectral_scale_bwd(const Tensor&, const Tensor&, const Tensor&
 void CudaBackend::power_iteration(const Tensor&, const Tensor&, const Tensor&) {
   throw DeviceError("power_iteration is missing");
 }
-void CudaBackend::xent_chunk(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                             const Tensor&, int64_t, float, bool) {
-  throw DeviceError("xent_chunk is missing");
-}
 void CudaBackend::stats(const Tensor&, const Tensor&) { throw DeviceError("stats is missing"); }
 void CudaBackend::norm_blocks(const Tensor&, const Tensor&) {
   throw DeviceError("norm_blocks is missing");

@@ -3,12 +3,6 @@
 
 namespace ballast {
 
-void CudaBackend::embed(const Tensor&, const Tensor&, const Tensor&) {
-  throw DeviceError("embed is missing");
-}
-void CudaBackend::embed_bwd(const Tensor&, const Tensor&, const Tensor&) {
-  throw DeviceError("embed_bwd is missing");
-}
 void CudaBackend::spectral_scale(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                                  const Tensor&, const Tensor&) {
   throw DeviceError("spectral_scale is missing");

@@ -14,10 +14,6 @@ void CudaBackend::spectral_scale_bwd(const Tensor&, const Tensor&, const Tensor&
 void CudaBackend::power_iteration(const Tensor&, const Tensor&, const Tensor&) {
   throw DeviceError("power_iteration is missing");
 }
-void CudaBackend::stats(const Tensor&, const Tensor&) { throw DeviceError("stats is missing"); }
-void CudaBackend::norm_blocks(const Tensor&, const Tensor&) {
-  throw DeviceError("norm_blocks is missing");
-}
 void CudaBackend::update_ratio(const Tensor&, const OptimizerStep&) {
   throw DeviceError("update_ratio is missing");
 }

@@ -4,12 +4,6 @@
 
 namespace ballast {
 
-void CudaBackend::embed(const Tensor&, const Tensor&, const Tensor&) {
-  throw DeviceError("embed is missing");
-}
-void CudaBackend::embed_bwd(const Tensor&, const Tensor&, const Tensor&) {
-  throw DeviceError("embed_bwd is missing");
-}
 void CudaBackend::spectral_scale(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                                  const Tensor&, const Tensor&) {
   throw DeviceError("spectral_scale is missing");
@@ -20,14 +14,6 @@ void CudaBackend::spectral_scale_bwd(const Tensor&, const Tensor&, const Tensor&
 }
 void CudaBackend::power_iteration(const Tensor&, const Tensor&, const Tensor&) {
   throw DeviceError("power_iteration is missing");
-}
-void CudaBackend::xent_chunk(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                             const Tensor&, int64_t, float, bool) {
-  throw DeviceError("xent_chunk is missing");
-}
-void CudaBackend::stats(const Tensor&, const Tensor&) { throw DeviceError("stats is missing"); }
-void CudaBackend::norm_blocks(const Tensor&, const Tensor&) {
-  throw DeviceError("norm_blocks is missing");
 }
 void CudaBackend::update_ratio(const Tensor&, const OptimizerStep&) {
   throw DeviceError("update_ratio is missing");

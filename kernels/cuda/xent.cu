@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/launch.h"
 
 namespace ballast {
 

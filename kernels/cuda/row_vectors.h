@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/launch.h"
 
 namespace ballast {
 

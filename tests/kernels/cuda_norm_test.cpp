@@ -40,8 +40,8 @@ TEST_P(CudaNorm, OfASumInPlace) {
       SCOPED_TRACE(testing::Message() << s.rows << " x " << s.cols);
       check(x, 1);
       check(y, s.cols, 2);  // of the sum, and of the result
-      // rstd of the rounded sum.
-      check(rstd, type() == Dtype::bf16 ? int64_t{1} << 20 : s.cols);
+      // Of the rounded sum, each term of which may be off by 2^-8: as 8 2^-24 sqrt(2^26) is.
+      check(rstd, type() == Dtype::bf16 ? int64_t{1} << 26 : s.cols);
     }
   });
 }

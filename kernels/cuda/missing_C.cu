@@ -14,11 +14,4 @@ void CudaBackend::spectral_scale_bwd(const Tensor&, const Tensor&, const Tensor&
 void CudaBackend::power_iteration(const Tensor&, const Tensor&, const Tensor&) {
   throw DeviceError("power_iteration is missing");
 }
-void CudaBackend::update_ratio(const Tensor&, const OptimizerStep&) {
-  throw DeviceError("update_ratio is missing");
-}
-void CudaBackend::optimizer_step(const OptimizerStep&) {
-  throw DeviceError("optimizer_step is missing");
-}
-
 }  // namespace ballast

@@ -5,7 +5,11 @@
 #include <limits>
 
 #include "kernels/cuda/cuda_backend.h"
+<<<<<<< HEAD
 #include "kernels/cuda/launch.h"
+=======
+#include "kernels/cuda/float_vec.h"
+>>>>>>> cudaC
 
 namespace ballast {
 
@@ -15,27 +19,6 @@ constexpr int kThreads = 128;
 constexpr int kTile = 1024;  // positions that are ranked together; threads of that block
 constexpr int kAhead = 8;    // rows of one token that are read before they are added
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-// N floats in accesses of up to 16 bytes.
-template <int N>
-__device__ __forceinline__ Vec<float, N> load_floats(const float* p) {
-  constexpr int kWidth = N < 4 ? N : 4;
-  Vec<float, N> v;
-  for (int i = 0; i < N; i += kWidth) {
-    const auto part = load_vec<kWidth>(p + i);
-    for (int j = 0; j < kWidth; ++j) v.at[i + j] = part.at[j];
-  }
-  return v;
-}
-template <int N>
-__device__ __forceinline__ void store_floats(float* p, const Vec<float, N>& v) {
-  constexpr int kWidth = N < 4 ? N : 4;
-  for (int i = 0; i < N; i += kWidth) {
-    Vec<float, kWidth> part;
-    for (int j = 0; j < kWidth; ++j) part.at[j] = v.at[i + j];
-    store_vec<kWidth>(p + i, part);
-  }
-}
 
 // The host cannot look at tokens; one outside the table gives a row of NaN instead of a wild read.
 template <class T, int N>

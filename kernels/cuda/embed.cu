@@ -5,11 +5,8 @@
 #include <limits>
 
 #include "kernels/cuda/cuda_backend.h"
-<<<<<<< HEAD
 #include "kernels/cuda/launch.h"
-=======
 #include "kernels/cuda/float_vec.h"
->>>>>>> cudaC
 
 namespace ballast {
 

@@ -13,7 +13,7 @@ template <int kDim>
 struct QueryTiles {
   static constexpr int kRowTiles = 2, kRows = OwnRows<kRowTiles>::kRows, kKeys = 32;
   static constexpr size_t kSharedBytes =
-      sizeof(bf16) * size_t{2 * tile_elements<kDim>(kRows) + Stages<kDim, kKeys>::kElements};
+      sizeof(bf16) * size_t{tile_elements<kDim>(2 * kRows + 3 * kKeys)};
 };
 template <int kDim>
 struct KeyTiles {
@@ -46,7 +46,11 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   constexpr int kKeys = QueryTiles<kDim>::kKeys;
   bf16* const memory = dynamic_shared<bf16>();
   const SharedTile<kDim> q{memory}, g{memory + tile_elements<kDim>(kRows)};
-  const Stages<kDim, kKeys> stages{memory + 2 * tile_elements<kDim>(kRows)};
+  // Two stages of keys, one of values: they are done with in the middle of a step.
+  const SharedTile<kDim> v{memory + 2 * tile_elements<kDim>(kRows)};
+  const auto k = [&](int stage) {
+    return SharedTile<kDim>{v.data + (1 + stage) * tile_elements<kDim>(kKeys)};
+  };
   const int head = static_cast<int>(blockIdx.x), kv_head = head / heads.group, seq = heads.seq;
   const int64_t b = blockIdx.z, stride = heads.qkv.stride;
   const OwnRows<kRowTiles> rows(gridDim.y - 1 - blockIdx.y, seq);  // those with most keys first
@@ -54,8 +58,11 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   const SeenKeys<kRowTiles, kKeys> seen(rows, starts, seq);
 
   const auto load_keys = [&](int stage, int key) {
-    load_tile<kKeys>(stages.first(stage), heads.k(b, key, kv_head), stride, seq - key, heads.dim);
-    load_tile<kKeys>(stages.second(stage), heads.v(b, key, kv_head), stride, seq - key, heads.dim);
+    load_tile<kKeys>(k(stage), heads.k(b, key, kv_head), stride, seq - key, heads.dim);
+    commit_copies();
+  };
+  const auto load_values = [&](int key) {
+    load_tile<kKeys>(v, heads.v(b, key, kv_head), stride, seq - key, heads.dim);
     commit_copies();
   };
   const int first_key = starts[rows.begin] / kKeys * kKeys, count = rows.end - rows.begin;
@@ -63,6 +70,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   load_tile<kRows>(g, dout.row(b * seq + rows.begin) + head * heads.dim, dout.stride, count,
                    heads.dim);
   load_keys(0, first_key);
+  load_values(first_key);
 
   RowStats row_stats[kRowTiles][2];
   BALLAST_UNROLL
@@ -79,14 +87,18 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   dq.clear();
   int stage = 0;
   for (int key = first_key; key < rows.end; key += kKeys, stage ^= 1) {
+    const bool more = key + kKeys < rows.end, seen_any = !seen.none(key);  // the whole warp
     wait_copies<0>();
-    block_sync();  // this stage is there, and nobody reads the other one any more
-    if (key + kKeys < rows.end) load_keys(stage ^ 1, key + kKeys);
-    if (seen.none(key)) continue;  // the whole warp
-
+    block_sync();  // this step's tiles are there, and nobody reads the last one's keys any more
+    if (more) load_keys(stage ^ 1, key + kKeys);
     Sums<kRowTiles, kKeys / 8> s, ds;
-    multiply_transposed(s, q, rows.local, stages.first(stage));
-    multiply_transposed(ds, g, rows.local, stages.second(stage));
+    if (seen_any) {
+      multiply_transposed(s, q, rows.local, k(stage));
+      multiply_transposed(ds, g, rows.local, v);
+    }
+    block_sync();
+    if (more) load_values(key + kKeys);
+    if (!seen_any) continue;
     BALLAST_UNROLL
     for (int m = 0; m < kRowTiles; ++m) {
       BALLAST_UNROLL
@@ -97,7 +109,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
       }
     }
     if (!seen.all(key)) seen.mask(ds, key, 0);
-    multiply_add(dq, ds, stages.first(stage));
+    multiply_add(dq, ds, k(stage));
   }
   dq.scale(policy.scale);
   store_rows(dheads.q(b, rows.warp_begin, head), dheads.qkv.stride, rows.warp_rows(), heads.dim, dq,

@@ -34,12 +34,8 @@ struct Heads {
 template <class T>
 Heads<T> heads_of(const Tensor& qkv, const AttentionShape& s) {
   const auto narrow = [](int64_t x) { return static_cast<int>(x); };
-  return {device_matrix<T>(qkv),
-          narrow(s.seq),
-          narrow(s.heads),
-          narrow(s.heads / s.kv_heads),
-          narrow(s.head_dim),
-          s.q_cols(),
+  return {device_matrix<T>(qkv),        narrow(s.seq),      narrow(s.heads),
+          narrow(s.heads / s.kv_heads), narrow(s.head_dim), s.q_cols(),
           s.q_cols() + s.kv_cols()};
 }
 

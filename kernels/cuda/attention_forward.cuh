@@ -7,8 +7,12 @@
 
 namespace ballast::attn {
 
-inline constexpr int kForwardRowTiles = 2, kForwardKeys = 64;
+inline constexpr int kForwardRowTiles = 2;
 inline constexpr int kForwardRows = OwnRows<kForwardRowTiles>::kRows;  // of a block
+
+// 48 keys keep a block of heads of 128 below the 99 KiB of sm_86 and sm_89.
+template <int kDim>
+inline constexpr int kForwardKeys = kDim <= 64 ? 64 : 48;
 
 // The running softmax of a warp's rows: largest product so far (score, with a cap) and this lane's
 // part of the sum of exponentials.
@@ -24,10 +28,12 @@ struct Softmax {
     }
   }
 
-  // s becomes exp(score - top); what was summed before has to be scaled by `rescale`.
+  // s becomes exp(score - top); what was summed before has to be scaled by `rescale`. Whether any
+  // factor of the warp is not 1.
   template <int kColTiles>
-  __device__ __forceinline__ void add(Sums<kRowTiles, kColTiles>& s, float (&rescale)[kRowTiles][2],
+  __device__ __forceinline__ bool add(Sums<kRowTiles, kColTiles>& s, float (&rescale)[kRowTiles][2],
                                       float factor) {
+    bool changed = false;
     BALLAST_UNROLL
     for (int m = 0; m < kRowTiles; ++m) {
       BALLAST_UNROLL
@@ -53,8 +59,10 @@ struct Softmax {
         }
         top[m][h] = higher;
         sum[m][h] = sum[m][h] * rescale[m][h] + added;
+        changed |= rescale[m][h] != 1.0f;
       }
     }
+    return any_lane(changed);
   }
 };
 
@@ -63,7 +71,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     forward_kernel(DeviceMatrix<bf16> o, DeviceMatrix<float> lse, float* tops,
                    Heads<const bf16> heads, DeviceMatrix<const int32_t> doc_start,
                    Policy<kCap> policy) {
-  constexpr int kRowTiles = kForwardRowTiles, kKeys = kForwardKeys;
+  constexpr int kRowTiles = kForwardRowTiles, kKeys = kForwardKeys<kDim>;
   BALLAST_SHARED(float, scratch, kMmaWarps);
   bf16* const memory = dynamic_shared<bf16>();
   const SharedTile<kDim> q{memory};
@@ -101,8 +109,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     if constexpr (kCap) s.each([&](float& x) { x = policy.score(x); });
     if (!seen.all(key)) seen.mask(s, key, -INFINITY);
     float rescale[kRowTiles][2];
-    softmax.add(s, rescale, factor);
-    out.scale_rows(rescale);
+    if (softmax.add(s, rescale, factor)) out.scale_rows(rescale);
     multiply_add(out, s, stages.second(stage));
   }
 
@@ -138,7 +145,7 @@ inline void mma_forward(const Stream& stream, const Tensor& o, const Tensor& lse
   with_policy(policy, [&]<bool kCap>(const Policy<kCap>& scores) {
     with_dim(shape.head_dim, [&](auto dim) {
       constexpr int kElements =
-          tile_elements<dim()>(kForwardRows) + Stages<dim(), kForwardKeys>::kElements;
+          tile_elements<dim()>(kForwardRows) + Stages<dim(), kForwardKeys<dim()>>::kElements;
       launch(stream, "attention", forward_kernel<dim(), kCap>,
              tiles_of(shape, shape.heads, kForwardRows, kMmaThreads, kElements * sizeof(bf16)),
              device_matrix<bf16>(o), device_matrix<float>(lse), tops,

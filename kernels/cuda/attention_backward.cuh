@@ -11,16 +11,16 @@ namespace ballast::attn {
 // Registers decide the tiles: 255 a thread hold the sums of the outputs and two tiles of scores.
 template <int kDim>
 struct QueryTiles {
-  static constexpr int kRowTiles = 2, kRows = kRowTiles * kFragment * kMmaWarps, kKeys = 32;
+  static constexpr int kRowTiles = 2, kRows = OwnRows<kRowTiles>::kRows, kKeys = 32;
   static constexpr size_t kSharedBytes =
-      sizeof(bf16) * static_cast<size_t>(tile_elements<kDim>(2 * kRows + 4 * kKeys));
+      sizeof(bf16) * size_t{tile_elements<kDim>(2 * kRows + 3 * kKeys)};
 };
 template <int kDim>
 struct KeyTiles {
-  static constexpr int kRowTiles = kDim <= 64 ? 2 : 1, kRows = kRowTiles * kFragment * kMmaWarps;
+  static constexpr int kRowTiles = kDim <= 64 ? 2 : 1, kRows = OwnRows<kRowTiles>::kRows;
   static constexpr int kQueries = 32;
   static constexpr size_t kSharedBytes =
-      sizeof(bf16) * static_cast<size_t>(tile_elements<kDim>(2 * kRows + 4 * kQueries)) +
+      sizeof(bf16) * size_t{2 * tile_elements<kDim>(kRows) + Stages<kDim, kQueries>::kElements} +
       sizeof(RowStats) * 2 * kQueries;
 };
 
@@ -42,105 +42,91 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     dq_kernel(Heads<bf16> dheads, DeviceMatrix<const bf16> dout, const RowStats* stats,
               int64_t stats_rows, Heads<const bf16> heads, DeviceMatrix<const int32_t> doc_start,
               Policy<kCap> policy) {
-  using Tiles = QueryTiles<kDim>;
-  constexpr int kRowTiles = Tiles::kRowTiles, kRows = Tiles::kRows, kKeys = Tiles::kKeys;
-  constexpr int kWarpRows = kRowTiles * kFragment;
+  constexpr int kRowTiles = QueryTiles<kDim>::kRowTiles, kRows = QueryTiles<kDim>::kRows;
+  constexpr int kKeys = QueryTiles<kDim>::kKeys;
   bf16* const memory = dynamic_shared<bf16>();
   const SharedTile<kDim> q{memory}, g{memory + tile_elements<kDim>(kRows)};
-  const auto stage_k = [&](int stage) {
-    return SharedTile<kDim>{memory + tile_elements<kDim>(2 * kRows + stage * 2 * kKeys)};
+  // Two stages of keys, one of values: they are done with in the middle of a step.
+  const SharedTile<kDim> v{memory + 2 * tile_elements<kDim>(kRows)};
+  const auto k = [&](int stage) {
+    return SharedTile<kDim>{v.data + (1 + stage) * tile_elements<kDim>(kKeys)};
   };
-  const auto stage_v = [&](int stage) {
-    return SharedTile<kDim>{memory + tile_elements<kDim>(2 * kRows + (stage * 2 + 1) * kKeys)};
-  };
-  const int64_t b = blockIdx.z, head = blockIdx.x, kv_head = head / heads.group;
-  const int64_t seq = heads.seq, stride = heads.qkv.stride;
-  // The tiles with most keys go first.
-  const int64_t begin = int64_t{gridDim.y - 1 - blockIdx.y} * kRows;
-  const int64_t end = begin + kRows < seq ? begin + kRows : seq;
+  const int head = static_cast<int>(blockIdx.x), kv_head = head / heads.group, seq = heads.seq;
+  const int64_t b = blockIdx.z, stride = heads.qkv.stride;
+  const OwnRows<kRowTiles> rows(gridDim.y - 1 - blockIdx.y, seq);  // those with most keys first
   const int32_t* const starts = doc_start.row(b);
-  const int local = static_cast<int>(threadIdx.x) / kWarpSize * kWarpRows;
-  const int64_t warp_begin = begin + local;
-  const int64_t warp_end = warp_begin + kWarpRows < seq ? warp_begin + kWarpRows : seq;
-  const bool any_rows = warp_begin < warp_end;
-  const int64_t smallest_start = any_rows ? starts[warp_begin] : 0;
-  const int64_t largest_start = any_rows ? starts[warp_end - 1] : 0;
+  const SeenKeys<kRowTiles, kKeys> seen(rows, starts, seq);
 
-  const auto load_keys = [&](int stage, int64_t key) {
-    load_tile<kKeys>(stage_k(stage), heads.k(b, key, kv_head), stride, seq - key, heads.dim);
-    load_tile<kKeys>(stage_v(stage), heads.v(b, key, kv_head), stride, seq - key, heads.dim);
+  const auto load_keys = [&](int stage, int key) {
+    load_tile<kKeys>(k(stage), heads.k(b, key, kv_head), stride, seq - key, heads.dim);
     commit_copies();
   };
-  const int64_t first_key = starts[begin] / kKeys * kKeys;
-  load_tile<kRows>(q, heads.q(b, begin, head), stride, end - begin, heads.dim);
-  load_tile<kRows>(g, dout.row(b * seq + begin) + head * heads.dim, dout.stride, end - begin,
+  const auto load_values = [&](int key) {
+    load_tile<kKeys>(v, heads.v(b, key, kv_head), stride, seq - key, heads.dim);
+    commit_copies();
+  };
+  const int first_key = starts[rows.begin] / kKeys * kKeys, count = rows.end - rows.begin;
+  load_tile<kRows>(q, heads.q(b, rows.begin, head), stride, count, heads.dim);
+  load_tile<kRows>(g, dout.row(b * seq + rows.begin) + head * heads.dim, dout.stride, count,
                    heads.dim);
   load_keys(0, first_key);
+  load_values(first_key);
 
-  const float factor = log2_factor(policy);
-  Sums<kRowTiles, kDim / 8> dq;
-  dq.clear();
   RowStats row_stats[kRowTiles][2];
-  int row_start[kRowTiles][2];
   BALLAST_UNROLL
   for (int m = 0; m < kRowTiles; ++m) {
     BALLAST_UNROLL
     for (int h = 0; h < 2; ++h) {
-      const int64_t t = warp_begin + row_of_half(m, h);
+      const int t = rows.warp_begin + row_of_half(m, h);
       row_stats[m][h] = {INFINITY, 0};
-      row_start[m][h] = 0;
-      if (t >= seq) continue;
-      row_stats[m][h] = stats[(b * heads.heads + head) * stats_rows + t];
-      row_start[m][h] = starts[t];
+      if (t < seq) row_stats[m][h] = stats[(b * heads.heads + head) * stats_rows + t];
     }
   }
-
+  const float factor = log2_factor(policy);
+  Sums<kRowTiles, kDim / 8> dq;
+  dq.clear();
   int stage = 0;
-  for (int64_t key = first_key; key < end; key += kKeys, stage ^= 1) {
+  for (int key = first_key; key < rows.end; key += kKeys, stage ^= 1) {
+    const bool more = key + kKeys < rows.end, seen_any = !seen.none(key);  // the whole warp
     wait_copies<0>();
-    block_sync();  // this stage is there, and nobody reads the other one any more
-    if (key + kKeys < end) load_keys(stage ^ 1, key + kKeys);
-    if (key >= warp_end || key + kKeys <= smallest_start || !any_rows) continue;  // of the warp
-
-    Sums<kRowTiles, kKeys / 8> s, dp;
-    multiply_transposed(s, q, local, stage_k(stage));
-    multiply_transposed(dp, g, local, stage_v(stage));
-    const bool masked = key + kKeys - 1 > warp_begin || key < largest_start;
+    block_sync();  // this step's tiles are there, and nobody reads the last one's keys any more
+    if (more) load_keys(stage ^ 1, key + kKeys);
+    Sums<kRowTiles, kKeys / 8> s, ds;
+    if (seen_any) {
+      multiply_transposed(s, q, rows.local, k(stage));
+      multiply_transposed(ds, g, rows.local, v);
+    }
+    block_sync();
+    if (more) load_values(key + kKeys);
+    if (!seen_any) continue;
     BALLAST_UNROLL
     for (int m = 0; m < kRowTiles; ++m) {
       BALLAST_UNROLL
       for (int n = 0; n < kKeys / 8; ++n) {
         BALLAST_UNROLL
-        for (int i = 0; i < 4; ++i) {
-          float& ds = dp.at[m][n][i];
-          score_gradient(s.at[m][n][i], ds, row_stats[m][i / 2], policy, factor);
-          if (!masked) continue;
-          const int64_t j = key + col_of(n, i), t = warp_begin + row_of_half(m, i / 2);
-          if (j > t || j < row_start[m][i / 2]) ds = 0;
-        }
+        for (int i = 0; i < 4; ++i)
+          score_gradient(s.at[m][n][i], ds.at[m][n][i], row_stats[m][i / 2], policy, factor);
       }
     }
-    multiply_add(dq, dp, stage_k(stage));
+    if (!seen.all(key)) seen.mask(ds, key, 0);
+    multiply_add(dq, ds, k(stage));
   }
-
-  float scale[kRowTiles][2];
-  BALLAST_UNROLL
-  for (int m = 0; m < kRowTiles; ++m) scale[m][0] = scale[m][1] = policy.scale;
-  store_rows(dheads.q(b, warp_begin, head), dheads.qkv.stride, warp_end - warp_begin, heads.dim, dq,
-             scale, q, local);
+  dq.scale(policy.scale);
+  store_rows(dheads.q(b, rows.warp_begin, head), dheads.qkv.stride, rows.warp_rows(), heads.dim, dq,
+             q, rows.local);
 }
 
 // Tiles of kQueries rows from row `begin` on of which some row sees a key in front of `key_end`.
 // Starts do not fall, so these are the first ones.
 template <int kQueries>
-__device__ __forceinline__ int tiles_that_see(const int32_t* starts, int64_t begin, int64_t key_end,
-                                              int64_t seq) {
-  int64_t some = 0, none = (seq - begin + kQueries - 1) / kQueries;
+__device__ __forceinline__ int tiles_that_see(const int32_t* starts, int begin, int key_end,
+                                              int seq) {
+  int some = 0, none = (seq - begin + kQueries - 1) / kQueries;
   while (some + 1 < none) {
-    const int64_t middle = (some + none) / 2;
+    const int middle = (some + none) / 2;
     (starts[begin + middle * kQueries] < key_end ? some : none) = middle;
   }
-  return static_cast<int>(none);
+  return none;
 }
 
 // Scores stand transposed here: keys are rows, queries columns.
@@ -149,37 +135,25 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     dkv_kernel(Heads<bf16> dheads, DeviceMatrix<const bf16> dout, const RowStats* stats,
                int64_t stats_rows, Heads<const bf16> heads, DeviceMatrix<const int32_t> doc_start,
                Policy<kCap> policy) {
-  using Tiles = KeyTiles<kDim>;
-  constexpr int kRowTiles = Tiles::kRowTiles, kRows = Tiles::kRows, kQueries = Tiles::kQueries;
-  constexpr int kWarpRows = kRowTiles * kFragment;
+  constexpr int kRowTiles = KeyTiles<kDim>::kRowTiles, kRows = KeyTiles<kDim>::kRows;
+  constexpr int kQueries = KeyTiles<kDim>::kQueries;
   constexpr int kStatsPerCopy = 16 / static_cast<int>(sizeof(RowStats));
   bf16* const memory = dynamic_shared<bf16>();
   const SharedTile<kDim> k{memory}, v{memory + tile_elements<kDim>(kRows)};
-  const auto stage_q = [&](int stage) {
-    return SharedTile<kDim>{memory + tile_elements<kDim>(2 * kRows + stage * 2 * kQueries)};
-  };
-  const auto stage_g = [&](int stage) {
-    return SharedTile<kDim>{memory + tile_elements<kDim>(2 * kRows + (stage * 2 + 1) * kQueries)};
-  };
+  const Stages<kDim, kQueries> stages{memory + 2 * tile_elements<kDim>(kRows)};
   auto* const stage_stats =
-      reinterpret_cast<RowStats*>(memory + tile_elements<kDim>(2 * kRows + 4 * kQueries));
-  const int64_t b = blockIdx.z, kv_head = blockIdx.x, seq = heads.seq, stride = heads.qkv.stride;
-  const int64_t begin = int64_t{blockIdx.y} * kRows;  // the tiles with most queries go first
-  const int64_t end = begin + kRows < seq ? begin + kRows : seq;
+      reinterpret_cast<RowStats*>(stages.data + Stages<kDim, kQueries>::kElements);
+  const int kv_head = static_cast<int>(blockIdx.x), seq = heads.seq;
+  const int64_t b = blockIdx.z, stride = heads.qkv.stride;
+  const OwnRows<kRowTiles> rows(blockIdx.y, seq);  // those with most queries first
   const int32_t* const starts = doc_start.row(b);
-  const int local = static_cast<int>(threadIdx.x) / kWarpSize * kWarpRows;
-  const int64_t warp_begin = begin + local;
-  const int64_t warp_end = warp_begin + kWarpRows < seq ? warp_begin + kWarpRows : seq;
-  const bool any_rows = warp_begin < warp_end;
 
-  const int tiles = tiles_that_see<kQueries>(starts, begin, end, seq);
-  const int64_t steps = heads.group * tiles;
-  const auto load_queries = [&](int stage, int64_t step) {
-    const int64_t head = kv_head * heads.group + step / tiles;
-    const int64_t first = begin + step % tiles * kQueries;
-    load_tile<kQueries>(stage_q(stage), heads.q(b, first, head), stride, seq - first, heads.dim);
-    load_tile<kQueries>(stage_g(stage), dout.row(b * seq + first) + head * heads.dim, dout.stride,
-                        seq - first, heads.dim);
+  const int tiles = tiles_that_see<kQueries>(starts, rows.begin, rows.end, seq);
+  const auto load_queries = [&](int stage, int head, int first) {
+    load_tile<kQueries>(stages.first(stage), heads.q(b, first, head), stride, seq - first,
+                        heads.dim);
+    load_tile<kQueries>(stages.second(stage), dout.row(b * seq + first) + head * heads.dim,
+                        dout.stride, seq - first, heads.dim);
     const int i = static_cast<int>(threadIdx.x) * kStatsPerCopy;
     if (i < kQueries) {
       copy_async(stage_stats + stage * kQueries + i,
@@ -187,62 +161,66 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     }
     commit_copies();
   };
-  load_tile<kRows>(k, heads.k(b, begin, kv_head), stride, end - begin, heads.dim);
-  load_tile<kRows>(v, heads.v(b, begin, kv_head), stride, end - begin, heads.dim);
-  load_queries(0, 0);
+  int head = kv_head * heads.group, first = rows.begin;  // of the step
+  load_tile<kRows>(k, heads.k(b, rows.begin, kv_head), stride, rows.end - rows.begin, heads.dim);
+  load_tile<kRows>(v, heads.v(b, rows.begin, kv_head), stride, rows.end - rows.begin, heads.dim);
+  load_queries(0, head, first);
 
   const float factor = log2_factor(policy);
+  const int end = rows.begin + tiles * kQueries, end_head = head + heads.group;
   Sums<kRowTiles, kDim / 8> dk, dv;
   dk.clear();
   dv.clear();
-  int stage = 0;
-  for (int64_t step = 0; step < steps; ++step, stage ^= 1) {
-    const int64_t first = begin + step % tiles * kQueries;
-    const int64_t last = first + kQueries < seq ? first + kQueries - 1 : seq - 1;
-    const int64_t smallest_start = starts[first], largest_start = starts[last];
+  for (int stage = 0; head < end_head; stage ^= 1) {
+    const int last = first + kQueries < seq ? first + kQueries - 1 : seq - 1, begin = first;
+    const int smallest_start = starts[begin], largest_start = starts[last];
+    first += kQueries;
+    if (first == end) ++head, first = rows.begin;
     wait_copies<0>();
     block_sync();  // this stage is there, and nobody reads the other one any more
-    if (step + 1 < steps) load_queries(stage ^ 1, step + 1);
-    if (last < warp_begin || smallest_start >= warp_end || !any_rows) continue;  // of the warp
+    if (head < end_head) load_queries(stage ^ 1, head, first);
+    if (last < rows.warp_begin || smallest_start >= rows.warp_end || !rows.any()) continue;
 
-    Sums<kRowTiles, kQueries / 8> s, dp;
-    multiply_transposed(s, k, local, stage_q(stage));
-    multiply_transposed(dp, v, local, stage_g(stage));
-    const bool masked = first < warp_end - 1 || largest_start > warp_begin;
+    Sums<kRowTiles, kQueries / 8> p, ds;
+    multiply_transposed(p, k, rows.local, stages.first(stage));
+    multiply_transposed(ds, v, rows.local, stages.second(stage));
     BALLAST_UNROLL
     for (int n = 0; n < kQueries / 8; ++n) {
       BALLAST_UNROLL
-      for (int side = 0; side < 2; ++side) {
-        const int col = col_of(n, side);
-        const int64_t t = first + col;
-        const RowStats row = stage_stats[stage * kQueries + col];
-        const int64_t start = masked && t < seq ? starts[t] : 0;
+      for (int i = 0; i < 2; ++i) {
+        const RowStats row = stage_stats[stage * kQueries + col_of(n, i)];
         BALLAST_UNROLL
         for (int m = 0; m < kRowTiles; ++m) {
+          score_gradient(p.at[m][n][i], ds.at[m][n][i], row, policy, factor);
+          score_gradient(p.at[m][n][2 + i], ds.at[m][n][2 + i], row, policy, factor);
+        }
+      }
+    }
+    if (begin < rows.warp_end - 1 || largest_start > rows.warp_begin) {
+      BALLAST_UNROLL
+      for (int n = 0; n < kQueries / 8; ++n) {
+        BALLAST_UNROLL
+        for (int i = 0; i < 2; ++i) {
+          const int t = begin + col_of(n, i), start = t < seq ? starts[t] : 0;
           BALLAST_UNROLL
-          for (int h = 0; h < 2; ++h) {
-            float &p = s.at[m][n][2 * h + side], &ds = dp.at[m][n][2 * h + side];
-            score_gradient(p, ds, row, policy, factor);
-            const int64_t j = warp_begin + row_of_half(m, h);
-            if (masked && (j > t || j < start)) p = ds = 0;
+          for (int m = 0; m < kRowTiles; ++m) {
+            BALLAST_UNROLL
+            for (int h = 0; h < 2; ++h) {
+              const int j = rows.warp_begin + row_of_half(m, h);
+              if (j > t || j < start) p.at[m][n][2 * h + i] = ds.at[m][n][2 * h + i] = 0;
+            }
           }
         }
       }
     }
-    multiply_add(dv, s, stage_g(stage));
-    multiply_add(dk, dp, stage_q(stage));
+    multiply_add(dv, p, stages.second(stage));
+    multiply_add(dk, ds, stages.first(stage));
   }
-
-  float scale[kRowTiles][2], one[kRowTiles][2];
-  BALLAST_UNROLL
-  for (int m = 0; m < kRowTiles; ++m) {
-    scale[m][0] = scale[m][1] = policy.scale;
-    one[m][0] = one[m][1] = 1;
-  }
-  store_rows(dheads.k(b, warp_begin, kv_head), dheads.qkv.stride, warp_end - warp_begin, heads.dim,
-             dk, scale, k, local);
-  store_rows(dheads.v(b, warp_begin, kv_head), dheads.qkv.stride, warp_end - warp_begin, heads.dim,
-             dv, one, v, local);
+  dk.scale(policy.scale);
+  store_rows(dheads.k(b, rows.warp_begin, kv_head), dheads.qkv.stride, rows.warp_rows(), heads.dim,
+             dk, k, rows.local);
+  store_rows(dheads.v(b, rows.warp_begin, kv_head), dheads.qkv.stride, rows.warp_rows(), heads.dim,
+             dv, v, rows.local);
 }
 
 // ---- Host ----

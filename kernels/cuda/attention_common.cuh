@@ -19,7 +19,8 @@ inline constexpr float kLog2e = std::numbers::log2e_v<float>;
 template <class T>
 struct Heads {
   DeviceMatrix<T> qkv;
-  int64_t seq, heads, group, dim, k_col, v_col;
+  int seq, heads, group, dim;  // positions in a sequence are 32 bits, as doc_start
+  int64_t k_col, v_col;
   __device__ T* q(int64_t b, int64_t t, int64_t head) const {
     return qkv.row(b * seq + t) + head * dim;
   }
@@ -33,7 +34,9 @@ struct Heads {
 
 template <class T>
 Heads<T> heads_of(const Tensor& qkv, const AttentionShape& s) {
-  return {device_matrix<T>(qkv),   s.seq, s.heads, s.heads / s.kv_heads, s.head_dim, s.q_cols(),
+  const auto narrow = [](int64_t x) { return static_cast<int>(x); };
+  return {device_matrix<T>(qkv),        narrow(s.seq),      narrow(s.heads),
+          narrow(s.heads / s.kv_heads), narrow(s.head_dim), s.q_cols(),
           s.q_cols() + s.kv_cols()};
 }
 
@@ -110,6 +113,7 @@ __global__ void __launch_bounds__(kReduceThreads)
 inline void check_shapes(const Tensor& o, const Tensor& lse, const Tensor& qkv,
                          const Tensor& doc_start, const AttentionShape& s) {
   BALLAST_CHECK(s.heads % s.kv_heads == 0 && qkv.cols == s.qkv_cols());
+  BALLAST_CHECK(qkv.cols < int64_t{1} << 31 && s.seq < int64_t{1} << 30);
   BALLAST_CHECK(qkv.rows == s.batch * s.seq && o.rows == qkv.rows && lse.rows == qkv.rows);
   BALLAST_CHECK(o.cols == s.q_cols() && lse.cols == s.heads && o.dtype == qkv.dtype);
   BALLAST_CHECK(doc_start.rows == s.batch && doc_start.cols == s.seq);

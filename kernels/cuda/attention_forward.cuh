@@ -7,15 +7,12 @@
 
 namespace ballast::attn {
 
-inline constexpr int kForwardRows = 128;  // of a block
+inline constexpr int kForwardRowTiles = 2;
+inline constexpr int kForwardRows = OwnRows<kForwardRowTiles>::kRows;  // of a block
 
+// 48 keys keep a block of heads of 128 below the 99 KiB of sm_86 and sm_89.
 template <int kDim>
-struct ForwardTiles {
-  static constexpr int kRows = kForwardRows, kRowTiles = kRows / (kFragment * kMmaWarps);
-  static constexpr int kKeys = 64;
-  static constexpr size_t kSharedBytes =
-      sizeof(bf16) * static_cast<size_t>(tile_elements<kDim>(kRows + 4 * kKeys));
-};
+inline constexpr int kForwardKeys = kDim <= 64 ? 64 : 48;
 
 // The running softmax of a warp's rows: largest product so far (score, with a cap) and this lane's
 // part of the sum of exponentials.
@@ -23,10 +20,20 @@ template <int kRowTiles>
 struct Softmax {
   float top[kRowTiles][2], sum[kRowTiles][2];
 
-  // s becomes exp(score - top); what was summed before has to be scaled by `rescale`.
+  __device__ __forceinline__ void clear() {
+    BALLAST_UNROLL
+    for (int m = 0; m < kRowTiles; ++m) {
+      top[m][0] = top[m][1] = -INFINITY;
+      sum[m][0] = sum[m][1] = 0;
+    }
+  }
+
+  // s becomes exp(score - top); what was summed before has to be scaled by `rescale`. Whether any
+  // factor of the warp is not 1.
   template <int kColTiles>
-  __device__ __forceinline__ void add(Sums<kRowTiles, kColTiles>& s, float (&rescale)[kRowTiles][2],
+  __device__ __forceinline__ bool add(Sums<kRowTiles, kColTiles>& s, float (&rescale)[kRowTiles][2],
                                       float factor) {
+    bool changed = false;
     BALLAST_UNROLL
     for (int m = 0; m < kRowTiles; ++m) {
       BALLAST_UNROLL
@@ -52,8 +59,10 @@ struct Softmax {
         }
         top[m][h] = higher;
         sum[m][h] = sum[m][h] * rescale[m][h] + added;
+        changed |= rescale[m][h] != 1.0f;
       }
     }
+    return any_lane(changed);
   }
 };
 
@@ -62,91 +71,46 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     forward_kernel(DeviceMatrix<bf16> o, DeviceMatrix<float> lse, float* tops,
                    Heads<const bf16> heads, DeviceMatrix<const int32_t> doc_start,
                    Policy<kCap> policy) {
-  using Tiles = ForwardTiles<kDim>;
-  constexpr int kRowTiles = Tiles::kRowTiles, kRows = Tiles::kRows, kKeys = Tiles::kKeys;
-  constexpr int kWarpRows = kRowTiles * kFragment;
+  constexpr int kRowTiles = kForwardRowTiles, kKeys = kForwardKeys<kDim>;
   BALLAST_SHARED(float, scratch, kMmaWarps);
   bf16* const memory = dynamic_shared<bf16>();
   const SharedTile<kDim> q{memory};
-  const auto stage_k = [&](int stage) {
-    return SharedTile<kDim>{memory + tile_elements<kDim>(kRows + stage * 2 * kKeys)};
-  };
-  const auto stage_v = [&](int stage) {
-    return SharedTile<kDim>{memory + tile_elements<kDim>(kRows + (stage * 2 + 1) * kKeys)};
-  };
-  const int64_t b = blockIdx.z, head = blockIdx.x, kv_head = head / heads.group;
-  const int64_t seq = heads.seq, stride = heads.qkv.stride;
-  // The tiles with most keys go first.
-  const int64_t begin = int64_t{gridDim.y - 1 - blockIdx.y} * kRows;
-  const int64_t end = begin + kRows < seq ? begin + kRows : seq;
+  const Stages<kDim, kKeys> stages{memory + tile_elements<kDim>(kForwardRows)};
+  const int head = static_cast<int>(blockIdx.x), kv_head = head / heads.group, seq = heads.seq;
+  const int64_t b = blockIdx.z, stride = heads.qkv.stride;
+  const OwnRows<kRowTiles> rows(gridDim.y - 1 - blockIdx.y, seq);  // those with most keys first
   const int32_t* const starts = doc_start.row(b);
-  const int local = static_cast<int>(threadIdx.x) / kWarpSize * kWarpRows;
-  const int64_t warp_begin = begin + local;
-  const int64_t warp_end = warp_begin + kWarpRows < seq ? warp_begin + kWarpRows : seq;
-  const bool any_rows = warp_begin < warp_end;
-  const int64_t smallest_start = any_rows ? starts[warp_begin] : 0;
-  const int64_t largest_start = any_rows ? starts[warp_end - 1] : 0;
+  const SeenKeys<kRowTiles, kKeys> seen(rows, starts, seq);
 
-  const auto load_keys = [&](int stage, int64_t key) {
-    load_tile<kKeys>(stage_k(stage), heads.k(b, key, kv_head), stride, seq - key, heads.dim);
-    load_tile<kKeys>(stage_v(stage), heads.v(b, key, kv_head), stride, seq - key, heads.dim);
+  const auto load_keys = [&](int stage, int key) {
+    load_tile<kKeys>(stages.first(stage), heads.k(b, key, kv_head), stride, seq - key, heads.dim);
+    load_tile<kKeys>(stages.second(stage), heads.v(b, key, kv_head), stride, seq - key, heads.dim);
     commit_copies();
   };
-  const int64_t first_key = starts[begin] / kKeys * kKeys;
-  load_tile<kRows>(q, heads.q(b, begin, head), stride, end - begin, heads.dim);
+  const int first_key = starts[rows.begin] / kKeys * kKeys;
+  load_tile<kForwardRows>(q, heads.q(b, rows.begin, head), stride, rows.end - rows.begin,
+                          heads.dim);
   load_keys(0, first_key);
 
   const float factor = log2_factor(policy);
   Sums<kRowTiles, kDim / 8> out;
   out.clear();
   Softmax<kRowTiles> softmax;
-  int64_t row_start[kRowTiles][2];
-  BALLAST_UNROLL
-  for (int m = 0; m < kRowTiles; ++m) {
-    BALLAST_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      softmax.top[m][h] = -INFINITY;
-      softmax.sum[m][h] = 0;
-      const int64_t t = warp_begin + row_of_half(m, h);
-      row_start[m][h] = t < seq ? starts[t] : 0;
-    }
-  }
-
+  softmax.clear();
   int stage = 0;
-  for (int64_t key = first_key; key < end; key += kKeys, stage ^= 1) {
+  for (int key = first_key; key < rows.end; key += kKeys, stage ^= 1) {
     wait_copies<0>();
     block_sync();  // this stage is there, and nobody reads the other one any more
-    if (key + kKeys < end) load_keys(stage ^ 1, key + kKeys);
-    if (key >= warp_end || key + kKeys <= smallest_start || !any_rows) continue;  // of the warp
+    if (key + kKeys < rows.end) load_keys(stage ^ 1, key + kKeys);
+    if (seen.none(key)) continue;  // the whole warp
 
     Sums<kRowTiles, kKeys / 8> s;
-    multiply_transposed(s, q, local, stage_k(stage));
-    const bool masked = key + kKeys - 1 > warp_begin || key < largest_start;
-    BALLAST_UNROLL
-    for (int m = 0; m < kRowTiles; ++m) {
-      BALLAST_UNROLL
-      for (int n = 0; n < kKeys / 8; ++n) {
-        BALLAST_UNROLL
-        for (int i = 0; i < 4; ++i) {
-          float& x = s.at[m][n][i];
-          if constexpr (kCap) x = policy.score(x);
-          if (!masked) continue;
-          const int64_t j = key + col_of(n, i), t = warp_begin + row_of_half(m, i / 2);
-          if (j > t || j < row_start[m][i / 2]) x = -INFINITY;
-        }
-      }
-    }
+    multiply_transposed(s, q, rows.local, stages.first(stage));
+    if constexpr (kCap) s.each([&](float& x) { x = policy.score(x); });
+    if (!seen.all(key)) seen.mask(s, key, -INFINITY);
     float rescale[kRowTiles][2];
-    softmax.add(s, rescale, factor);
-    BALLAST_UNROLL
-    for (int m = 0; m < kRowTiles; ++m) {
-      BALLAST_UNROLL
-      for (int n = 0; n < kDim / 8; ++n) {
-        BALLAST_UNROLL
-        for (int i = 0; i < 4; ++i) out.at[m][n][i] *= rescale[m][i / 2];
-      }
-    }
-    multiply_add(out, s, stage_v(stage));
+    if (softmax.add(s, rescale, factor)) out.scale_rows(rescale);
+    multiply_add(out, s, stages.second(stage));
   }
 
   float largest = -INFINITY, over_sum[kRowTiles][2];
@@ -158,15 +122,16 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
       sum += shuffle_xor(sum, 1);
       sum += shuffle_xor(sum, 2);
       over_sum[m][h] = 1.0f / sum;
-      const int64_t t = warp_begin + row_of_half(m, h);
+      const int t = rows.warp_begin + row_of_half(m, h);
       if (t >= seq) continue;
       const float top = kCap ? softmax.top[m][h] : policy.scale * softmax.top[m][h];
       largest = max_nan(largest, top);
       if (lane_of_warp() % 4 == 0) lse.row(b * seq + t)[head] = top + logf(sum);
     }
   }
-  store_rows(o.row(b * seq + warp_begin) + head * heads.dim, o.stride, warp_end - warp_begin,
-             heads.dim, out, over_sum, q, local);
+  out.scale_rows(over_sum);
+  store_rows(o.row(b * seq + rows.warp_begin) + head * heads.dim, o.stride, rows.warp_rows(),
+             heads.dim, out, q, rows.local);
   if (tops == nullptr) return;  // the whole block
   largest = block_max_nan<kMmaThreads>(largest, scratch);
   if (threadIdx.x == 0) *partial_top(tops) = largest;
@@ -179,9 +144,10 @@ inline void mma_forward(const Stream& stream, const Tensor& o, const Tensor& lse
                         const ScorePolicy& policy) {
   with_policy(policy, [&]<bool kCap>(const Policy<kCap>& scores) {
     with_dim(shape.head_dim, [&](auto dim) {
-      using Tiles = ForwardTiles<dim()>;
+      constexpr int kElements =
+          tile_elements<dim()>(kForwardRows) + Stages<dim(), kForwardKeys<dim()>>::kElements;
       launch(stream, "attention", forward_kernel<dim(), kCap>,
-             tiles_of(shape, shape.heads, Tiles::kRows, kMmaThreads, Tiles::kSharedBytes),
+             tiles_of(shape, shape.heads, kForwardRows, kMmaThreads, kElements * sizeof(bf16)),
              device_matrix<bf16>(o), device_matrix<float>(lse), tops,
              heads_of<const bf16>(qkv, shape), device_matrix<const int32_t>(doc_start), scores);
     });

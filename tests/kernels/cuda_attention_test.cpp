@@ -38,11 +38,14 @@ std::string name_of_shape(const AttentionShape& s) {
 constexpr double kRoundings = 2, kFloor = 1;
 
 TEST_P(CudaAttention, ForwardAndBackward) {
-  const Case cases[] = {{{1, 1, 1, 1, 1}, {0.7f, 0}},      {{2, 17, 2, 1, 7}, {0.4f, 0}},
-                        {{1, 64, 2, 2, 8}, {-0.35f, 0}},   {{2, 65, 3, 1, 16}, {0.25f, 5}},
-                        {{3, 64, 2, 1, 40}, {0.16f, 0}},   {{2, 130, 2, 1, 64}, {0.125f, 0}},
-                        {{1, 17, 2, 1, 128}, {0.09f, 50}}, {{2, 65, 1, 1, 128}, {0.09f, 0}},
-                        {{1, 40, 1, 1, 160}, {0.08f, 0}}};
+  // Of heads that divide by 8 with a positive scale, bf16 takes matrix instructions (compiled for
+  // heads of 64 and of 128); everything else the plain kernels.
+  const Case cases[] = {{{1, 1, 1, 1, 1}, {0.7f, 0}},     {{2, 17, 2, 1, 7}, {0.4f, 0}},
+                        {{1, 64, 2, 2, 8}, {-0.35f, 0}},  {{1, 40, 1, 1, 160}, {0.08f, 0}},
+                        {{1, 1, 1, 1, 8}, {0.35f, 0}},    {{2, 65, 3, 1, 16}, {0.25f, 5}},
+                        {{3, 64, 2, 1, 40}, {0.16f, 0}},  {{2, 130, 2, 1, 64}, {0.125f, 0}},
+                        {{1, 17, 2, 1, 128}, {0.09f, 3}}, {{2, 65, 1, 1, 128}, {0.09f, 0}},
+                        {{3, 200, 2, 2, 72}, {0.12f, 0}}};
   everywhere([&] {
     for (const Case& c : cases) {
       const AttentionShape& s = c.shape;
@@ -59,6 +62,11 @@ TEST_P(CudaAttention, ForwardAndBackward) {
       check(o, longest_sum(s), kRoundings, kFloor);
       check(lse, longest_sum(s), 1, kFloor);
       check(max_logit, s.head_dim, 1, kFloor);
+      // Without max_logit the rest is the same.
+      const std::vector<double> with = o.download();
+      device().attention(o.tensor(), lse.tensor(), {}, qkv.tensor(), doc_start.tensor(), s,
+                         c.policy);
+      EXPECT_TRUE(o.download() == with);
 
       fill_from(o, o.wanted());
       fill_from(lse, lse.wanted());
@@ -70,6 +78,34 @@ TEST_P(CudaAttention, ForwardAndBackward) {
       check(dqkv, longest_sum(s), kRoundings, kFloor);
     }
   });
+}
+
+// Documents shorter than tiles, and ones that begin and end with them: whole tiles are skipped.
+TEST_P(CudaAttention, ShortDocuments) {
+  const AttentionShape s{1, 290, 2, 1, 64};
+  const ScorePolicy policy{0.125f, 0};
+  for (const int length : {1, 20, 64, 130}) {
+    Integers starts{1, s.seq, std::vector<int32_t>(static_cast<size_t>(s.seq))};
+    for (int t = 0; t < s.seq; ++t) starts.data[static_cast<size_t>(t)] = t / length * length;
+    SCOPED_TRACE(testing::Message() << "documents of " << length);
+    everywhere([&] {
+      OpValues doc_start = integers(starts), qkv = random(s.seq, s.qkv_cols(), 1);
+      OpValues o = empty(s.seq, s.q_cols()), lse = empty(s.seq, s.heads, Dtype::f32);
+      device().attention(o.tensor(), lse.tensor(), {}, qkv.tensor(), doc_start.tensor(), s, policy);
+      ref::attention<double>(o.matrix(), lse.matrix(), {}, qkv.matrix(), starts.matrix(), s,
+                             policy);
+      check(o, longest_sum(s), kRoundings, kFloor);
+      check(lse, longest_sum(s), 1, kFloor);
+      fill_from(o, o.wanted());
+      fill_from(lse, lse.wanted());
+      OpValues dout = random(s.seq, s.q_cols(), 2), dqkv = empty(s.seq, s.qkv_cols());
+      device().attention_bwd(dqkv.tensor(), dout.tensor(), o.tensor(), lse.tensor(), qkv.tensor(),
+                             doc_start.tensor(), s, policy);
+      ref::attention_bwd<double>(dqkv.matrix(), dout.matrix(), o.matrix(), lse.matrix(),
+                                 qkv.matrix(), starts.matrix(), s, policy);
+      check(dqkv, longest_sum(s), kRoundings, kFloor);
+    });
+  }
 }
 
 TEST_P(CudaAttention, ClippedForwardAndBackward) {

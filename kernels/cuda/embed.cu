@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "kernels/cuda/cuda_backend.h"
-#include "kernels/cuda/launch.h"
 #include "kernels/cuda/float_vec.h"
+#include "kernels/cuda/launch.h"
 
 namespace ballast {
 

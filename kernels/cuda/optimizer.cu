@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "kernels/cuda/cuda_backend.h"
-#include "kernels/cuda/launch.h"
 #include "kernels/cuda/flat_group.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/optimizer_ranges.h"
 #include "kernels/cuda/rounding.h"
 #include "kernels/ref/optimizer.h"

@@ -1,5 +1,5 @@
-// One device as CudaBackend needs it: memory, streams, events. native/runtime.cpp is the CUDA runtime,
-// emu/runtime.cpp the host. All calls throw DeviceError.
+// One device as CudaBackend needs it: memory, streams, events. native/runtime.cpp is the CUDA
+// runtime, emu/runtime.cpp the host. All calls throw DeviceError.
 #pragma once
 
 #include <cstddef>

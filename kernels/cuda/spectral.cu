@@ -2,8 +2,8 @@
 // block, in fixed order; what follows from them stays on the device. kernels/ref/spectral.h has the
 // formulas.
 #include "kernels/cuda/cuda_backend.h"
-#include "kernels/cuda/launch.h"
 #include "kernels/cuda/float_vec.h"
+#include "kernels/cuda/launch.h"
 
 namespace ballast {
 

@@ -317,7 +317,8 @@ VerbRun add_eval(CLI::App& app, const CommonOptions& common) {
   choice_option(app.add_option("--weights", o->weights,
                                "the trained weights, or an average that the run kept"),
                 {"trained", "swa", "ema"});
-  choice_option(app.add_option("--device", o->device, "where to compute"), {"auto", "cpu", "cuda", "emu"});
+  choice_option(app.add_option("--device", o->device, "where to compute"),
+                {"auto", "cpu", "cuda", "emu"});
   return [o, &common] { return run_eval(*o, common); };
 }
 

@@ -11,8 +11,8 @@
 #include <tuple>
 #include <vector>
 
-#include "kernels/cuda/native/cuda_error.h"
 #include "kernels/cuda/gemm_engine.h"
+#include "kernels/cuda/native/cuda_error.h"
 #include "libcore/base/device_error.h"
 
 namespace ballast {
@@ -24,8 +24,7 @@ constexpr int kCandidates = 8, kTimings = 5;
 
 void check_blas(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw DeviceError(
-      fmt::format("cuBLASLt: {}: {}", what, cublasLtGetStatusString(status)));
+  throw DeviceError(fmt::format("cuBLASLt: {}: {}", what, cublasLtGetStatusString(status)));
 }
 
 cudaDataType_t data_type(Dtype dtype) {
@@ -35,8 +34,8 @@ cudaDataType_t data_type(Dtype dtype) {
 
 // The largest power of two up to 256 that divides the address.
 uint32_t alignment_of(const void* data) {
-  return std::min<uint32_t>(256, uint32_t{1} << std::min(8, std::countr_zero(
-                                     reinterpret_cast<uintptr_t>(data) | 0x100)));
+  return std::min<uint32_t>(
+      256, uint32_t{1} << std::min(8, std::countr_zero(reinterpret_cast<uintptr_t>(data) | 0x100)));
 }
 
 struct Shape {
@@ -104,11 +103,11 @@ void describe(Plan& plan, const GemmCall& g) {
              "describing a product");
   const cublasOperation_t first = g.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
   const cublasOperation_t second = g.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
-  check_blas(cublasLtMatmulDescSetAttribute(plan.operation.get(), CUBLASLT_MATMUL_DESC_TRANSA, &first,
-                                            sizeof(first)),
+  check_blas(cublasLtMatmulDescSetAttribute(plan.operation.get(), CUBLASLT_MATMUL_DESC_TRANSA,
+                                            &first, sizeof(first)),
              "describing a product");
-  check_blas(cublasLtMatmulDescSetAttribute(plan.operation.get(), CUBLASLT_MATMUL_DESC_TRANSB, &second,
-                                            sizeof(second)),
+  check_blas(cublasLtMatmulDescSetAttribute(plan.operation.get(), CUBLASLT_MATMUL_DESC_TRANSB,
+                                            &second, sizeof(second)),
              "describing a product");
   make_layout(plan.a, g.a.dtype, g.a.rows, g.a.cols, g.a.stride);
   make_layout(plan.b, g.b.dtype, g.b.rows, g.b.cols, g.b.stride);
@@ -131,15 +130,16 @@ struct GemmEngine::State {
 
   void call(const Plan& plan, const GemmCall& g, void* d, const cublasLtMatmulAlgo_t& algorithm,
             cudaStream_t stream) const {
-    check_blas(cublasLtMatmul(handle, plan.operation.get(), &g.alpha, g.b.data, plan.b.get(), g.a.data,
-                              plan.a.get(), &g.beta, g.c.data, plan.c.get(), d, plan.d.get(),
-                              &algorithm, workspace, kWorkspace, stream),
+    check_blas(cublasLtMatmul(handle, plan.operation.get(), &g.alpha, g.b.data, plan.b.get(),
+                              g.a.data, plan.a.get(), &g.beta, g.c.data, plan.c.get(), d,
+                              plan.d.get(), &algorithm, workspace, kWorkspace, stream),
                fmt::format("multiplying {} x {} x {}", g.d.rows, g.d.cols,
                            g.transpose_a ? g.a.rows : g.a.cols)
                    .c_str());
   }
 
-  std::vector<cublasLtMatmulHeuristicResult_t> candidates(const Plan& plan, const Shape& shape) const {
+  std::vector<cublasLtMatmulHeuristicResult_t> candidates(const Plan& plan,
+                                                          const Shape& shape) const {
     Preference preference;
     check_blas(cublasLtMatmulPreferenceCreate(preference.out()), "preferring algorithms");
     prefer(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<size_t>(kWorkspace));
@@ -149,17 +149,17 @@ struct GemmEngine::State {
     prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, shape.align_d);
     std::vector<cublasLtMatmulHeuristicResult_t> found(kCandidates);
     int count = 0;
-    check_blas(cublasLtMatmulAlgoGetHeuristic(handle, plan.operation.get(), plan.b.get(), plan.a.get(),
-                                              plan.c.get(), plan.d.get(), preference.get(),
-                                              kCandidates, found.data(), &count),
+    check_blas(cublasLtMatmulAlgoGetHeuristic(handle, plan.operation.get(), plan.b.get(),
+                                              plan.a.get(), plan.c.get(), plan.d.get(),
+                                              preference.get(), kCandidates, found.data(), &count),
                "looking for an algorithm");
     found.resize(static_cast<size_t>(count));
     return found;
   }
 
   // Milliseconds, the median of kTimings after one untimed run. D goes to `scratch`.
-  float time(const Plan& plan, const GemmCall& g, void* scratch, const cublasLtMatmulAlgo_t& algorithm,
-             cudaStream_t stream) const {
+  float time(const Plan& plan, const GemmCall& g, void* scratch,
+             const cublasLtMatmulAlgo_t& algorithm, cudaStream_t stream) const {
     cudaEvent_t start = nullptr, stop = nullptr;
     check_cuda(cudaEventCreate(&start), "timing a product");
     check_cuda(cudaEventCreate(&stop), "timing a product");
@@ -207,7 +207,8 @@ void GemmEngine::run(const Stream& stream, const GemmCall& g) {
   describe(plan, g);
   const std::vector<cublasLtMatmulHeuristicResult_t> choices = s.candidates(plan, shape);
   if (choices.empty()) {
-    throw DeviceError(fmt::format("cuBLASLt: no algorithm for {} x {} x {}", shape.m, shape.n, shape.k));
+    throw DeviceError(
+        fmt::format("cuBLASLt: no algorithm for {} x {} x {}", shape.m, shape.n, shape.k));
   }
   plan.algorithm = choices[0].algo;
   if (choices.size() > 1) {

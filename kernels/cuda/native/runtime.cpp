@@ -17,9 +17,7 @@ namespace {
 constexpr int kStreams = 3;
 constexpr uint64_t kEvents = 1024;  // of a stream, used in turn
 
-cudaStream_t stream_of(const Stream& stream) {
-  return static_cast<cudaStream_t>(stream.handle());
-}
+cudaStream_t stream_of(const Stream& stream) { return static_cast<cudaStream_t>(stream.handle()); }
 
 // The n-th event of a stream, n from 1: n * kStreams + stream.
 struct Place {
@@ -33,8 +31,8 @@ struct Place {
 
 void check_cuda(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
-  throw DeviceError(fmt::format("cuda: {}: {} ({})", what, cudaGetErrorString(error),
-                                cudaGetErrorName(error)));
+  throw DeviceError(
+      fmt::format("cuda: {}: {} ({})", what, cudaGetErrorString(error), cudaGetErrorName(error)));
 }
 
 void Stream::launch(const char* name, const void* kernel, int64_t x, unsigned y, unsigned z,
@@ -45,8 +43,8 @@ void Stream::launch(const char* name, const void* kernel, int64_t x, unsigned y,
                                     static_cast<int>(shared_bytes)),
                name);
   }
-  check_cuda(cudaLaunchKernel(kernel, dim3(static_cast<unsigned>(x), y, z), dim3(threads), arguments,
-                              shared_bytes, stream_of(*this)),
+  check_cuda(cudaLaunchKernel(kernel, dim3(static_cast<unsigned>(x), y, z), dim3(threads),
+                              arguments, shared_bytes, stream_of(*this)),
              name);
 }
 
@@ -91,10 +89,10 @@ std::string Runtime::description() const {
   check_cuda(cudaDriverGetVersion(&driver), "asking for the driver's version");
   check_cuda(cudaRuntimeGetVersion(&runtime), "asking for the runtime's version");
   const cudaDeviceProp& p = state_->properties;
-  return fmt::format("{}, sm_{}{}, {} multiprocessors, {:.0f} GiB; driver {}.{}, runtime {}.{}", p.name,
-                     p.major, p.minor, p.multiProcessorCount,
-                     static_cast<double>(p.totalGlobalMem) / 0x1p30, driver / 1000, driver % 1000 / 10,
-                     runtime / 1000, runtime % 1000 / 10);
+  return fmt::format("{}, sm_{}{}, {} multiprocessors, {:.0f} GiB; driver {}.{}, runtime {}.{}",
+                     p.name, p.major, p.minor, p.multiProcessorCount,
+                     static_cast<double>(p.totalGlobalMem) / 0x1p30, driver / 1000,
+                     driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
 }
 
 void* Runtime::allocate(int64_t bytes) {
@@ -104,8 +102,8 @@ void* Runtime::allocate(int64_t bytes) {
     cudaGetLastError();  // it would be reported again by the next launch
     size_t free = 0, total = 0;
     cudaMemGetInfo(&free, &total);
-    throw DeviceError(fmt::format("{}: no memory for {} bytes: {} of {} are free", name(), bytes, free,
-                                  total));
+    throw DeviceError(
+        fmt::format("{}: no memory for {} bytes: {} of {} are free", name(), bytes, free, total));
   }
   check_cuda(error, "allocating");
   return data;
@@ -151,9 +149,12 @@ void Runtime::wait(StreamId id, EventId event) {
 void Runtime::synchronize(EventId event) {
   if (event == 0) return;
   const Place place(event);
-  check_cuda(cudaEventSynchronize(state_->events[place.stream][place.slot]), "waiting for the device");
+  check_cuda(cudaEventSynchronize(state_->events[place.stream][place.slot]),
+             "waiting for the device");
 }
 
-const Stream& Runtime::stream(StreamId id) const { return state_->streams[static_cast<size_t>(id)]; }
+const Stream& Runtime::stream(StreamId id) const {
+  return state_->streams[static_cast<size_t>(id)];
+}
 
 }  // namespace ballast

@@ -1,7 +1,6 @@
 // Per-head RMSNorm of q and k and rotary positions, forward and backward, in one pass. A warp
-// treats a row: some of its lanes share a head, each with elements of the lower half and their
-// partners in the upper, so that a turn needs no other lane; the table of angles is read once for
-// all heads of the row. kernels/ref/qk_norm_rope.h has the formulas.
+// treats a row, several heads at once (head_lanes.h), and reads the angles of the row's position
+// once for all of them. kernels/ref/qk_norm_rope.h has the formulas.
 #include "kernels/cuda/head_lanes.h"
 #include "kernels/cuda/row_vectors.h"
 

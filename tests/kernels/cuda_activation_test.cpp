@@ -75,14 +75,19 @@ TEST_P(CudaActivation, XieluAndItsBackward) {
   });
 }
 
+// Ranges longer than a block holds at once; then, with rows apart from vectors, more sums than the
+// block that adds them has threads.
 TEST_P(CudaActivation, XieluInPlaceOverManyRows) {
   everywhere([&] {
-    OpValues x = random(256 * 9 + 3, 8, 1), dx = random(256 * 9 + 3, 8, 2);
-    OpValues alpha = constant(Dtype::f32, 1, 2, 0.3), dalpha = constant(Dtype::f32, 1, 2, 0);
-    device().xielu_bwd(dx.tensor(), dalpha.tensor(), dx.tensor(), x.tensor(), alpha.tensor());
-    ref::xielu_bwd<double>(dx.matrix(), dalpha.matrix(), dx.matrix(), x.matrix(), alpha.matrix());
-    check(dx, 1);
-    check(dalpha, kTermsInF32, 1, size_of_dalpha(x));
+    for (const Shape& s : {Shape{256 * 9 + 3, 8}, Shape{130 * 8, 40}}) {
+      OpValues x = random(s.rows, s.cols, 1), dx = random(s.rows, s.cols, 2);
+      OpValues alpha = constant(Dtype::f32, 1, 2, 0.3), dalpha = constant(Dtype::f32, 1, 2, 0);
+      device().xielu_bwd(dx.tensor(), dalpha.tensor(), dx.tensor(), x.tensor(), alpha.tensor());
+      ref::xielu_bwd<double>(dx.matrix(), dalpha.matrix(), dx.matrix(), x.matrix(), alpha.matrix());
+      SCOPED_TRACE(testing::Message() << s.rows << " x " << s.cols);
+      check(dx, 1);
+      check(dalpha, kTermsInF32, 1, size_of_dalpha(x));
+    }
   });
 }
 

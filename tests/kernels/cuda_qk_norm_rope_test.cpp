@@ -149,7 +149,7 @@ TEST_P(CudaQkNormRope, NonFiniteHeadsStayAlone) {
 // More rows than one range has warps, and than there are partial sums.
 TEST_P(CudaQkNormRope, ManyRowsPerPartialSum) {
   everywhere([&] {
-    const AttentionShape s{.batch = 3, .seq = 731, .heads = 2, .kv_heads = 1, .head_dim = 16};
+    const AttentionShape s{.batch = 3, .seq = 731, .heads = 1, .kv_heads = 1, .head_dim = 32};
     const int64_t rows = s.batch * s.seq;
     Integers starts = documents(s.batch, s.seq);
     OpValues doc_start = integers(starts), cos = table(s, 1), sin = table(s, 2);

@@ -18,7 +18,8 @@ inline constexpr int kFragment = 16;  // rows of an A fragment
 inline constexpr int kChunk = 8;      // elements of one 16-byte access
 
 // Rows of kDim elements. The pitch is an odd number of 16-byte chunks, so that the eight rows of an
-// 8 x 8 tile lie in different banks; other than swapped chunks, it leaves offsets constant.
+// 8 x 8 tile lie in different banks. (Swapping chunks needs no padding, but then offsets are not
+// constant, and their registers spill.)
 template <int kDim>
 struct SharedTile {
   static constexpr int kPitch = kDim + kChunk;

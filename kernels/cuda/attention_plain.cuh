@@ -1,15 +1,16 @@
 // Attention without matrix instructions, for either type, any alignment and any policy: f32 as the
 // reference on the device, rows and head sizes that the bf16 kernels do not take, and clipped
-// probabilities. Tiles of 32 x 32 scores; four neighbouring lanes share a row, so what a row needs
-// from others stays within its warp. Sums go over visible keys only: a NaN reaches no query that
-// does not see it. kernels/ref/attention.h and clipped_attention.h have the formulas.
+// probabilities. Tiles of 16 x 16 scores, so that heads of 256 take less than 99 KiB; eight
+// neighbouring lanes share a row, so what a row needs from others stays within its warp. Sums go
+// over visible keys only: a NaN reaches no query that does not see it. kernels/ref/attention.h and
+// clipped_attention.h have the formulas.
 #pragma once
 
 #include "kernels/cuda/attention_common.cuh"
 
 namespace ballast::attn {
 
-inline constexpr int kPlainTile = 32, kPlainThreads = 128, kLanesPerRow = 4;
+inline constexpr int kPlainTile = 16, kPlainThreads = 128, kLanesPerRow = 8;
 inline constexpr int kScoresPerLane = kPlainTile / kLanesPerRow;
 
 // What follows the softmax: nothing, or clipping (`stretch` is zeta - gamma).
@@ -77,10 +78,14 @@ __device__ __forceinline__ float dot_plain(const float* a, const float* b, int64
   return sum;
 }
 
-// The four lanes of a row.
+// Over the lanes of a row.
 __device__ __forceinline__ float row_sum(float x) {
-  x += shuffle_xor(x, 1);
-  return x + shuffle_xor(x, 2);
+  for (int offset = 1; offset < kLanesPerRow; offset *= 2) x += shuffle_xor(x, offset);
+  return x;
+}
+__device__ __forceinline__ float row_max(float x) {
+  for (int offset = 1; offset < kLanesPerRow; offset *= 2) x = max_nan(x, shuffle_xor(x, offset));
+  return x;
 }
 
 // This thread's row of a tile that begins at row `begin` of the sequence, and the keys it sees.
@@ -144,8 +149,7 @@ __global__ void __launch_bounds__(kPlainThreads)
       sum += shifted_exp(s, top);
     }
   }
-  float row_top = max_nan(top, shuffle_xor(top, 1));
-  row_top = max_nan(row_top, shuffle_xor(row_top, 2));
+  const float row_top = row_max(top);
   sum = row_sum(sum * shifted_exp(top, row_top));
   const float over_sum = 1.0f / sum;
 

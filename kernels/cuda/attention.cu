@@ -2,7 +2,7 @@
 // formulas.
 #include "kernels/cuda/attention_backward.cuh"
 #include "kernels/cuda/attention_forward.cuh"
-#include "kernels/cuda/attention_plain.cuh"
+#include "kernels/cuda/attention_plain_backward.cuh"
 
 namespace ballast {
 

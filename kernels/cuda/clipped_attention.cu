@@ -1,7 +1,7 @@
 // Attention with clipped probabilities: the plain kernels only. Clipping is decided on whole
 // probabilities, so the forward pass needs a row's sum before its output, and the backward pass
 // sum p dp before any gradient: each takes a pass of its own.
-#include "kernels/cuda/attention_plain.cuh"
+#include "kernels/cuda/attention_plain_backward.cuh"
 
 namespace ballast {
 

@@ -33,8 +33,9 @@ std::string name_of_shape(const AttentionShape& s) {
 // moves a term by 2^-9 of itself, so a sum by at most 2^-9 of the sum of its terms' magnitudes: one
 // unit roundoff of bf16 as check() counts them (2^-8) while those magnitudes sum to 2. They do:
 // with unit normal inputs and scale 1 / sqrt(D), sum p |v| and scale sum |ds| |k| are averages of
-// numbers of size 1, and the floor of 1 stands for them where their signs cancel. The result's own
-// rounding is the other one.
+// numbers of size 1, and the floor of 1 stands for them where their signs cancel. (dk and dv of a
+// key that many queries see sum more, and are larger themselves.) The result's own rounding is the
+// other one.
 constexpr double kRoundings = 2, kFloor = 1;
 
 TEST_P(CudaAttention, ForwardAndBackward) {
@@ -45,7 +46,7 @@ TEST_P(CudaAttention, ForwardAndBackward) {
                         {{1, 1, 1, 1, 8}, {0.35f, 0}},    {{2, 65, 3, 1, 16}, {0.25f, 5}},
                         {{3, 64, 2, 1, 40}, {0.16f, 0}},  {{2, 130, 2, 1, 64}, {0.125f, 0}},
                         {{1, 17, 2, 1, 128}, {0.09f, 3}}, {{2, 65, 1, 1, 128}, {0.09f, 0}},
-                        {{3, 200, 2, 2, 72}, {0.12f, 0}}};
+                        {{2, 150, 2, 2, 72}, {0.12f, 0}}};
   everywhere([&] {
     for (const Case& c : cases) {
       const AttentionShape& s = c.shape;
@@ -84,7 +85,7 @@ TEST_P(CudaAttention, ForwardAndBackward) {
 TEST_P(CudaAttention, ShortDocuments) {
   const AttentionShape s{1, 290, 2, 1, 64};
   const ScorePolicy policy{0.125f, 0};
-  for (const int length : {1, 20, 64, 130}) {
+  for (const int length : {1, 20, 63, 64, 127}) {
     Integers starts{1, s.seq, std::vector<int32_t>(static_cast<size_t>(s.seq))};
     for (int t = 0; t < s.seq; ++t) starts.data[static_cast<size_t>(t)] = t / length * length;
     SCOPED_TRACE(testing::Message() << "documents of " << length);

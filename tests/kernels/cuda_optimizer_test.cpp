@@ -15,7 +15,9 @@ std::vector<OptimizerRange> odd_ranges(int64_t n) {
   const std::vector<OptimizerRange> all{{1, 2, true, 1.0f},
                                         {3, 9, false, 0.5f},
                                         {9, 40, false, 0.5f},
-                                        {40, 1001, true, 0.25f},
+                                        {40, 90, false, 0.75f},
+                                        {90, 500, true, 0.75f},
+                                        {500, 1001, true, 0.25f},
                                         {1003, 20000, true, 1.0f},
                                         {20000, kFlatBlock + 13, false, 1.0f},
                                         {kFlatBlock + 13, kFlatBlock + 5000, true, 2.0f}};
@@ -26,26 +28,25 @@ std::vector<OptimizerRange> odd_ranges(int64_t n) {
   return ranges;
 }
 
-// Every range of odd_ranges() cut at the border of a block, as stable_adamw wants them: two tensors
-// take turns. Entry 0 belongs to none.
+// Every range of odd_ranges() cut at the border of a block, as stable_adamw wants them, in two
+// tensors. Entry 0 belongs to none.
 std::vector<OptimizerRange> odd_ratio_ranges(int64_t n) {
   std::vector<OptimizerRange> ranges;
-  int64_t elements = 0, entry = 1;
+  int64_t entry = 1;
   for (OptimizerRange range : odd_ranges(n)) {
     const int64_t end = range.end;
     for (; range.begin < end; range.begin = range.end) {
       range.end = std::min(end, (range.begin / kFlatBlock + 1) * kFlatBlock);
-      elements += range.end - range.begin;
       range.ratio.entry = entry++;
       ranges.push_back(range);
     }
   }
-  const int64_t half = entry / 2 + 1;
+  // Of one size and side by side, with a ratio above 1 each.
   for (OptimizerRange& range : ranges) {
-    const bool low = range.ratio.entry < half;
-    range.ratio.tensor_begin = low ? 1 : half;
-    range.ratio.tensor_end = low ? half : entry;
-    range.ratio.tensor_elements = elements / (low ? 3 : 1);
+    const bool first = range.ratio.entry < 3;
+    range.ratio.tensor_begin = first ? 1 : 3;
+    range.ratio.tensor_end = first ? 3 : entry;
+    range.ratio.tensor_elements = 5;
   }
   return ranges;
 }

@@ -102,17 +102,17 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t c = (int64_t{blockIdx.y} * kThreads + threadIdx.x) * N;
   if (c >= dy.cols) return;
   auto sum = load_floats<N>(dtable.row(token) + c);
-  bool more = true;
-  for (int64_t at = begin; more; at += kAhead) {
-    Vec<T, N> rows[kAhead];
-    bool there[kAhead];
-    for (int i = 0; i < kAhead; ++i) there[i] = at + i < dy.rows && sorted.tokens[at + i] == token;
+  int count = kAhead;
+  for (int64_t at = begin; count == kAhead; at += kAhead) {
+    count = 0;
     for (int i = 0; i < kAhead; ++i)
-      if (there[i]) rows[i] = load_vec<N>(dy.row(sorted.positions[at + i]) + c);
+      count += at + i < dy.rows && sorted.tokens[at + i] == token ? 1 : 0;
+    Vec<T, N> rows[kAhead];
+    for (int i = 0; i < kAhead; ++i)
+      if (i < count) rows[i] = load_vec<N>(dy.row(sorted.positions[at + i]) + c);
     for (int i = 0; i < kAhead; ++i) {
-      for (int j = 0; there[i] && j < N; ++j) sum.at[j] += to_float(rows[i].at[j]);
+      for (int j = 0; i < count && j < N; ++j) sum.at[j] += to_float(rows[i].at[j]);
     }
-    more = there[kAhead - 1];
   }
   store_floats<N>(dtable.row(token) + c, sum);
 }

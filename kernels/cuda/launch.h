@@ -74,8 +74,8 @@ struct LaunchShape {
   unsigned y = 1, z = 1;
 };
 
-// Runs kernel(args...) on `stream`; `name` stands in errors. Throws DeviceError. A launch without
-// blocks does nothing.
+// Queues kernel(args...) on `stream`; `name`, a literal, stands in errors. Throws DeviceError. A
+// launch without blocks does nothing.
 template <class... Parameters, class... Arguments>
 void launch(const Stream& stream, const char* name, void (*kernel)(Parameters...),
             const LaunchShape& shape, Arguments&&... arguments) {
@@ -83,8 +83,10 @@ void launch(const Stream& stream, const char* name, void (*kernel)(Parameters...
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
 #ifdef BALLAST_EMULATION
   const emu::Extent grid{static_cast<unsigned>(shape.x), shape.y, shape.z};
-  emu::run(stream.pool(), name, grid, {shape.threads, 1, 1}, shape.shared_bytes,
-           [&] { std::apply(kernel, values); });
+  stream.enqueue([=, &pool = stream.pool()] {
+    emu::run(pool, name, grid, {shape.threads, 1, 1}, shape.shared_bytes,
+             [&] { std::apply(kernel, values); });
+  });
 #else
   void* pointers[sizeof...(Parameters)];
   size_t i = 0;

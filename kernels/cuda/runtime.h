@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,7 +18,9 @@ class Stream {
  public:
   Stream(void* handle, ThreadPool* pool) : handle_(handle), pool_(pool) {}
   void* handle() const { return handle_; }
-  ThreadPool& pool() const { return *pool_; }  // of the emulation
+  // Of the emulation.
+  ThreadPool& pool() const { return *pool_; }
+  void enqueue(std::function<void()> work) const;
   void launch(const char* name, const void* kernel, int64_t x, unsigned y, unsigned z,
               unsigned threads, size_t shared_bytes, void** arguments) const;
 
@@ -48,8 +51,9 @@ class Runtime {
   void synchronize(EventId event);
   const Stream& stream(StreamId id) const;
 
- private:
   struct State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

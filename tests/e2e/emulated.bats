@@ -104,3 +104,27 @@ single_steps() {
   [ "$stderr" = "pretrain: error: --precision bf16 (the cpu computes in fp32)" ]
   [ ! -e refused ]
 }
+
+# What reads the device between the steps: evaluation, averages, statistics of the layers, snapshots, a way back to one, a
+# rerun. Streams of the emulation run nothing before somebody waits for it.
+@test "everything around the steps waits for the device" {
+  local device lab=$BATS_FILE_TMPDIR/lab
+  for device in cpu emu; do
+    run -6 "$BIN/pretrain" --model "$lab/config.json" --data "$lab/train" --val "$lab/val" --val-every 3 --val-tokens 256 \
+      --device $device --precision fp32 --seq-len 32 --micro-batch 2 --batch-tokens 128 --steps 10 --lr 3e-3 \
+      --clip fixed:1.0 --ckpt-every 4 --keep all --layers-every 2 --snapshot-every 3 --check-replicas 4 \
+      --swa every=2 --ema decay=0.9 --guard skip:1,rollback:2,stop --inject nan@6,flip@8 --run $device -q
+    losses $device > $device.txt
+    jq -c 'select(.type == "event") | [.event, .step, .action]' $device/trace.jsonl > $device.events
+    jq -c 'select(.type == "eval") | [.step, (.loss * 1e3 | round)]' $device/trace.jsonl > $device.evals
+    jq -c 'select(.type == "layers") | .step' $device/trace.jsonl > $device.layers
+  done
+  within 1e-5 1e-4 emu.txt cpu.txt
+  cat emu.events emu.evals
+  grep -qx '\["skip",6,"restore+skip"\]' emu.events
+  grep -qx '\["hardware",8,null\]' emu.events
+  cmp emu.events cpu.events
+  cmp emu.evals cpu.evals
+  cmp emu.layers cpu.layers
+  [ "$(wc -l < emu.layers)" -gt 2 ]
+}

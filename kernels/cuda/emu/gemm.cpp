@@ -37,14 +37,12 @@ void take_row(float* to, const Tensor& t, bool transposed, int64_t r, int64_t k)
   for (int64_t i = 0; i < k; ++i) to[i] = transposed ? element(t, i, r) : element(t, r, i);
 }
 
-}  // namespace
-
-void GemmEngine::run(const Stream& stream, const GemmCall& call) {
+void multiply(ThreadPool& pool, const GemmCall& call) {
   const int64_t m = call.d.rows, n = call.d.cols;
   const int64_t k = call.transpose_a ? call.a.rows : call.a.cols;
   std::vector<float> b(static_cast<size_t>(n * k));
   for (int64_t j = 0; j < n; ++j) take_row(b.data() + j * k, call.b, !call.transpose_b, j, k);
-  stream.pool().parallel_for(m, 8, [&](int64_t begin, int64_t end) {
+  pool.parallel_for(m, 8, [&](int64_t begin, int64_t end) {
     std::vector<float> a(static_cast<size_t>(k));
     for (int64_t i = begin; i < end; ++i) {
       take_row(a.data(), call.a, call.transpose_a, i, k);
@@ -58,6 +56,12 @@ void GemmEngine::run(const Stream& stream, const GemmCall& call) {
       }
     }
   });
+}
+
+}  // namespace
+
+void GemmEngine::run(const Stream& stream, const GemmCall& call) {
+  stream.enqueue([call, &pool = stream.pool()] { multiply(pool, call); });
 }
 
 }  // namespace ballast

@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstring>
+#include <deque>
+#include <functional>
 #include <new>
+#include <vector>
 
 #include "kernels/cuda/emu/emulator.h"
 #include "libcore/base/device_error.h"
@@ -11,16 +15,53 @@
 namespace ballast {
 
 namespace {
-constexpr std::align_val_t kAlignment{256};
-}
 
-// Work has been done when a call returns: streams and events exist in name only.
-struct Runtime::State {
-  Stream stream;
+constexpr std::align_val_t kAlignment{256};
+constexpr size_t kStreams = 3;
+
+// The n-th event of a stream, n from 1: n * kStreams + stream.
+struct Place {
+  size_t stream;
+  uint64_t count;
+  explicit Place(EventId event) : stream(event % kStreams), count(event / kStreams) {}
 };
 
-Runtime::Runtime(int, ThreadPool& pool)
-    : state_(std::make_unique<State>(State{{nullptr, &pool}})) {}
+}  // namespace
+
+// Streams are queues, and nothing runs before the host waits for it or another stream does: what
+// is read without waiting, or written again too early, is wrong here every time and not once in a
+// thousand runs on a device.
+struct Runtime::State {
+  struct Queue {
+    std::deque<std::function<void()>> work;
+    uint64_t recorded = 0, reached = 0;  // events
+  };
+  std::array<Queue, kStreams> queues;
+  std::vector<Stream> streams;
+
+  void run_until(const Place& place) {
+    Queue& queue = queues[place.stream];
+    while (queue.reached < place.count) run_next(queue);
+  }
+  void run_all() {
+    for (Queue& queue : queues) {
+      while (!queue.work.empty()) run_next(queue);
+    }
+  }
+  static void run_next(Queue& queue) {
+    const std::function<void()> work = std::move(queue.work.front());
+    queue.work.pop_front();
+    work();
+  }
+};
+
+void Stream::enqueue(std::function<void()> work) const {
+  static_cast<Runtime::State::Queue*>(handle_)->work.push_back(std::move(work));
+}
+
+Runtime::Runtime(int, ThreadPool& pool) : state_(std::make_unique<State>()) {
+  for (State::Queue& queue : state_->queues) state_->streams.emplace_back(&queue, &pool);
+}
 Runtime::~Runtime() = default;
 
 std::string Runtime::name() const { return "emu"; }
@@ -36,22 +77,37 @@ void* Runtime::allocate(int64_t bytes) {
   }
 }
 
-void Runtime::release(void* data) { ::operator delete(data, kAlignment); }
-
-void Runtime::copy_in(void* device, const void* host, int64_t bytes, StreamId) {
-  std::memcpy(device, host, static_cast<size_t>(bytes));
-}
-void Runtime::copy_out(void* host, const void* device, int64_t bytes, StreamId) {
-  std::memcpy(host, device, static_cast<size_t>(bytes));
-}
-void Runtime::zero(void* device, int64_t bytes, StreamId) {
-  std::memset(device, 0, static_cast<size_t>(bytes));
+// Waits for all work, as cudaFree does.
+void Runtime::release(void* data) {
+  state_->run_all();
+  ::operator delete(data, kAlignment);
 }
 
-EventId Runtime::record(StreamId) { return 0; }
-void Runtime::wait(StreamId, EventId) {}
-void Runtime::synchronize(EventId) {}
-const Stream& Runtime::stream(StreamId) const { return state_->stream; }
+void Runtime::copy_in(void* device, const void* host, int64_t bytes, StreamId id) {
+  stream(id).enqueue([=] { std::memcpy(device, host, static_cast<size_t>(bytes)); });
+}
+void Runtime::copy_out(void* host, const void* device, int64_t bytes, StreamId id) {
+  stream(id).enqueue([=] { std::memcpy(host, device, static_cast<size_t>(bytes)); });
+}
+void Runtime::zero(void* device, int64_t bytes, StreamId id) {
+  stream(id).enqueue([=] { std::memset(device, 0, static_cast<size_t>(bytes)); });
+}
+
+EventId Runtime::record(StreamId id) {
+  State::Queue& queue = state_->queues[static_cast<size_t>(id)];
+  queue.work.emplace_back([&queue] { ++queue.reached; });
+  return ++queue.recorded * kStreams + static_cast<size_t>(id);
+}
+void Runtime::wait(StreamId id, EventId event) {
+  if (event == 0) return;
+  stream(id).enqueue([this, event] { state_->run_until(Place(event)); });
+}
+void Runtime::synchronize(EventId event) {
+  if (event != 0) state_->run_until(Place(event));
+}
+const Stream& Runtime::stream(StreamId id) const {
+  return state_->streams[static_cast<size_t>(id)];
+}
 
 }  // namespace ballast
 

@@ -69,7 +69,7 @@ fake() { # fake NAME BODY
 }
 
 @test "the scripts refuse options that they do not know" {
-  for script in format demo demo-crawl; do
+  for script in format demo demo-crawl gpu-check; do
     run --separate-stderr "$SRC/scripts/$script" --no-such-option another
     [ "$status" -eq 2 ]
     [[ "$stderr" == usage:* ]]
@@ -80,4 +80,12 @@ fake() { # fake NAME BODY
   command -v shellcheck >/dev/null || skip "no shellcheck"
   grep -lE '^#!/bin/(ba)?sh' "$SRC"/scripts/* "$SRC"/tests/support/* "$SRC"/tests/slurm/cluster \
     "$SRC"/examples/slurm/* "$SRC/.ci/run" | xargs shellcheck
+}
+
+@test "gpu-check says what it needs" {
+  run -2 --separate-stderr "$SRC/scripts/gpu-check" --dry-run --bundle "$BATS_TEST_TMPDIR/none" --out "$BATS_TEST_TMPDIR/out"
+  [ "$stderr" = "gpu-check: error: no bundle in $BATS_TEST_TMPDIR/none: scripts/bundle makes it" ]
+  run -2 --separate-stderr "$SRC/scripts/bundle" "$BATS_TEST_TMPDIR/none" "$BATS_TEST_TMPDIR/bundle"
+  [[ "$stderr" == "bundle: error: $BATS_TEST_TMPDIR/none/lib/ballast_cuda.so is missing"* ]]
+  [ ! -e "$BATS_TEST_TMPDIR/bundle" ]
 }

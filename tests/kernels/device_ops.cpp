@@ -98,7 +98,7 @@ Backend& open(const DeviceCase& wanted) {
 }  // namespace
 
 std::vector<DeviceCase> device_cases() {
-  ::setenv("BALLAST_PLUGIN_DIR", BALLAST_PLUGIN_DIR, 1);
+  ::setenv("BALLAST_PLUGIN_DIR", BALLAST_PLUGIN_DIR, 0);
   std::vector<DeviceCase> cases;
   for (const char* device : {"emu", "cuda"}) {
     for (const Dtype type : {Dtype::f32, Dtype::bf16}) cases.push_back({device, type});

@@ -7,7 +7,7 @@
 namespace ballast {
 
 std::unique_ptr<Backend> open_cpu(int threads) {
-  ::setenv("BALLAST_PLUGIN_DIR", BALLAST_PLUGIN_DIR, 1);
+  ::setenv("BALLAST_PLUGIN_DIR", BALLAST_PLUGIN_DIR, 0);
   Result<std::unique_ptr<Backend>> backend = open_backend("cpu", {.threads = threads});
   if (!backend.ok()) {
     ADD_FAILURE() << backend.error().message();

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ struct DeviceCase {
   std::string device;
   Dtype type;  // of activations
 };
+// "cuda bf16": gtest would print bytes, pointers among them.
+inline void PrintTo(const DeviceCase& c, std::ostream* out) {
+  *out << c.device << (c.type == Dtype::bf16 ? " bf16" : " f32");
+}
 // emu and cuda, each with f32 and bf16. A test of what this build or machine has not got is skipped
 // with the reason.
 std::vector<DeviceCase> device_cases();

@@ -29,11 +29,20 @@ bool is_loopback(const std::string& master) {
 
 Result<LaunchPlace> by_hand() {
   LaunchPlace place = BALLAST_TRY(numbered("tcp", "BALLAST_RANK", "BALLAST_WORLD_SIZE"));
-  if (is_loopback(environment_text("BALLAST_MASTER"))) place.local_size = place.size;
+  if (is_loopback(environment_text("BALLAST_MASTER"))) {
+    place.local_size = place.size;
+    place.local_rank = place.rank;
+  }
   return place;
 }
 
-void add_local_size_of_slurm(LaunchPlace& place) {
+// 0 when it is not set or not a rank.
+int local_rank_from(const char* name) {
+  return std::max(0, std::atoi(environment_text(name).c_str()));
+}
+
+void add_place_in_node_of_slurm(LaunchPlace& place) {
+  place.local_rank = local_rank_from("SLURM_LOCALID");
   std::string list = environment_text("SLURM_STEP_TASKS_PER_NODE");
   if (list.empty()) list = environment_text("SLURM_TASKS_PER_NODE");
   place.local_size =
@@ -47,12 +56,13 @@ Result<LaunchPlace> by_pmi() {
     if (!environment_text("OMPI_COMM_WORLD_LOCAL_SIZE").empty())
       place.local_size =
           BALLAST_TRY(environment_integer("OMPI_COMM_WORLD_LOCAL_SIZE", 1, kMostRanks));
+    place.local_rank = local_rank_from("OMPI_COMM_WORLD_LOCAL_RANK");
     return place;
   }
   const bool counted = !environment_text("PMI_SIZE").empty();
   LaunchPlace place = BALLAST_TRY(numbered("mpi", counted ? "PMI_RANK" : "SLURM_PROCID",
                                            counted ? "PMI_SIZE" : "SLURM_NTASKS"));
-  add_local_size_of_slurm(place);
+  add_place_in_node_of_slurm(place);
   return place;
 }
 
@@ -86,7 +96,7 @@ Result<LaunchPlace> launch_place() {
   if (std::atoi(environment_text("SLURM_NTASKS").c_str()) > 1 &&
       !environment_text("SLURM_STEP_ID").empty()) {
     LaunchPlace place = BALLAST_TRY(numbered("tcp", "SLURM_PROCID", "SLURM_NTASKS"));
-    add_local_size_of_slurm(place);
+    add_place_in_node_of_slurm(place);
     return place;
   }
   return LaunchPlace();

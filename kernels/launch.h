@@ -14,6 +14,7 @@ struct LaunchPlace {
   int rank = 0;
   int size = 1;
   int local_size = 1;  // ranks on this host; 1 when the launcher does not say
+  int local_rank = 0;  // among them; 0 when the launcher does not say
 };
 
 // Kind usage when a variable does not read.

@@ -29,7 +29,7 @@ bool cuda_device_present() {
 
 struct Place {
   std::string plugin;
-  int index = 0;
+  int index = -1;
 };
 
 Result<Place> place_of(const std::string& device) {

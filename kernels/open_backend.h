@@ -18,11 +18,12 @@ namespace ballast {
 
 struct BackendOptions {
   int threads = 0;             // host threads; 0: cores / local ranks
-  int device = 0;              // index for cuda
+  int device = -1;             // index for cuda; -1: the ranks of a host share its devices in turn
+  int local_rank = 0;          // of this rank on its host
   Dtype compute = Dtype::f32;  // of activations; bf16 where the device has it
 };
 
-// "auto" (cuda:0 when a device is there, else cpu), "cpu", "cuda" (cuda:0), "cuda:N"; "emu": the
+// "auto" (cuda when a device is there, else cpu), "cpu", "cuda", "cuda:N"; "emu": the
 // kernels of cuda on the host, slow and for checks.
 Result<std::unique_ptr<Backend>> open_backend(const std::string& device,
                                               const BackendOptions& options);

@@ -3,6 +3,7 @@
 #include "kernels/comm/async_comm.h"
 #include "kernels/comm/exchange_comm.h"
 #include "kernels/comm/self_comm.h"
+#include "kernels/comm/staged_comm.h"
 #include "kernels/comm/tcp_link.h"
 #include "kernels/launch.h"
 #include "kernels/open_backend.h"
@@ -31,9 +32,8 @@ Result<std::unique_ptr<Comm>> open_mpi(Backend& backend) {
   return comm;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Comm>> open_comm(const std::string& transport, Backend& backend) {
+// In host memory.
+Result<std::unique_ptr<Comm>> open_host_comm(const std::string& transport, Backend& backend) {
   const LaunchPlace place = BALLAST_TRY(launch_place());
   const std::string kind = transport == "auto" ? place.transport : transport;
   if (kind == "self") return make_self_comm(backend);
@@ -52,6 +52,14 @@ Result<std::unique_ptr<Comm>> open_comm(const std::string& transport, Backend& b
     return usage_error("transport is not available", kind, "this build has no nccl transport");
   }
   return usage_error("unknown transport", transport, "one of auto, self, tcp, mpi, nccl");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Comm>> open_comm(const std::string& transport, Backend& backend) {
+  auto comm = BALLAST_TRY(open_host_comm(transport, backend));
+  if (backend.host_memory() || comm->name() == "self") return comm;
+  return make_staged_comm(backend, std::move(comm));
 }
 
 }  // namespace ballast

@@ -27,6 +27,7 @@ class CpuBackend final : public Backend {
   std::string description() const override;
   Dtype compute_dtype() const override { return Dtype::f32; }
   ThreadPool& host_pool() override { return pool_; }
+  bool host_memory() const override { return true; }
 
   void* allocate(int64_t bytes, bool registered) override;
   void release(void* data) override;

@@ -79,7 +79,8 @@ double ratio_range(const float* grad, const float* v, int64_t n,
     const Vector square = hn::Mul(g, g);
     const Vector next = hn::MulAdd(hn::Set(d, s.one_minus_beta2), square,
                                    hn::Mul(hn::Set(d, s.beta2), load_up_to(v + i, left)));
-    Vector ratio = hn::Div(square, hn::Max(next, hn::Set(d, s.eps * s.eps)));
+    // x86 gives the second operand when either is NaN: a NaN in v has to show.
+    Vector ratio = hn::Div(square, hn::Max(hn::Set(d, s.eps * s.eps), next));
     if (left < lanes()) ratio = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(left)), ratio);
     low = hn::Add(low, low_doubles(ratio));
     high = hn::Add(high, high_doubles(ratio));

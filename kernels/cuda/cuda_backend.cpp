@@ -8,9 +8,12 @@
 
 namespace ballast {
 
-CudaBackend::CudaBackend(int device, int threads, Dtype compute)
-    : pool_(threads), runtime_(device, pool_), compute_(compute), gemm_(runtime_) {
-  BALLAST_CHECK(compute == Dtype::bf16 || compute == Dtype::f32);
+CudaBackend::CudaBackend(const BackendOptions& options)
+    : pool_(options.threads),
+      runtime_(options.device, options.local_rank, pool_),
+      compute_(options.compute),
+      gemm_(runtime_) {
+  BALLAST_CHECK(compute_ == Dtype::bf16 || compute_ == Dtype::f32);
 }
 
 CudaBackend::~CudaBackend() {
@@ -50,7 +53,7 @@ void* CudaBackend::workspace(int64_t bytes) {
 extern "C" ballast::Backend* ballast_open_backend(const ballast::BackendOptions* options,
                                                   std::string* error) {
   try {
-    return new ballast::CudaBackend(options->device, options->threads, options->compute);
+    return new ballast::CudaBackend(*options);
   } catch (const std::exception& failure) {
     *error = failure.what();
     return nullptr;

@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/gemm_engine.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/open_backend.h"
 #include "libcore/base/thread_pool.h"
 #include "libcore/tensor/backend.h"
 
@@ -16,7 +17,7 @@ namespace ballast {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int device, int threads, Dtype compute);
+  explicit CudaBackend(const BackendOptions& options);
   ~CudaBackend() override;
 
   std::string name() const override { return runtime_.name(); }

@@ -31,7 +31,8 @@ class Stream {
 
 class Runtime {
  public:
-  Runtime(int device, ThreadPool& pool);
+  // `device` -1: the one that is this rank's when the ranks of a host take turns.
+  Runtime(int device, int local_rank, ThreadPool& pool);
   ~Runtime();
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;

@@ -131,6 +131,8 @@ class Backend {
       const = 0;  // device, ISA, library versions: recorded in state.json
   virtual Dtype compute_dtype() const = 0;
   virtual ThreadPool& host_pool() = 0;
+  // Whether the host may read and write what allocate() gave.
+  virtual bool host_memory() const { return false; }
 
   // Memory, aligned to 256 bytes; throws DeviceError when there is none. `registered` asks for
   // memory that the transport can use directly (NCCL), where that exists.

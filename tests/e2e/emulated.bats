@@ -128,3 +128,15 @@ single_steps() {
   cmp emu.layers cpu.layers
   [ "$(wc -l < emu.layers)" -gt 2 ]
 }
+
+@test "two ranks exchange what their devices hold" {
+  local device
+  for device in cpu emu; do
+    start_ranks 2 --device $device --precision fp32 --seq-len 32 --batch-tokens 256 --micro-batch 2 --steps 4 \
+      --clip fixed:1.0 --zero 1 --run $device
+    wait_ranks
+    [ "${STATUSES[*]}" = "0 0" ]
+    losses $device > $device.txt
+  done
+  within 1e-5 1e-4 emu.txt cpu.txt
+}

@@ -17,6 +17,7 @@
 #include "kernels/comm/async_comm.h"
 #include "kernels/comm/exchange_comm.h"
 #include "kernels/comm/self_comm.h"
+#include "kernels/comm/staged_comm.h"
 #include "kernels/comm/tcp_link.h"
 #include "kernels/comm/tcp_watchdog.h"
 #include "kernels/launch.h"
@@ -38,9 +39,11 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
+using Wrap = std::function<std::unique_ptr<Comm>(std::unique_ptr<Comm>)>;
+
 // body(comm) on every rank of a tcp world, each in a thread; `async`: through AsyncComm.
-void with_ranks(int size, int timeout_s, const std::function<void(Comm&)>& body,
-                bool async = false) {
+void with_ranks(int size, int timeout_s, const std::function<void(Comm&)>& body, bool async = false,
+                const Wrap& wrap = {}) {
   const int port = free_port();
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
@@ -49,9 +52,11 @@ void with_ranks(int size, int timeout_s, const std::function<void(Comm&)>& body,
         const TcpPlace place = {rank, size, "127.0.0.1", port, timeout_s};
         return make_exchange_comm(BALLAST_TRY(connect_tcp(place)));
       };
-      const Result<std::unique_ptr<Comm>> comm = async ? make_async_comm(open) : open();
-      ASSERT_TRUE(comm.ok()) << comm.error().message();
-      body(**comm);
+      Result<std::unique_ptr<Comm>> opened = async ? make_async_comm(open) : open();
+      ASSERT_TRUE(opened.ok()) << opened.error().message();
+      std::unique_ptr<Comm> comm = opened.take_value();
+      if (wrap) comm = wrap(std::move(comm));
+      body(*comm);
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -73,6 +78,23 @@ TEST_P(TcpComm, TheSameInAThreadOfItsOwn) {
         EXPECT_EQ(exercise_split(comm), "");
       },
       true);
+}
+
+TEST_P(TcpComm, TheSameForMemoryOfADevice) {
+  const std::unique_ptr<Backend> backend = open_cpu(1);
+  for (const bool async : {false, true}) {
+    const auto staged = [&](std::unique_ptr<Comm> comm) {
+      return make_staged_comm(*backend, std::move(comm));
+    };
+    with_ranks(
+        GetParam(), 60,
+        [](Comm& comm) {
+          EXPECT_EQ(exercise_collectives(comm), "");
+          EXPECT_EQ(exercise_ring(comm), "");
+          EXPECT_EQ(exercise_split(comm), "");
+        },
+        async, staged);
+  }
 }
 
 TEST_P(TcpComm, PointToPointRing) {
@@ -239,6 +261,7 @@ TEST(LaunchPlace, KnowsWhoStartedIt) {
     EXPECT_EQ(place.rank, 3);
     EXPECT_EQ(place.size, 4);
     EXPECT_EQ(place.local_size, 4);
+    EXPECT_EQ(place.local_rank, 3);
     e.set("BALLAST_RANK", "4");
     EXPECT_EQ(launch_place().error().kind, ErrorKind::usage);
   }
@@ -247,8 +270,10 @@ TEST(LaunchPlace, KnowsWhoStartedIt) {
     e.set("OMPI_COMM_WORLD_SIZE", "6");
     e.set("OMPI_COMM_WORLD_RANK", "5");
     e.set("OMPI_COMM_WORLD_LOCAL_SIZE", "2");
+    e.set("OMPI_COMM_WORLD_LOCAL_RANK", "1");
     EXPECT_EQ(launch_place()->transport, "mpi");
     EXPECT_EQ(launch_place()->local_size, 2);
+    EXPECT_EQ(launch_place()->local_rank, 1);
   }
   Environment e;
   e.set("SLURM_NTASKS", "3");
@@ -257,6 +282,7 @@ TEST(LaunchPlace, KnowsWhoStartedIt) {
   e.set("SLURM_STEP_ID", "0");
   e.set("SLURM_STEP_TASKS_PER_NODE", "1,2");
   e.set("SLURM_NODEID", "1");
+  e.set("SLURM_LOCALID", "1");
   EXPECT_EQ(launch_place()->transport, "tcp");
   EXPECT_EQ(launch_place()->local_size, 2);
   e.set("SLURM_CPUS_PER_TASK", "1");

@@ -342,5 +342,21 @@ TEST(Bf16, StochasticRoundingIsUnbiasedAndKeepsWhatIsExact) {
   EXPECT_TRUE(std::isnan(bf16_to_float(float_to_bf16_stochastic(std::nanf(""), 65535))));
 }
 
+TEST(Optimizer, ANanInTheSecondMomentReachesTheRatio) {
+  const auto backend = open_cpu(1);
+  OptimizerStep step = parse_optimizer("stable_adamw", 10).take_value().at(2);
+  std::vector<float> param(40, 1.0f), grad(40, 0.5f), m(40, 0.1f), v(40, 0.25f);
+  v[33] = std::nanf("");
+  std::vector<double> sums(1);
+  const std::vector<OptimizerRange> ranges{{0, 40, true, 1.0f, {0, 0, 1, 40}}};
+  step.param = make_tensor(param.data(), Dtype::f32, 1, 40);
+  step.grad = make_tensor(grad.data(), Dtype::f32, 1, 40);
+  step.m = make_tensor(m.data(), Dtype::f32, 1, 40);
+  step.v = make_tensor(v.data(), Dtype::f32, 1, 40);
+  step.ranges = ranges;
+  backend->update_ratio(make_tensor(sums.data(), Dtype::f64, 1, 1), step);
+  EXPECT_TRUE(std::isnan(sums[0]));
+}
+
 }  // namespace
 }  // namespace ballast

@@ -47,8 +47,10 @@ Result<std::unique_ptr<World>> World::open(FileSystem& fs, const std::string& de
   if (place.size > 1) set_message_rank(place.rank);
   std::optional<RendezvousSignals> signals(
       std::in_place, place.size > 1 ? "stopped while waiting for the other ranks" : "");
-  auto backend = BALLAST_TRY(open_backend(
-      device, {.threads = threads > 0 ? threads : default_threads(place), .compute = compute}));
+  auto backend =
+      BALLAST_TRY(open_backend(device, {.threads = threads > 0 ? threads : default_threads(place),
+                                        .local_rank = place.local_rank,
+                                        .compute = compute}));
   auto comm = BALLAST_TRY(open_comm(transport, *backend));
   signals.reset();
   std::unique_ptr<World> world(new World(fs, std::move(backend), std::move(comm)));

@@ -59,7 +59,7 @@ void Stream::enqueue(std::function<void()> work) const {
   static_cast<Runtime::State::Queue*>(handle_)->work.push_back(std::move(work));
 }
 
-Runtime::Runtime(int, ThreadPool& pool) : state_(std::make_unique<State>()) {
+Runtime::Runtime(int, int, ThreadPool& pool) : state_(std::make_unique<State>()) {
   for (State::Queue& queue : state_->queues) state_->streams.emplace_back(&queue, &pool);
 }
 Runtime::~Runtime() = default;

@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -56,11 +57,13 @@ struct Runtime::State {
   std::array<uint64_t, kStreams> recorded = {};
 };
 
-Runtime::Runtime(int device, ThreadPool& pool) : state_(std::make_unique<State>()) {
+Runtime::Runtime(int device, int local_rank, ThreadPool& pool) : state_(std::make_unique<State>()) {
   int devices = 0;
   check_cuda(cudaGetDeviceCount(&devices), "looking for devices");
-  if (device >= devices) {
-    throw DeviceError(fmt::format("cuda: no device {}: this machine has {}", device, devices));
+  if (device < 0 && devices > 0) device = local_rank % devices;
+  if (device < 0 || device >= devices) {
+    throw DeviceError(
+        fmt::format("cuda: no device {}: this machine has {}", std::max(device, 0), devices));
   }
   State& s = *state_;
   s.device = device;

@@ -208,6 +208,7 @@ class ExchangeComm final : public Comm {
                            part_bytes(x, borders, r), received_.data() + r * mine, mine});
     }
     link_->exchange(transfers);
+    if (mine == 0) return;
     std::memcpy(received_.data() + rank_ * mine, bytes_at(x, borders[static_cast<size_t>(rank_)]),
                 static_cast<size_t>(mine));
     combine_pairwise(received_.data(), mine / bytes_of(x.dtype), x.dtype, op);

@@ -1,6 +1,5 @@
 // add, scale, cast: one pass in whole vectors where rows allow it.
-#include "kernels/cuda/cuda_backend.h"
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/row_vectors.h"
 
 namespace ballast {
 
@@ -8,21 +7,10 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// The vectors of one matrix, row by row, over the whole grid.
-template <int N>
-struct Place {
-  int64_t row, col;
-  bool inside;
-  __device__ static Place of_thread(int64_t rows, int64_t cols) {
-    const int64_t vectors = cols / N, at = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-    return {at / vectors, at % vectors * N, at < rows * vectors};
-  }
-};
-
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     add_kernel(DeviceMatrix<T> y, DeviceMatrix<const T> a, DeviceMatrix<const T> b) {
-  const Place p = Place<N>::of_thread(y.rows, y.cols);
+  const VectorPlace p = VectorPlace<N>::of_thread(y.rows, y.cols);
   if (!p.inside) return;
   const auto left = load_vec<N>(a.row(p.row) + p.col), right = load_vec<N>(b.row(p.row) + p.col);
   Vec<T, N> sum;
@@ -34,7 +22,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     scale_kernel(DeviceMatrix<T> y, DeviceMatrix<const T> x, float factor) {
-  const Place p = Place<N>::of_thread(y.rows, y.cols);
+  const VectorPlace p = VectorPlace<N>::of_thread(y.rows, y.cols);
   if (!p.inside) return;
   const auto in = load_vec<N>(x.row(p.row) + p.col);
   Vec<T, N> out;
@@ -45,7 +33,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class To, class From, int N>
 __global__ void __launch_bounds__(kThreads)
     cast_kernel(DeviceMatrix<To> y, DeviceMatrix<const From> x) {
-  const Place p = Place<N>::of_thread(y.rows, y.cols);
+  const VectorPlace p = VectorPlace<N>::of_thread(y.rows, y.cols);
   if (!p.inside) return;
   Vec<From, N> in;
   if constexpr (sizeof(From) * N > 16) {

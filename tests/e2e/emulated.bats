@@ -42,9 +42,9 @@ within() {
   grep -q '"device":"CUDA kernels emulated on the host; plain matrix products; fp32"' emu/trace.jsonl
 }
 
-# Rounding an activation to bf16 moves it by at most 2^-9 of itself, each of the fifteen or so that stand between the
-# tokens and a logit independently: sqrt(15) * 2^-9 = 0.8 % of a logit, and no more of a loss near log 512, where logits
-# are small. The first norm sees about as many roundings again on the way back.
+# Rounding an activation to bf16 moves it by at most 2^-8 of itself and by 2^-9 in the mean, each of the fifteen or so that
+# stand between the tokens and a logit independently: sqrt(15) * 2^-9 = 0.8 % of a logit, and no more of a loss near
+# log 512, where logits are small. The first norm sees about as many roundings again on the way back.
 @test "preset emu: ten steps in bf16 within what rounding explains" {
   local precision
   for precision in fp32 bf16; do

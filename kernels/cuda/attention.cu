@@ -2,6 +2,7 @@
 // formulas.
 #include "kernels/cuda/attention_backward.cuh"
 #include "kernels/cuda/attention_forward.cuh"
+#include "kernels/cuda/attention_hopper.h"
 #include "kernels/cuda/attention_plain_backward.cuh"
 
 namespace ballast {
@@ -71,12 +72,15 @@ void CudaBackend::attention(const Tensor& o, const Tensor& lse, const Tensor& ma
                             const ScorePolicy& policy) {
   attn::check_shapes(o, lse, qkv, doc_start, shape);
   const bool mma = takes_mma(shape, policy, qkv, o);
-  const int64_t tile = mma ? attn::kForwardRows : attn::kPlainTile;
+  const bool hopper = mma && hopper_attention_;
+  const int64_t tile = hopper ? attn::kHopperTopRows : mma ? attn::kForwardRows : attn::kPlainTile;
   float* const tops =
       max_logit.empty()
           ? nullptr
           : workspace_of<float>(shape.heads * shape.batch * blocks_for(shape.seq, tile));
-  if (mma) {
+  if (hopper) {
+    attn::hopper_forward(compute_stream(), o, lse, tops, qkv, doc_start, shape, policy);
+  } else if (mma) {
     attn::mma_forward(compute_stream(), o, lse, tops, qkv, doc_start, shape, policy);
   } else {
     with_activation_type(qkv.dtype, [&](auto zero) {

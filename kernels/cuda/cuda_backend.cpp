@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "kernels/cuda/attention_hopper.h"
 #include "kernels/open_backend.h"
 
 namespace ballast {
@@ -12,7 +13,8 @@ CudaBackend::CudaBackend(const BackendOptions& options)
     : pool_(options.threads),
       runtime_(options.device, options.local_rank, pool_),
       compute_(options.compute),
-      gemm_(runtime_) {
+      gemm_(runtime_),
+      hopper_attention_(attn::choose_hopper(runtime_)) {
   BALLAST_CHECK(compute_ == Dtype::bf16 || compute_ == Dtype::f32);
 }
 
@@ -21,7 +23,8 @@ CudaBackend::~CudaBackend() {
 }
 
 std::string CudaBackend::description() const {
-  return fmt::format("{}; {}; {}", runtime_.description(), gemm_.description(),
+  return fmt::format("{}; {}; {} attention; {}", runtime_.description(), gemm_.description(),
+                     hopper_attention_ ? "hopper" : "portable",
                      compute_ == Dtype::bf16 ? "bf16" : "fp32");
 }
 

@@ -114,6 +114,7 @@ class CudaBackend final : public Backend {
   Runtime runtime_;
   Dtype compute_;
   GemmEngine gemm_;
+  bool hopper_attention_;  // see attention_hopper.h
   void* workspace_ = nullptr;
   int64_t workspace_bytes_ = 0;
 };

@@ -39,6 +39,7 @@ class Runtime {
 
   std::string name() const;         // "cuda:0", "emu"
   std::string description() const;  // device and versions
+  bool has_warpgroups() const;      // wgmma and TMA, as kernels for sm_90a use them
   // 256-byte aligned. The emulation gives every allocation a heap block of exactly its size, filled
   // with the pattern of its settings.
   void* allocate(int64_t bytes);

@@ -39,7 +39,7 @@ within() {
   done
   [ "$(wc -l < emu.txt)" -eq 10 ]
   within 1e-5 1e-4 emu.txt cpu.txt
-  grep -q '"device":"CUDA kernels emulated on the host; plain matrix products; fp32"' emu/trace.jsonl
+  grep -q '"device":"CUDA kernels emulated on the host; plain matrix products; portable attention; fp32"' emu/trace.jsonl
 }
 
 # Rounding an activation to bf16 moves it by at most 2^-8 of itself and by 2^-9 in the mean, each of the fifteen or so that

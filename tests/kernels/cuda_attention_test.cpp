@@ -20,7 +20,10 @@ class CudaAttention : public DeviceOps {
     return std::max(s.seq * s.heads / s.kv_heads, s.head_dim);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Devices, CudaAttention, testing::ValuesIn(device_cases()), name_of);
+INSTANTIATE_TEST_SUITE_P(Devices, CudaAttention, testing::ValuesIn(attention_cases("portable")),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Hopper, CudaAttention, testing::ValuesIn(attention_cases("hopper")),
+                         name_of);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CudaAttention);
 
 std::string name_of_shape(const AttentionShape& s) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <tuple>
 
 #include "kernels/plugin.h"
 #include "libcore/precision/half.h"
@@ -81,11 +82,13 @@ Configure configure_emulation() {
 }
 
 Backend& open(const DeviceCase& wanted) {
-  static std::map<std::pair<std::string, Dtype>, std::unique_ptr<Backend>> opened;
-  std::unique_ptr<Backend>& entry = opened[{wanted.device, wanted.type}];
+  static std::map<std::tuple<std::string, Dtype, std::string>, std::unique_ptr<Backend>> opened;
+  std::unique_ptr<Backend>& entry = opened[{wanted.device, wanted.type, wanted.attention}];
   if (entry == nullptr) {
+    if (!wanted.attention.empty()) ::setenv("BALLAST_ATTENTION", wanted.attention.c_str(), 1);
     Result<std::unique_ptr<Backend>> backend =
         open_backend(wanted.device, {.threads = 2, .compute = wanted.type});
+    if (!wanted.attention.empty()) ::unsetenv("BALLAST_ATTENTION");
     if (!backend.ok()) {
       ADD_FAILURE() << backend.error().message();
       std::abort();
@@ -101,8 +104,17 @@ std::vector<DeviceCase> device_cases() {
   ::setenv("BALLAST_PLUGIN_DIR", BALLAST_PLUGIN_DIR, 0);
   std::vector<DeviceCase> cases;
   for (const char* device : {"emu", "cuda"}) {
-    for (const Dtype type : {Dtype::f32, Dtype::bf16}) cases.push_back({device, type});
+    for (const Dtype type : {Dtype::f32, Dtype::bf16}) cases.push_back({device, type, ""});
   }
+  return cases;
+}
+
+std::vector<DeviceCase> attention_cases(const std::string& attention) {
+  std::vector<DeviceCase> cases = device_cases();
+  // Only bf16 has another kind.
+  if (attention == "hopper")
+    std::erase_if(cases, [](const DeviceCase& c) { return c.type != Dtype::bf16; });
+  for (DeviceCase& c : cases) c.attention = attention;
   return cases;
 }
 
@@ -175,9 +187,16 @@ void DeviceOps::SetUp() {
   if (device == "cuda" && !std::filesystem::exists("/dev/nvidiactl")) {
     GTEST_SKIP() << "no CUDA device on this machine";
   }
+  if (device == "cuda" && GetParam().attention == "hopper" &&
+      open({device, Dtype::bf16, ""}).description().find("sm_90") == std::string::npos) {
+    GTEST_SKIP() << "this device has not compute capability 9.0";
+  }
 }
 
 Backend& DeviceOps::device() { return open(GetParam()); }
+Backend& DeviceOps::device(const std::string& attention) {
+  return open({GetParam().device, GetParam().type, attention});
+}
 
 OpValues DeviceOps::random_of(Dtype type, int64_t rows, int64_t cols, uint64_t seed,
                               double deviation) {

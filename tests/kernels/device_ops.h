@@ -19,7 +19,8 @@ namespace ballast {
 
 struct DeviceCase {
   std::string device;
-  Dtype type;  // of activations
+  Dtype type;             // of activations
+  std::string attention;  // BALLAST_ATTENTION; "": as the backend chooses
 };
 // "cuda bf16": gtest would print bytes, pointers among them.
 inline void PrintTo(const DeviceCase& c, std::ostream* out) {
@@ -28,6 +29,8 @@ inline void PrintTo(const DeviceCase& c, std::ostream* out) {
 // emu and cuda, each with f32 and bf16. A test of what this build or machine has not got is skipped
 // with the reason.
 std::vector<DeviceCase> device_cases();
+// Those with kernels of that kind for attention.
+std::vector<DeviceCase> attention_cases(const std::string& attention);
 std::string name_of(const testing::TestParamInfo<DeviceCase>& info);
 
 // How rows lie in memory: `whole`: they begin at 16 bytes, with a gap of one vector; `odd`: neither
@@ -72,6 +75,8 @@ class DeviceOps : public testing::TestWithParam<DeviceCase> {
 
   void SetUp() override;
   Backend& device();
+  Backend& device(const std::string& attention);  // the same with other attention kernels
+  Rows layout() const { return layout_; }
   Dtype type() const { return GetParam().type; }
 
   // Runs `body` under every order, fill and layout.

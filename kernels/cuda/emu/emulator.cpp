@@ -45,7 +45,7 @@ constexpr size_t kStackBytes = 128 * 1024;
 #endif
 constexpr size_t kAlignment = 128;
 
-enum class State : uint8_t { ready, at_warp, at_block, done };
+enum class State : uint8_t { ready, at_warp, at_block, waiting, done };
 
 struct Copy {
   void* to;
@@ -57,6 +57,8 @@ struct Lane {
   Index index;
   State state = State::done;
   int warp = 0, lane = 0;
+  const char* awaited = nullptr;  // when waiting
+  const std::function<bool()>* come = nullptr;
   std::vector<Copy> open;                // copies of no group yet
   std::deque<std::vector<Copy>> groups;  // committed, not yet made
   fiber turn, back;                      // to run it, and back to the scheduler
@@ -120,6 +122,8 @@ class Runner {
   }
   void arrive_at_block();
   void* shared(const void* tag, size_t bytes);
+  std::unique_ptr<AsyncUnit>& unit() { return unit_; }
+  size_t block_number() const { return block_number_; }
   // By value: nothing of this stack is ever destroyed.
   [[noreturn]] void fail(std::string what) {
     error_ = std::move(what);
@@ -143,8 +147,10 @@ class Runner {
   std::vector<Warp> warps_;
   std::vector<SharedArray> arrays_;
   std::vector<size_t> turns_;
+  std::unique_ptr<AsyncUnit> unit_;
   const Launch* launch_ = nullptr;
   Index block_;
+  size_t block_number_ = 0;
   Lane* lane_ = nullptr;
   size_t at_block_ = 0;
   std::string error_;
@@ -245,6 +251,8 @@ void Runner::begin(size_t block) {
   }
   for (size_t w = 0; w < lanes / kWarp; ++w) warps_[w].arrived = 0;
   for (SharedArray& array : arrays_) array.taken = false;
+  unit_.reset();
+  block_number_ = block;
   at_block_ = 0;
   turns_.resize(lanes);
   std::iota(turns_.begin(), turns_.end(), size_t{0});
@@ -262,6 +270,7 @@ void Runner::run_block(const Launch& launch, size_t block) {
     bool moved = false;
     for (const size_t turn : turns_) {
       Lane& lane = *lanes_[turn];
+      if (lane.state == State::waiting && (*lane.come)()) lane.state = State::ready;
       if (lane.state != State::ready) continue;
       moved = true;
       resume(lane);
@@ -272,13 +281,17 @@ void Runner::run_block(const Launch& launch, size_t block) {
         stop(fmt::format("thread {} ended with copies that it never waited for", turn));
       }
     }
-    if (!moved) stop(stuck());
+    if (!moved && !(unit_ != nullptr && unit_->advance(error_))) stop(stuck());
+    if (!error_.empty()) stop(error_);
   }
+  if (unit_ == nullptr) return;
+  const std::string left = unit_->unfinished();
+  if (!left.empty()) stop(left);
 }
 
 std::string Runner::stuck() const {
-  size_t in_state[4] = {};
-  std::string warp;
+  size_t in_state[5] = {};
+  std::string warp, waiting;
   for (size_t i = 0; i < turns_.size(); ++i) {
     const Lane& lane = *lanes_[i];
     ++in_state[static_cast<size_t>(lane.state)];
@@ -286,11 +299,17 @@ std::string Runner::stuck() const {
       warp = fmt::format(" (first: warp {} in {})", lane.warp,
                          warps_[static_cast<size_t>(lane.warp)].what);
     }
+    if (lane.state == State::waiting && waiting.empty()) {
+      waiting = fmt::format(" for what does not come (first: thread {} for {})", i, lane.awaited);
+    }
+  }
+  if (!waiting.empty()) {
+    waiting = fmt::format(", {}{}", in_state[static_cast<size_t>(State::waiting)], waiting);
   }
   return fmt::format(
-      "divergence: {} threads wait at a block barrier, {} in a warp operation{}, {} have ended",
+      "divergence: {} threads wait at a block barrier, {} in a warp operation{}{}, {} have ended",
       in_state[static_cast<size_t>(State::at_block)], in_state[static_cast<size_t>(State::at_warp)],
-      warp, in_state[static_cast<size_t>(State::done)]);
+      warp, waiting, in_state[static_cast<size_t>(State::done)]);
 }
 
 void Runner::arrive_at_block() {
@@ -371,8 +390,28 @@ const Extent& grid_extent() { return now().launch().grid; }
 void block_barrier() { now().arrive_at_block(); }
 
 int lane_index() { return now().lane().lane; }
+int warp_index() { return now().lane().warp; }
+int thread_rank() { return warp_index() * kWarp + lane_index(); }
 
-const unsigned char* warp_meeting(const char* what, const void* bytes, size_t count) {
+void wait_until(const char* what, const std::function<bool()>& ready) {
+  if (ready()) return;
+  Runner& r = now();
+  r.lane().awaited = what;
+  r.lane().come = &ready;
+  r.wait(State::waiting);
+}
+
+AsyncUnit& async_unit(std::unique_ptr<AsyncUnit> (*make)(size_t threads, size_t block,
+                                                         Order order)) {
+  Runner& r = now();
+  if (r.unit() == nullptr) {
+    r.unit() = make(r.launch().block.count(), r.block_number(), r.launch().how.order);
+  }
+  return *r.unit();
+}
+
+const unsigned char* warp_meeting(const char* what, const void* bytes, size_t count,
+                                  const Meeting& all) {
   Runner& r = now();
   const Lane& lane = r.lane();
   Warp& warp = r.warp_of(lane);
@@ -388,6 +427,7 @@ const unsigned char* warp_meeting(const char* what, const void* bytes, size_t co
   } else {
     warp.arrived = 0;
     ++warp.meetings;
+    if (all) all(slots);
     r.release_warp(lane.warp);
   }
   return slots;
@@ -398,6 +438,21 @@ void* shared_array(const void* tag, size_t bytes) { return now().shared(tag, byt
 void* dynamic_array() {
   static const char tag = 0;
   return now().shared(&tag, now().launch().dynamic_bytes);
+}
+
+uint32_t window_address(const void* in_dynamic_array) {
+  const size_t bytes = now().launch().dynamic_bytes;
+  const auto offset =
+      reinterpret_cast<uintptr_t>(in_dynamic_array) - reinterpret_cast<uintptr_t>(dynamic_array());
+  if (offset > bytes) fail("an address outside of the dynamic array");
+  return kDynamicBase + static_cast<uint32_t>(offset);
+}
+void* window_pointer(uint32_t address, size_t bytes) {
+  const size_t size = now().launch().dynamic_bytes;
+  if (address < kDynamicBase || address - kDynamicBase + bytes > size) {
+    fail(fmt::format("{} bytes at {}: outside of the dynamic array", bytes, address));
+  }
+  return static_cast<char*>(dynamic_array()) + (address - kDynamicBase);
 }
 
 void copy_later(void* to, const void* from, size_t bytes) {
@@ -424,5 +479,6 @@ void wait_copies(int left) {
 }
 
 void fail(const char* what) { now().fail(what); }
+void fail(const std::string& what) { now().fail(what); }
 
 }  // namespace ballast::emu

@@ -67,6 +67,8 @@ Runtime::~Runtime() = default;
 std::string Runtime::name() const { return "emu"; }
 std::string Runtime::description() const { return "CUDA kernels emulated on the host"; }
 
+bool Runtime::has_warpgroups() const { return true; }
+
 void* Runtime::allocate(int64_t bytes) {
   try {
     void* data = ::operator new(static_cast<size_t>(bytes), kAlignment);

@@ -98,6 +98,10 @@ std::string Runtime::description() const {
                      driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
 }
 
+bool Runtime::has_warpgroups() const {
+  return state_->properties.major == 9 && state_->properties.minor == 0;
+}
+
 void* Runtime::allocate(int64_t bytes) {
   void* data = nullptr;
   const cudaError_t error = cudaMalloc(&data, static_cast<size_t>(bytes));

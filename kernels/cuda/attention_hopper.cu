@@ -1,0 +1,25 @@
+#include "kernels/cuda/attention_hopper.h"
+
+#include "kernels/cuda/attention_hopper_forward.cuh"
+
+namespace ballast::attn {
+
+void hopper_forward(const Stream& stream, const Tensor& o, const Tensor& lse, float* tops,
+                    const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
+                    const ScorePolicy& policy) {
+  const auto narrow = [](int64_t x) { return static_cast<int>(x); };
+  const HopperHeads heads{narrow(shape.seq), narrow(shape.heads), narrow(shape.kv_heads),
+                          narrow(shape.head_dim)};
+  const TensorMap map = map_of_heads(qkv, shape.heads + 2 * shape.kv_heads, shape);
+  with_policy(policy, [&]<bool kCap>(const Policy<kCap>& scores) {
+    with_dim(shape.head_dim, [&](auto dim) {
+      using Block = HopperForward<dim()>;
+      launch(stream, "attention (hopper)", hopper_forward_kernel<dim(), kCap>,
+             tiles_of(shape, shape.heads, Block::kRows, Block::kThreads, Block::kSharedBytes), map,
+             device_matrix<bf16>(o), device_matrix<float>(lse), tops, heads,
+             device_matrix<const int32_t>(doc_start), scores);
+    });
+  });
+}
+
+}  // namespace ballast::attn

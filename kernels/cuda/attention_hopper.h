@@ -1,0 +1,21 @@
+// Attention in bf16 with wgmma and TMA, for sm_90a: what attention.cu calls where the backend chose
+// it. It takes what the mma.sync kernels take; results differ from theirs in rounding.
+#pragma once
+
+#include "kernels/cuda/runtime.h"
+#include "libcore/tensor/backend.h"
+
+namespace ballast::attn {
+
+// Whether attention of this backend runs on wgmma: BALLAST_ATTENTION in the environment ("hopper",
+// "portable"), else on every device that has it; the emulation only when told. Throws DeviceError.
+bool choose_hopper(const Runtime& runtime);
+
+// Rows of a sequence that share one element of `tops`.
+inline constexpr int64_t kHopperTopRows = 16;
+
+void hopper_forward(const Stream& stream, const Tensor& o, const Tensor& lse, float* tops,
+                    const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
+                    const ScorePolicy& policy);
+
+}  // namespace ballast::attn

@@ -104,6 +104,10 @@ void CudaBackend::attention_bwd(const Tensor& dqkv, const Tensor& dout, const Te
     using T = decltype(zero);
     if (takes_mma(shape, policy, qkv, dout, dqkv)) {
       launch_delta<T>(compute_stream(), stats, dout, o, lse, attn::kLog2e, shape);
+      if (hopper_attention_) {
+        attn::hopper_backward(compute_stream(), dqkv, dout, stats, qkv, doc_start, shape, policy);
+        return;
+      }
       attn::mma_backward(compute_stream(), dqkv, dout, stats, qkv, doc_start, shape, policy);
       return;
     }

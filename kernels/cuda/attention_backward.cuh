@@ -4,6 +4,7 @@
 // but RowStats.
 #pragma once
 
+#include "kernels/cuda/attention_gradient.cuh"
 #include "kernels/cuda/attention_mma.cuh"
 
 namespace ballast::attn {
@@ -23,19 +24,6 @@ struct KeyTiles {
       sizeof(bf16) * size_t{2 * tile_elements<kDim>(kRows) + Stages<kDim, kQueries>::kElements} +
       sizeof(RowStats) * 2 * kQueries;
 };
-
-// From the product q.k (s) and dout.v (dp) to P and dS / scale, in place. lse in units of log 2.
-template <bool kCap>
-__device__ __forceinline__ void score_gradient(float& s, float& dp, const RowStats& row,
-                                               const Policy<kCap>& policy, float factor) {
-  float slope = 1;
-  if constexpr (kCap) {
-    s = policy.score(s);
-    slope = policy.slope(s);
-  }
-  s = exp2_approx(s * factor - row.lse);
-  dp = s * (dp - row.delta) * slope;
-}
 
 template <int kDim, bool kCap>
 __global__ void __launch_bounds__(kMmaThreads, 2)
@@ -114,19 +102,6 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   dq.scale(policy.scale);
   store_rows(dheads.q(b, rows.warp_begin, head), dheads.qkv.stride, rows.warp_rows(), heads.dim, dq,
              q, rows.local);
-}
-
-// Tiles of kQueries rows from row `begin` on of which some row sees a key in front of `key_end`.
-// Starts do not fall, so these are the first ones.
-template <int kQueries>
-__device__ __forceinline__ int tiles_that_see(const int32_t* starts, int begin, int key_end,
-                                              int seq) {
-  int some = 0, none = (seq - begin + kQueries - 1) / kQueries;
-  while (some + 1 < none) {
-    const int middle = (some + none) / 2;
-    (starts[begin + middle * kQueries] < key_end ? some : none) = middle;
-  }
-  return none;
 }
 
 // Scores stand transposed here: keys are rows, queries columns.

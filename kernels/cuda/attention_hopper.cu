@@ -1,5 +1,7 @@
 #include "kernels/cuda/attention_hopper.h"
 
+#include "kernels/cuda/attention_hopper_dkv.cuh"
+#include "kernels/cuda/attention_hopper_dq.cuh"
 #include "kernels/cuda/attention_hopper_forward.cuh"
 
 namespace ballast::attn {
@@ -18,6 +20,28 @@ void hopper_forward(const Stream& stream, const Tensor& o, const Tensor& lse, fl
              tiles_of(shape, shape.heads, Block::kRows, Block::kThreads, Block::kSharedBytes), map,
              device_matrix<bf16>(o), device_matrix<float>(lse), tops, heads,
              device_matrix<const int32_t>(doc_start), scores);
+    });
+  });
+}
+
+void hopper_backward(const Stream& stream, const Tensor& dqkv, const Tensor& dout,
+                     const RowStats* stats, const Tensor& qkv, const Tensor& doc_start,
+                     const AttentionShape& shape, const ScorePolicy& policy) {
+  const TensorMap map = map_of_heads(qkv, shape.heads + 2 * shape.kv_heads, shape);
+  const TensorMap dout_map = map_of_heads(dout, shape.heads, shape);
+  with_policy(policy, [&]<bool kCap>(const Policy<kCap>& scores) {
+    with_dim(shape.head_dim, [&](auto dim) {
+      const auto run = [&](const char* name, auto kernel, int64_t heads, auto block) {
+        using Block = typename decltype(block)::type;
+        launch(stream, name, kernel,
+               tiles_of(shape, heads, Block::kRows, Block::kThreads, Block::kSharedBytes), map,
+               dout_map, heads_of<bf16>(dqkv, shape), stats, padded_rows(shape.seq),
+               device_matrix<const int32_t>(doc_start), scores);
+      };
+      run("attention_bwd dq (hopper)", hopper_dq_kernel<dim(), kCap>, shape.heads,
+          std::type_identity<HopperQueryGradient<dim()>>());
+      run("attention_bwd dkv (hopper)", hopper_dkv_kernel<dim(), kCap>, shape.kv_heads,
+          std::type_identity<HopperKeyGradient<dim()>>());
     });
   });
 }

@@ -7,6 +7,8 @@
 
 namespace ballast::attn {
 
+struct RowStats;
+
 // Whether attention of this backend runs on wgmma: BALLAST_ATTENTION in the environment ("hopper",
 // "portable"), else on every device that has it; the emulation only when told. Throws DeviceError.
 bool choose_hopper(const Runtime& runtime);
@@ -17,5 +19,10 @@ inline constexpr int64_t kHopperTopRows = 16;
 void hopper_forward(const Stream& stream, const Tensor& o, const Tensor& lse, float* tops,
                     const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
                     const ScorePolicy& policy);
+
+// `stats` as of the mma.sync kernels: lse in units of log 2.
+void hopper_backward(const Stream& stream, const Tensor& dqkv, const Tensor& dout,
+                     const RowStats* stats, const Tensor& qkv, const Tensor& doc_start,
+                     const AttentionShape& shape, const ScorePolicy& policy);
 
 }  // namespace ballast::attn

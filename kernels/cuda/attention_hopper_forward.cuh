@@ -3,6 +3,7 @@
 // of the next tile of scores. attention_forward.cuh has the portable kernel with the same results.
 #pragma once
 
+#include "kernels/cuda/attention_hopper.h"
 #include "kernels/cuda/attention_hopper_tiles.cuh"
 #include "kernels/cuda/attention_mma.cuh"
 
@@ -31,33 +32,27 @@ struct HopperForward {
         v_ring{k_ring.full + Ring<kStages>::kBarriers} {}
   __device__ __forceinline__ Keys k(int n) const { return {kv + 2 * (n % kStages) * Keys::kBytes}; }
   __device__ __forceinline__ Keys v(int n) const { return {k(n).data + Keys::kBytes}; }
+  __device__ __forceinline__ void init() const {
+    barrier_init(q_full, 1);
+    k_ring.init(kConsumers * kGroupWarps);
+    v_ring.init(kConsumers * kGroupWarps);
+    barrier_init_fence();
+  }
+  __device__ __forceinline__ void pass(int n) const {
+    k_ring.pass(n);
+    v_ring.pass(n);
+  }
 };
 
 struct HopperHeads {
   int seq, heads, kv_heads, dim;
 };
 
-// The two rows of a thread: which keys they see, and their running softmax: largest product so far
-// (score, with a cap) and this thread's part of the sum of exponentials.
-struct HopperRows {
-  int last[2], first[2];          // keys that are seen
-  int least_last, largest_first;  // of the warp
-  float top[2], sum[2];
-
-  // `row`: of the sequence, the first of the thread's.
-  __device__ __forceinline__ HopperRows(int row, const int32_t* starts, int seq) {
-    const int warp_row = row - lane_of_warp() / 4;
-    const int warp_last = warp_row + 15 < seq ? warp_row + 15 : seq - 1;
-    least_last = warp_row;
-    largest_first = warp_row < seq ? starts[warp_last] : 0;
-    BALLAST_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      last[h] = row + 8 * h;
-      first[h] = last[h] < seq ? starts[last[h]] : 0;
-      top[h] = -INFINITY;
-      sum[h] = 0;
-    }
-  }
+// The running softmax of a thread's two rows: largest product so far (score, with a cap) and this
+// thread's part of the sum of exponentials.
+struct HopperSoftmax {
+  SeenByRows seen;
+  float top[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
 
   // s, of the keys from `key`, becomes exp(score - top); what was summed before has to be scaled by
   // `rescale`.
@@ -68,13 +63,7 @@ struct HopperRows {
       BALLAST_UNROLL
       for (int i = 0; i < kSums; ++i) s[i] = policy.score(s[i]);
     }
-    if (key + 2 * kSums - 1 > least_last || key < largest_first) {
-      BALLAST_UNROLL
-      for (int i = 0; i < kSums; ++i) {
-        const int j = key + col_of_sum(i), h = half_of_sum(i);
-        if (j < first[h] || j > last[h]) s[i] = -INFINITY;
-      }
-    }
+    seen.mask(s, key, -INFINITY);
     BALLAST_UNROLL
     for (int h = 0; h < 2; ++h) {
       float higher = top[h];
@@ -110,38 +99,33 @@ __device__ __forceinline__ void load_forward(const HopperForward<kDim>& block, c
                                              const HopperHeads& heads, int head, int batch, int row,
                                              int first_key, int tiles) {
   const int k_head = heads.heads + head / (heads.heads / heads.kv_heads);
+  barrier_expect(block.q_full, block.q.kBytes);
   block.q.load(qkv, block.q_full, head, row, batch);
   for (int n = 0; n < tiles; ++n) {
-    const int key = first_key + n * HopperForward<kDim>::kKeys;
-    block.k_ring.wait_empty(n);
-    block.k(n).load(qkv, block.k_ring.full + n % HopperForward<kDim>::kStages, k_head, key, batch);
-    block.v_ring.wait_empty(n);
-    block.v(n).load(qkv, block.v_ring.full + n % HopperForward<kDim>::kStages,
-                    k_head + heads.kv_heads, key, batch);
+    const int key = first_key + n * block.kKeys;
+    block.k_ring.load(n, block.k(n), qkv, k_head, key, batch);
+    block.v_ring.load(n, block.v(n), qkv, k_head + heads.kv_heads, key, batch);
   }
 }
 
 // A consumer's tiles [from, to) of the block's; the others' it passes. out: not divided by the sums
 // yet.
 template <int kDim, bool kCap>
-__device__ __forceinline__ void attend(float (&out)[kDim / 2], HopperRows& rows,
+__device__ __forceinline__ void attend(float (&out)[kDim / 2], HopperSoftmax& softmax,
                                        const HopperForward<kDim>& block, int local, int first_key,
                                        int from, int to, int tiles, const Policy<kCap>& policy,
                                        float factor) {
   constexpr int kKeys = HopperForward<kDim>::kKeys;
   float s[kKeys / 2], rescale[2];
   uint32_t p[kKeys / kInner][4];
-  for (int n = 0; n < from; ++n) {
-    block.k_ring.pass(n);
-    block.v_ring.pass(n);
-  }
+  for (int n = 0; n < from; ++n) block.pass(n);
   barrier_wait(block.q_full, 0);
   block.k_ring.wait_full(from);
   wgmma_fence(s);
   issue_transposed(s, block.q, local, block.k(from));
   wgmma_wait<0>(s);
   block.k_ring.release(from);
-  rows.add(s, rescale, first_key + from * kKeys, policy, factor);
+  softmax.add(s, rescale, first_key + from * kKeys, policy, factor);
   pack_sums(p, s);
   for (int n = from + 1; n < to; ++n) {
     block.k_ring.wait_full(n);
@@ -152,7 +136,7 @@ __device__ __forceinline__ void attend(float (&out)[kDim / 2], HopperRows& rows,
     issue_product(out, p, block.v(n - 1), true);
     wgmma_wait<1>(s);
     block.k_ring.release(n);
-    rows.add(s, rescale, first_key + n * kKeys, policy, factor);
+    softmax.add(s, rescale, first_key + n * kKeys, policy, factor);
     wgmma_wait<0>(out, p);
     block.v_ring.release(n - 1);
     scale_halves(out, rescale);
@@ -163,10 +147,38 @@ __device__ __forceinline__ void attend(float (&out)[kDim / 2], HopperRows& rows,
   issue_product(out, p, block.v(to - 1), true);
   wgmma_wait<0>(out, p);
   block.v_ring.release(to - 1);
-  for (int n = to; n < tiles; ++n) {
-    block.k_ring.pass(n);
-    block.v_ring.pass(n);
+  for (int n = to; n < tiles; ++n) block.pass(n);
+}
+
+// lse of the thread's rows, whose largest score it returns; over_sum: what divides their outputs.
+template <bool kCap>
+__device__ __forceinline__ float finish_rows(const HopperSoftmax& softmax, float (&over_sum)[2],
+                                             const DeviceMatrix<float>& lse, int batch, int head,
+                                             int seq, const Policy<kCap>& policy) {
+  float largest = -INFINITY;
+  BALLAST_UNROLL
+  for (int h = 0; h < 2; ++h) {
+    float sum = softmax.sum[h];
+    sum += shuffle_xor(sum, 1);
+    sum += shuffle_xor(sum, 2);
+    over_sum[h] = 1.0f / sum;
+    const int t = softmax.seen.last[h];
+    if (t >= seq) continue;
+    const float top = kCap ? softmax.top[h] : policy.scale * softmax.top[h];
+    largest = max_nan(largest, top);
+    if (lane_of_warp() % 4 == 0) lse.row(int64_t{batch} * seq + t)[head] = top + logf(sum);
   }
+  return largest;
+}
+
+// The largest score of a warp's 16 rows, for max_logit: a row of `tops` for each head.
+__device__ __forceinline__ void store_top(float* tops, float largest, int batch, int head, int row,
+                                          int seq) {
+  for (int offset = 4; offset < kWarpSize; offset *= 2)
+    largest = max_nan(largest, shuffle_xor(largest, offset));
+  if (tops == nullptr || row >= seq || lane_of_warp() != 0) return;
+  const int64_t of_sequence = (seq + kHopperTopRows - 1) / kHopperTopRows;
+  tops[(int64_t{head} * gridDim.z + batch) * of_sequence + row / kHopperTopRows] = largest;
 }
 
 template <int kDim, bool kCap>
@@ -186,12 +198,7 @@ __global__ void __launch_bounds__(HopperForward<kDim>::kThreads, 1)
     const int32_t* const starts = doc_start.row(batch);
     const int first_key = starts[begin] / kKeys * kKeys;
     const int tiles = (end - first_key + kKeys - 1) / kKeys;
-    if (threadIdx.x == 0) {
-      barrier_init(block.q_full, 1);
-      block.k_ring.init(Block::kConsumers * kGroupWarps);
-      block.v_ring.init(Block::kConsumers * kGroupWarps);
-      barrier_init_fence();
-    }
+    if (threadIdx.x == 0) block.init();
     block_sync();
     const int group = uniform(static_cast<int>(threadIdx.x) / kGroupThreads);
     if (group == 0) {
@@ -201,48 +208,21 @@ __global__ void __launch_bounds__(HopperForward<kDim>::kThreads, 1)
       take_registers<kConsumerRegisters>();
       const int local = (group - 1) * kGroupRows, row = begin + local;
       const int row_end = row + kGroupRows < end ? row + kGroupRows : end;
-      float out[kDim / 2];
-      BALLAST_UNROLL
-      for (int i = 0; i < kDim / 2; ++i) out[i] = 0;
-      const int own = row + row_in_group();
-      HopperRows rows(own, starts, seq);
       if (row < row_end) {
+        float out[kDim / 2], over_sum[2];
+        BALLAST_UNROLL
+        for (int i = 0; i < kDim / 2; ++i) out[i] = 0;
+        HopperSoftmax softmax{SeenByRows(row + row_in_group(), starts, seq)};
         const int from = uniform((starts[row] - first_key) / kKeys);
         const int to = (row_end - first_key + kKeys - 1) / kKeys;
-        const float factor = log2_factor(policy);
-        attend(out, rows, block, local, first_key, from, to, tiles, policy, factor);
-        float largest = -INFINITY, over_sum[2];
-        BALLAST_UNROLL
-        for (int h = 0; h < 2; ++h) {
-          float sum = rows.sum[h];
-          sum += shuffle_xor(sum, 1);
-          sum += shuffle_xor(sum, 2);
-          over_sum[h] = 1.0f / sum;
-          const int t = own + 8 * h;
-          if (t >= seq) continue;
-          const float top = kCap ? rows.top[h] : policy.scale * rows.top[h];
-          largest = max_nan(largest, top);
-          if (lane_of_warp() % 4 == 0) lse.row(int64_t{batch} * seq + t)[head] = top + logf(sum);
-        }
+        attend(out, softmax, block, local, first_key, from, to, tiles, policy, log2_factor(policy));
+        const float largest = finish_rows(softmax, over_sum, lse, batch, head, seq, policy);
+        store_top(tops, largest, batch, head, softmax.seen.least_last, seq);
         scale_halves(out, over_sum);
-        named_sync(group, kGroupThreads);  // the warpgroup's queries have been read
-        const int warp_local = local + row_in_group() - lane_of_warp() / 4;
-        const int warp_row = begin + warp_local;
-        if (warp_row < seq) {
-          store_sums(o.row(int64_t{batch} * seq + warp_row) + int64_t{head} * heads.dim, o.stride,
-                     seq - warp_row, heads.dim, out, block.q, warp_local);
-          for (int offset = 4; offset < kWarpSize; offset *= 2)
-            largest = max_nan(largest, shuffle_xor(largest, offset));
-          const int64_t tops_of_head = int64_t{gridDim.z} * ((seq + 15) / 16);
-          if (tops != nullptr && lane_of_warp() == 0)
-            tops[head * tops_of_head + int64_t{batch} * ((seq + 15) / 16) + warp_row / 16] =
-                largest;
-        }
+        store_group(o.row(int64_t{batch} * seq + row) + int64_t{head} * heads.dim, o.stride,
+                    row_end - row, heads.dim, out, block.q, local, group);
       } else {
-        for (int n = 0; n < tiles; ++n) {
-          block.k_ring.pass(n);
-          block.v_ring.pass(n);
-        }
+        for (int n = 0; n < tiles; ++n) block.pass(n);
       }
     }
   }

@@ -29,11 +29,11 @@ struct HopperTile {
   static constexpr int kBlocks = kDim / kBlockCols;
   unsigned char* data;
 
-  // By one thread. The rows from `row` of a head of the map, see map_of_heads.
+  // By one thread, which has told `full` to expect kBytes. The rows from `row` of a head of the
+  // map, see map_of_heads.
   __device__ __forceinline__ void load(const TensorMap& map, Barrier* full, int head, int row,
                                        int batch) const {
     static_assert(kRows % kBoxRows == 0);
-    barrier_expect(full, kBytes);
     for (int block = 0; block < kBlocks; ++block) {
       for (int r = 0; r < kRows; r += kBoxRows) {
         tensor_load(data + block * kBlockBytes + r * kSwizzleBytes, map, full, block * kBlockCols,
@@ -79,6 +79,14 @@ struct Ring {
   // consumers for the bytes, and each of their warps says when it has read them.
   __device__ __forceinline__ void wait_empty(int n) const {
     if (n >= kStages) barrier_wait(empty() + n % kStages, (n / kStages - 1) & 1);
+  }
+  // By the producer: the n-th tile, when its stage is free.
+  template <int kDim, int kRows>
+  __device__ __forceinline__ void load(int n, const HopperTile<kDim, kRows>& tile,
+                                       const TensorMap& map, int head, int row, int batch) const {
+    wait_empty(n);
+    barrier_expect(full + n % kStages, tile.kBytes);
+    tile.load(map, full + n % kStages, head, row, batch);
   }
   __device__ __forceinline__ void wait_full(int n) const {
     barrier_wait(full + n % kStages, (n / kStages) & 1);
@@ -136,6 +144,38 @@ __device__ __forceinline__ int col_of_sum(int i) {
   return i / 4 * 8 + lane_of_warp() % 4 * 2 + i % 2;
 }
 
+// Which keys the two query rows of a thread see; `row` is the first of them, of the sequence.
+struct SeenByRows {
+  int last[2], first[2];
+  int least_last, largest_first;  // of the warp's rows
+  __device__ __forceinline__ SeenByRows(int row, const int32_t* starts, int seq) {
+    least_last = row - lane_of_warp() / 4;
+    const int warp_last = least_last + 15 < seq ? least_last + 15 : seq - 1;
+    largest_first = least_last < seq ? starts[warp_last] : 0;
+    BALLAST_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      last[h] = row + 8 * h;
+      first[h] = last[h] < seq ? starts[last[h]] : 0;
+    }
+  }
+  // s, of the keys from `key`: `value` where one is not seen.
+  template <int kSums>
+  __device__ __forceinline__ void mask(float (&s)[kSums], int key, float value) const {
+    if (key + 2 * kSums - 1 <= least_last && key >= largest_first) return;
+    BALLAST_UNROLL
+    for (int i = 0; i < kSums; ++i) {
+      const int j = key + col_of_sum(i), h = half_of_sum(i);
+      if (j < first[h] || j > last[h]) s[i] = value;
+    }
+  }
+};
+
+template <int kSums>
+__device__ __forceinline__ void scale_sums(float (&sums)[kSums], float factor) {
+  BALLAST_UNROLL
+  for (int i = 0; i < kSums; ++i) sums[i] *= factor;
+}
+
 // Stores `count` rows and `dim` columns of a warp's 16 rows at `to`, by way of its rows of a tile
 // (from `row` of it) that nobody reads any more.
 template <int kDim, int kRows>
@@ -155,6 +195,19 @@ __device__ __forceinline__ void store_sums(bf16* to, int64_t stride, int count, 
     if (r < count && col < dim)
       store_vec(to + r * stride + col, load_vec<8>(stage.at(row + r, col)));
   }
+}
+
+// Stores a warpgroup's sums at `to`, which has `count` rows; `stage`: a tile whose
+// rows from `local` on only this warpgroup has read.
+template <int kDim, int kRows>
+__device__ __forceinline__ void store_group(bf16* to, int64_t stride, int count, int dim,
+                                            const float (&sums)[kDim / 2],
+                                            const HopperTile<kDim, kRows>& stage, int local,
+                                            int group) {
+  named_sync(group, kGroupThreads);  // all its warps have read
+  const int warp = row_in_group() - lane_of_warp() / 4;
+  if (warp < count)
+    store_sums(to + warp * stride, stride, count - warp, dim, sums, stage, local + warp);
 }
 
 // ---- Host ----

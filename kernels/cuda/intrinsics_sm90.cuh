@@ -76,6 +76,15 @@ __device__ __forceinline__ void tensor_load(void* to, const TensorMap& map, Barr
       : "memory");
 }
 
+// By one thread: a piece of memory, in whole 16 bytes.
+__device__ __forceinline__ void bulk_load(void* to, const void* from, int bytes, Barrier* barrier) {
+  BALLAST_SM90A(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(shared_address(to)),
+      "l"(from), "r"(bytes), "r"(shared_address(barrier))
+      : "memory");
+}
+
 // Meets with others of the block, `threads` in all; id 1 to 15.
 __device__ __forceinline__ void named_sync(int id, int threads) {
   BALLAST_SM90A("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <vector>
 
 #include "kernels/cuda/device_sm90.h"
@@ -215,6 +216,29 @@ TEST(Sm90Mistakes, LoadsArriveOnlyWhenWaitedFor) {
   });
   EXPECT_TRUE(std::isnan(early));
   EXPECT_EQ(late, 1);
+}
+
+TEST_P(Sm90, BulkLoadsCopyLines) {
+  alignas(16) int source[40];
+  for (int i = 0; i < 40; ++i) source[i] = i;
+  const auto loads = [&](int bytes, int offset, int* seen) {
+    return error_of(32, [&source, bytes, offset, seen] {
+      Barrier* const full = one_barrier(1);
+      if (threadIdx.x == 0) {
+        barrier_expect(full, bytes);
+        bulk_load(tiles(), source + offset, bytes, full);
+      }
+      barrier_wait(full, 0);
+      if (threadIdx.x == 0) std::memcpy(seen, tiles(), 160);
+    });
+  };
+  int seen[40] = {};
+  EXPECT_EQ(loads(144, 4, seen), "none");
+  EXPECT_EQ(seen[0], 4);
+  EXPECT_EQ(seen[35], 39);
+  EXPECT_EQ(seen[36], -1);  // the fill
+  EXPECT_THAT(loads(150, 0, seen), HasSubstr("other than whole 16 bytes"));
+  EXPECT_THAT(loads(16, 1, seen), HasSubstr("other than whole 16 bytes"));
 }
 
 TEST_P(Sm90, MistakesOfLoads) {

@@ -217,6 +217,18 @@ void tensor_load(void* to, const TensorMap& map, uint64_t* barrier, std::span<co
   unit().load(load);
 }
 
+void bulk_load(void* to, const void* from, int bytes, uint64_t* barrier) {
+  const uint32_t window = window_address(to);
+  window_pointer(window, static_cast<size_t>(bytes));
+  if (window % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0 || bytes % 16 != 0) {
+    fail("a bulk load of other than whole 16 bytes");
+  }
+  const auto elements = static_cast<uint32_t>(bytes / 2);
+  const TensorMap line{.data = from, .rank = 1, .size = {elements}, .box = {elements}};
+  unit().note_window(to, window);
+  unit().load({to, line, {}, barrier, 0, static_cast<size_t>(bytes)});
+}
+
 void named_barrier(int id, int threads) {
   if (id < 1 || id > 15) fail("a named barrier other than 1 to 15");
   if (threads % kWarp != 0 || threads < kWarp) fail("a named barrier for parts of warps");

@@ -35,6 +35,7 @@ void barrier_arrive(uint64_t* barrier);
 void barrier_expect(uint64_t* barrier, int bytes);  // and arrives
 void barrier_wait(uint64_t* barrier, int parity);
 void tensor_load(void* to, const TensorMap& map, uint64_t* barrier, std::span<const int> at);
+void bulk_load(void* to, const void* from, int bytes, uint64_t* barrier);
 
 // bar.sync: `threads` threads meet; 1 to 15.
 void named_barrier(int id, int threads);

@@ -37,6 +37,11 @@ void tensor_load(void* to, const TensorMap& map, Barrier* barrier, At... at) {
   emu::tensor_load(to, map, &barrier->state, std::array<int, sizeof...(At)>{at...});
 }
 
+// By one thread: a piece of memory, in whole 16 bytes.
+inline void bulk_load(void* to, const void* from, int bytes, Barrier* barrier) {
+  emu::bulk_load(to, from, bytes, &barrier->state);
+}
+
 // Meets with others of the block, `threads` in all; id 1 to 15.
 inline void named_sync(int id, int threads) { emu::named_barrier(id, threads); }
 

@@ -1,6 +1,7 @@
 #include "libcore/model/flat_cut.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libcore/base/check.h"
 
@@ -60,24 +61,18 @@ FlatCut::FlatCut(const ParamTable& table, int ranks) : ranks_(ranks) {
   }
 }
 
+size_t FlatCut::bucket_of(int64_t element) const {
+  const auto found = std::ranges::find_if(buckets_, [&](const FlatBucket& bucket) {
+    return bucket.range.holds({element, element + 1});
+  });
+  BALLAST_CHECK(found != buckets_.end());
+  return static_cast<size_t>(found - buckets_.begin());
+}
+
 std::vector<FlatRange> FlatCut::shard(int rank) const {
-  const auto r = static_cast<size_t>(rank);
-  std::vector<FlatRange> ranges;
-  for (const FlatBucket& bucket : buckets_) {
-    const FlatRange range = {bucket.range.begin + bucket.borders[r],
-                             bucket.range.begin + bucket.borders[r + 1]};
-    if (range.size() > 0) ranges.push_back(range);
-  }
-  std::ranges::sort(ranges, {}, &FlatRange::begin);
-  std::vector<FlatRange> joined;
-  for (const FlatRange& range : ranges) {
-    if (!joined.empty() && joined.back().end == range.begin) {
-      joined.back().end = range.end;
-    } else {
-      joined.push_back(range);
-    }
-  }
-  return joined;
+  std::vector<FlatRange> parts;
+  for (const FlatBucket& bucket : buckets_) parts.push_back(bucket.part(rank));
+  return FlatRuns(std::move(parts)).runs();
 }
 
 int64_t FlatCut::shard_size(int rank) const {
@@ -86,9 +81,10 @@ int64_t FlatCut::shard_size(int rank) const {
   return size;
 }
 
-int64_t FlatCut::largest_shard() const {
-  int64_t largest = 0;
-  for (int r = 0; r < ranks_; ++r) largest = std::max(largest, shard_size(r));
+int FlatCut::largest_rank() const {
+  int largest = 0;
+  for (int r = 1; r < ranks_; ++r)
+    if (shard_size(r) > shard_size(largest)) largest = r;
   return largest;
 }
 

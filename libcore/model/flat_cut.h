@@ -8,21 +8,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "libcore/model/flat_places.h"
 #include "libcore/model/params.h"
 
 namespace ballast {
 
-// Elements of the flat index, half open; borders are multiples of kFlatBlock.
-struct FlatRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-  int64_t size() const { return end - begin; }
-  bool operator==(const FlatRange&) const = default;
-};
-
 struct FlatBucket {
   FlatRange range;
   std::vector<int64_t> borders;  // ranks + 1, relative to range.begin
+  FlatRange part(int rank) const {
+    const auto r = static_cast<size_t>(rank);
+    return {range.begin + borders[r], range.begin + borders[r + 1]};
+  }
 };
 
 class FlatCut {
@@ -32,10 +29,12 @@ class FlatCut {
   // In the order in which gradients become final: the 1-D parameters, which only the end of the
   // backward pass completes, stand last; matrices descend.
   const std::vector<FlatBucket>& buckets() const { return buckets_; }
+  // The place in buckets() of the one that holds this element.
+  size_t bucket_of(int64_t element) const;
   // What `rank` owns, ascending, without empty ranges.
   std::vector<FlatRange> shard(int rank) const;
   int64_t shard_size(int rank) const;
-  int64_t largest_shard() const;
+  int largest_rank() const;  // the first one that owns most
 
  private:
   int ranks_;

@@ -25,6 +25,13 @@ Model::Model(Backend& backend, Arena& arena, const ModelConfig& config, const Pa
       shape_(shape),
       types_(types_of(backend)),
       rows_(shape.micro_batch * shape.seq_len) {
+  const auto part = [&](const std::string& stored) {
+    return table.stored_named(stored).flat_begin;
+  };
+  embed_part_ = part("embed");
+  head_part_ = part(config.tie_word_embeddings ? "embed" : "head");
+  for (int64_t l = 0; l < config.num_hidden_layers; ++l)
+    block_parts_.push_back(part(fmt::format("layers.{}.qkv", l)));
   chunk_rows_ = rows_per_chunk(rows_, config.padded_vocab());
   const Recompute level = shape.training ? shape.recompute : Recompute::block;
   const Saved shared = take_shared(arena, config, types_, rows_, level);
@@ -74,11 +81,11 @@ void Model::fill_rope_tables() {
   copy(backend_, sin_, sines);
 }
 
-NormParams Model::norm_params(const Tensor& flat, const std::string& name) const {
+NormParams Model::norm_params(const FlatPlaces& flat, const std::string& name) const {
   return {table_.view(flat, name), table_.view(flat, name + ".bias")};
 }
 
-BlockParams Model::block_params(const Tensor& flat, int64_t layer) const {
+BlockParams Model::block_params(const FlatPlaces& flat, int64_t layer) const {
   const std::string at = fmt::format("layers.{}.", layer);
   const auto view = [&](const char* name) { return table_.view(flat, at + name); };
   const auto norm = [&](const char* name) { return norm_params(flat, at + name); };
@@ -97,10 +104,9 @@ BlockParams Model::block_params(const Tensor& flat, int64_t layer) const {
   return p;
 }
 
-void Model::bind(const Tensor& params, const Tensor& grads) {
+void Model::bind(const FlatPlaces& params, const FlatPlaces& grads) {
   const std::string head = config_.tie_word_embeddings ? "embed" : "head";
-  params_ = params;
-  grads_ = grads;
+  has_gradients_ = !grads.empty();
   embed_ = table_.view(params, "embed");
   norm_ = norm_params(params, "norm");
   head_ = table_.view(params, head);
@@ -191,21 +197,24 @@ void Model::forward(const MicroBatch& batch, const Tensor& loss_rows, const Tens
 
 void Model::forward_backward(const MicroBatch& batch, const Tensor& loss_rows,
                              const Tensor& lse_rows, float z_loss) {
-  BALLAST_CHECK(shape_.training && !grads_.empty());
+  BALLAST_CHECK(shape_.training && has_gradients_);
   run_blocks(batch);
+  open_gradients(head_part_);
   head(batch, loss_rows, lse_rows, z_loss, true);
-  if (ready_ && !config_.tie_word_embeddings) ready_(table_.stored_named("head").flat_begin);
+  if (!config_.tie_word_embeddings) complete_gradients(head_part_);
 
   if (norm_.none()) backend_.scale(dx_, y_last_, 1.0f);
   norm_bwd(context(batch, -1), dx_, dnorm_, y_last_, x_last_, norm_, last_);
   for (size_t l = blocks_.size(); l-- > 0;) {
     const BlockContext c = context(batch, static_cast<int64_t>(l));
+    open_gradients(block_parts_[l]);
     block_recompute(c, saved_[l], blocks_[l], shape_.recompute);
     if (sigma_) sigma_->begin_backward(backend_);
     block_backward(c, dx_, saved_[l], blocks_[l], dblocks_[l], scratch_);
     if (sigma_) sigma_->end_backward(backend_, l);
-    if (ready_) ready_(table_.stored_named(fmt::format("layers.{}.qkv", l)).flat_begin);
+    complete_gradients(block_parts_[l]);
   }
+  open_gradients(embed_part_);
   backend_.embed_bwd(dembed_, dx_, batch.tokens);
 }
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +13,7 @@
 #include "libcore/model/block.h"
 #include "libcore/model/config.h"
 #include "libcore/model/params.h"
+#include "libcore/model/part_store.h"
 #include "libcore/model/sigma.h"
 #include "libcore/tensor/arena.h"
 #include "libcore/tensor/backend.h"
@@ -41,8 +41,11 @@ class Model {
   Model(Backend& backend, Arena& arena, const ModelConfig& config, const ParamTable& table,
         const ModelShape& shape);
 
-  // Flat buffers (1, flat_size). Gradients may be empty when not training.
-  void bind(const Tensor& params, const Tensor& grads);
+  // Where the elements of the flat index lie: a flat buffer (1, flat_size), or several places.
+  // Gradients may be nowhere when not training.
+  void bind(const FlatPlaces& params, const FlatPlaces& grads);
+  // Asked during forward_backward(). Null: gradients stand where they are bound. Not owned.
+  void serve(GradientStore* gradients) { gradient_store_ = gradients; }
   // Weights have new content from outside: once after initialising or loading.
   void prepare_weights();
   // The optimizer has applied an update: what the model does once per update (power iterations,
@@ -54,11 +57,6 @@ class Model {
   void forward_backward(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows,
                         float z_loss);
   void forward(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows);
-  // During forward_backward(): `ready(f)` when no later op of the pass adds to the gradients of
-  // matrices at f and above in the flat index. Null: nobody asks.
-  void on_final_gradients(std::function<void(int64_t flat_begin)> ready) {
-    ready_ = std::move(ready);
-  }
   // logits (N, padded vocabulary) of the batch; `out` is the caller's.
   void logits(const MicroBatch& batch, const Tensor& out);
   // Only those of some of the N rows, into the first rows.size() rows of `out`.
@@ -71,8 +69,14 @@ class Model {
 
  private:
   BlockContext context(const MicroBatch& batch, int64_t layer);
-  NormParams norm_params(const Tensor& flat, const std::string& name) const;
-  BlockParams block_params(const Tensor& flat, int64_t layer) const;
+  NormParams norm_params(const FlatPlaces& flat, const std::string& name) const;
+  BlockParams block_params(const FlatPlaces& flat, int64_t layer) const;
+  void open_gradients(int64_t part) const {
+    if (gradient_store_ != nullptr) gradient_store_->open(part);
+  }
+  void complete_gradients(int64_t part) const {
+    if (gradient_store_ != nullptr) gradient_store_->complete(part);
+  }
   void run_blocks(const MicroBatch& batch);
   void final_norm(const MicroBatch& batch);
   // muP: logits of a wide model are divided by its width ratio.
@@ -86,9 +90,11 @@ class Model {
   const ParamTable& table_;
   ModelShape shape_;
   Types types_;
-  int64_t rows_ = 0;        // N
-  int64_t chunk_rows_ = 0;  // rows of logits alive at a time
-  Tensor params_, grads_;
+  int64_t rows_ = 0;                        // N
+  int64_t chunk_rows_ = 0;                  // rows of logits alive at a time
+  int64_t embed_part_ = 0, head_part_ = 0;  // names of the parts (part_store.h)
+  std::vector<int64_t> block_parts_;
+  bool has_gradients_ = false;
   Tensor embed_, head_;      // weights
   Tensor dembed_, dhead_;    // their gradients
   NormParams norm_, dnorm_;  // in front of the head; none in a post-norm model
@@ -103,7 +109,7 @@ class Model {
   Tensor cos_, sin_;
   Tensor max_logit_;  // (1, NH), filled while a probe watches
   BlockProbe* probe_ = nullptr;
-  std::function<void(int64_t)> ready_;
+  GradientStore* gradient_store_ = nullptr;
 };
 
 // Parameter count N without embeddings and floating-point operations of one token, forward and

@@ -201,11 +201,11 @@ const StoredTensor& ParamTable::stored_named(const std::string& name) const {
   return *tensor;
 }
 
-Tensor ParamTable::view(const Tensor& flat, const std::string& stored_name) const {
+Tensor ParamTable::view(const FlatPlaces& flat, const std::string& stored_name) const {
   const StoredTensor* s = find_stored(stored_name);
   if (flat.empty() || s == nullptr) return {};
-  return make_tensor(flat.as<char>() + s->flat_begin * bytes_of(flat.dtype), flat.dtype, s->rows,
-                     s->cols);
+  const Tensor run = flat.at({s->flat_begin, s->flat_begin + s->rows * s->cols});
+  return make_tensor(run.data, run.dtype, s->rows, s->cols);
 }
 
 namespace {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "libcore/model/config.h"
+#include "libcore/model/flat_places.h"
 #include "libcore/tensor/backend.h"
 
 namespace ballast {
@@ -59,9 +60,9 @@ struct ParamTable {
   const ParamSpec* find(const std::string& name) const;
   const StoredTensor* find_stored(const std::string& name) const;
   const StoredTensor& stored_named(const std::string& name) const;  // must exist
-  // The stored tensor in a flat buffer; empty where the model has no such tensor or `flat` is
-  // empty.
-  Tensor view(const Tensor& flat, const std::string& stored_name) const;
+  // The stored tensor where its elements lie; empty where the model has no such tensor or they lie
+  // nowhere.
+  Tensor view(const FlatPlaces& flat, const std::string& stored_name) const;
 };
 
 ParamTable make_param_table(const ModelConfig& config);

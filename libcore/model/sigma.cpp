@@ -27,7 +27,7 @@ SigmaMatrices::SigmaMatrices(Arena& arena, const ModelConfig& config, const Para
   }
 }
 
-void SigmaMatrices::bind(const ParamTable& table, const Tensor& params, const Tensor& grads,
+void SigmaMatrices::bind(const ParamTable& table, const FlatPlaces& params, const FlatPlaces& grads,
                          std::vector<BlockParams>& blocks, std::vector<BlockParams>& dblocks) {
   for (size_t l = 0; l < layers_.size(); ++l) {
     const std::array<Tensor*, 4> weights = matrices_of(blocks[l]), dw = matrices_of(dblocks[l]);

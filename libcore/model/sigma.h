@@ -22,8 +22,8 @@ class SigmaMatrices {
                 const Types& types, bool training);
 
   // Replaces the matrices of `blocks` by scaled ones and those of `dblocks` (empty when not
-  // training) by the room for gradients. Views are of the flat buffers of the table.
-  void bind(const ParamTable& table, const Tensor& params, const Tensor& grads,
+  // training) by the room for gradients. Views are of the table's places.
+  void bind(const ParamTable& table, const FlatPlaces& params, const FlatPlaces& grads,
             std::vector<BlockParams>& blocks, std::vector<BlockParams>& dblocks);
   // Weights or vectors have new content.
   void scale(Backend& backend) const;

@@ -2,18 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libcore/base/strategy_spec.h"
 #include "libcore/base/units.h"
+#include "tools/pretrain/flat_blocks.h"
 
 namespace ballast {
 namespace {
 
 constexpr int64_t kLongest = int64_t{1} << 40;
-
-// A flat buffer as one row per block, so that ops can share the rows out.
-Tensor blocks_of(const Tensor& flat) {
-  return make_tensor(flat.data, flat.dtype, flat.cols / kFlatBlock, kFlatBlock);
-}
 
 }  // namespace
 
@@ -55,10 +53,13 @@ WeightAverages::WeightAverages(const AverageConfig& config, const ParamTable& ta
 // average += share * (weights - average), by ops that every backend has.
 void WeightAverages::move(Backend& backend, const Tensor& average, const Tensor& weights,
                           const Tensor& scratch, double share) const {
-  const Tensor a = blocks_of(average), s = blocks_of(scratch);
-  backend.scale(s, blocks_of(weights), static_cast<float>(share));
-  backend.scale(a, a, static_cast<float>(1 - share));
-  backend.add(a, a, s);
+  for (int64_t begin = 0; begin < average.cols; begin += scratch.cols) {
+    const int64_t n = std::min(scratch.cols, average.cols - begin);
+    const Tensor a = blocks_of(cols_of(average, begin, n)), s = blocks_of(cols_of(scratch, 0, n));
+    backend.scale(s, blocks_of(cols_of(weights, begin, n)), static_cast<float>(share));
+    backend.scale(a, a, static_cast<float>(1 - share));
+    backend.add(a, a, s);
+  }
   for (const auto& [begin, end] : copied_)
     backend.scale(cols_of(average, begin, end - begin), cols_of(weights, begin, end - begin), 1.0f);
 }

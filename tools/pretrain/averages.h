@@ -34,8 +34,8 @@ Result<AverageConfig> parse_averages(std::string_view swa, std::string_view ema)
 class WeightAverages {
  public:
   WeightAverages(const AverageConfig& config, const ParamTable& table);
-  // After applied update `t` (from 1). `scratch` is overwritten; all (1, n) f32, n
-  // a multiple of kFlatBlock.
+  // After applied update `t` (from 1). All (1, n) f32, n a multiple of kFlatBlock; `scratch` is
+  // overwritten and may be shorter.
   void update(Backend& backend, const Tensor& swa, const Tensor& ema, const Tensor& weights,
               const Tensor& scratch, int64_t t);
   int64_t swa_samples() const { return swa_samples_; }  // in the present window

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "libcore/model/flat_cut.h"
 #include "libcore/model/model.h"
 #include "libcore/model/params.h"
 #include "libcore/tensor/arena.h"
@@ -11,10 +12,24 @@
 
 namespace ballast {
 
+// Which runs of the flat index the buffers of a rank hold, by the stage of ZeRO: the optimizer's
+// states are shared out from 1 on, gradients from 2 on.
+struct ShardLayout {
+  FlatRuns owned;  // what this rank updates
+  FlatRuns weights, gradients, states;
+};
+inline ShardLayout make_layout(const FlatCut& cut, int rank, int stage, int64_t flat_size) {
+  const FlatRuns whole({{0, flat_size}}), shard(cut.shard(rank));
+  ShardLayout layout = {whole, whole, whole, whole};
+  if (stage >= 1) layout.owned = layout.states = shard;
+  if (stage >= 2) layout.gradients = shard;
+  return layout;
+}
+
 struct TrainBuffers {
-  Tensor params, grads;            // (1, flat_size) f32
-  Tensor m, v, m2;                 // (1, states) of the optimizer's state type; m2: ademamix
-  Tensor swa, ema;                 // (1, flat_size) f32; averages of the weights
+  Tensor params, grads;            // (1, n) f32, as the layout says
+  Tensor m, v, m2;                 // (1, n) of the optimizer's state type; m2: ademamix
+  Tensor swa, ema;                 // as params; averages of the weights
   Tensor ratio_sums;               // (1, ratio_ranges) f64; stable_adamw
   Tensor norm_blocks, block_sums;  // (1, blocks), (blocks, 3) f64
   Tensor tokens, labels, weight;   // (1, N) of a micro-batch
@@ -22,19 +37,21 @@ struct TrainBuffers {
   Tensor loss_rows, lse_rows;      // (1, all rows of a step) f32
 };
 
-// Of one of `ranks` ranks, which keeps `states` elements of each optimizer state.
+// Of one of `ranks` ranks.
 inline TrainBuffers take_buffers(Arena& arena, const ParamTable& table, const RunConfig& config,
-                                 int ranks, int64_t states) {
+                                 int ranks, const ShardLayout& layout) {
   const int64_t rows = config.micro_batch * config.seq_len, blocks = table.flat_size / kFlatBlock;
   TrainBuffers b;
-  for (Tensor* flat : {&b.params, &b.grads}) *flat = arena.take(Dtype::f32, 1, table.flat_size);
+  const int64_t weights = layout.weights.size(), states = layout.states.size();
+  b.params = arena.take(Dtype::f32, 1, weights);
+  b.grads = arena.take(Dtype::f32, 1, layout.gradients.size());
   const OptimizerConfig& optimizer = config.optimizer;
   for (Tensor* flat : {&b.m, &b.v}) *flat = arena.take(optimizer.state, 1, states);
   if (optimizer.has_slow_moment()) b.m2 = arena.take(optimizer.state, 1, states);
   if (optimizer.kind == OptimizerKind::stable_adamw)
     b.ratio_sums = arena.take(Dtype::f64, 1, static_cast<int64_t>(ratio_ranges(table).size()));
-  if (config.averages.swa) b.swa = arena.take(Dtype::f32, 1, table.flat_size);
-  if (config.averages.ema) b.ema = arena.take(Dtype::f32, 1, table.flat_size);
+  if (config.averages.swa) b.swa = arena.take(Dtype::f32, 1, weights);
+  if (config.averages.ema) b.ema = arena.take(Dtype::f32, 1, weights);
   b.norm_blocks = arena.take(Dtype::f64, 1, blocks);
   b.block_sums = arena.take(Dtype::f64, blocks, 3);
   b.tokens = arena.take(Dtype::i32, 1, rows);

@@ -10,13 +10,11 @@
 namespace ballast {
 
 CheckpointKeeper::CheckpointKeeper(World& world, const RunConfig& config, Engine& engine,
-                                   const ShardedOptimizer& optimizer, RunState& state, RunLog& log,
-                                   RunClock& clock)
+                                   RunState& state, RunLog& log, RunClock& clock)
     : world_(world),
       fs_(world.files()),
       config_(config),
       engine_(engine),
-      optimizer_(optimizer),
       state_(state),
       log_(log),
       clock_(clock) {}
@@ -38,7 +36,7 @@ Result<void> CheckpointKeeper::save_once(const std::string& why) {
 }
 
 Result<SavedCheckpoint> CheckpointKeeper::write() {
-  if (config_.sharded() && !world_.alone()) return write_shards();
+  if (config_.zero_stage(world_.size()) > 0) return write_shards();
   return world_.agree(world_.leads() ? write_alone() : Result<SavedCheckpoint>(SavedCheckpoint()));
 }
 
@@ -61,8 +59,8 @@ Result<void> CheckpointKeeper::retain() {
 
 Result<SavedCheckpoint> CheckpointKeeper::write_alone() {
   const SaveOptions options = BALLAST_TRY(prepare());
-  HostState host(engine_.table().flat_size);
-  const FlatState flat = host.take(engine_.backend(), engine_.buffers(), optimizer_.shard(), true);
+  HostState host(engine_.table().flat_size, engine_.layout());
+  const FlatState flat = host.take(engine_.backend(), engine_.buffers(), true);
   SavedCheckpoint saved = BALLAST_TRY(save_checkpoint(
       fs_, config_.typed.run, config_.model, engine_.table(), flat, state_.counters(), options));
   BALLAST_TRY(retain());
@@ -72,9 +70,8 @@ Result<SavedCheckpoint> CheckpointKeeper::write_alone() {
 // The leader makes the directory, every rank writes its part, the leader publishes the whole.
 Result<SavedCheckpoint> CheckpointKeeper::write_shards() {
   const ParamTable& table = engine_.table();
-  HostState host(table.flat_size);
-  const FlatState flat =
-      host.take(engine_.backend(), engine_.buffers(), optimizer_.shard(), world_.leads());
+  HostState host(table.flat_size, engine_.layout());
+  const FlatState flat = host.take(engine_.backend(), engine_.buffers(), world_.leads());
   SaveOptions options;
   const auto begin = [&]() -> Result<Json> {
     options = BALLAST_TRY(prepare());
@@ -83,9 +80,8 @@ Result<SavedCheckpoint> CheckpointKeeper::write_shards() {
   };
   const Json place = BALLAST_TRY(world_.lead(begin));
   const auto directory = place.get<std::string>();
-  auto part =
-      world_.agree(write_optim_part(world_.disk(), directory, table, flat, world_.rank(),
-                                    world_.size(), engine_.cut().shard(world_.rank()), options));
+  auto part = world_.agree(write_optim_part(world_.disk(), directory, table, flat, world_.rank(),
+                                            world_.size(), engine_.layout().owned.runs(), options));
   if (!part.ok()) {
     (void)fs_.remove_all(directory);
     return part.take_error();
@@ -124,13 +120,12 @@ Result<std::string> CheckpointKeeper::load(
 }
 
 Result<LoadedCheckpoint> CheckpointKeeper::load_tensors(const std::string& path) {
-  HostState host(engine_.table().flat_size);
-  const std::vector<FlatRange> own = engine_.cut().shard(world_.rank());
-  const MutableFlatState flat = host.prepare(engine_.buffers(), config_.sharded() ? &own : nullptr);
+  HostState host(engine_.table().flat_size, engine_.layout());
+  const MutableFlatState flat = host.prepare(engine_.buffers());
   LoadedCheckpoint loaded = BALLAST_TRY(load_checkpoint(fs_, path, engine_.table(), flat));
   if (flat.m2 != nullptr && !holds_state(loaded.manifest, "m2"))
     return corrupt_error("checkpoint holds no slow moment", path, "the run uses ademamix");
-  host.give(engine_.backend(), engine_.buffers(), optimizer_.shard());
+  host.give(engine_.backend(), engine_.buffers());
   return loaded;
 }
 

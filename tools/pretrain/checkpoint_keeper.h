@@ -11,16 +11,14 @@
 #include "tools/pretrain/engine.h"
 #include "tools/pretrain/run_log.h"
 #include "tools/pretrain/run_state.h"
-#include "tools/pretrain/sharded_optimizer.h"
 
 namespace ballast {
 
 class CheckpointKeeper {
  public:
   // All must outlive the keeper.
-  CheckpointKeeper(World& world, const RunConfig& config, Engine& engine,
-                   const ShardedOptimizer& optimizer, RunState& state, RunLog& log,
-                   RunClock& clock);
+  CheckpointKeeper(World& world, const RunConfig& config, Engine& engine, RunState& state,
+                   RunLog& log, RunClock& clock);
 
   // Of the present step, of all ranks; then what --keep does not ask for goes.
   Result<void> save(const std::string& why);
@@ -48,7 +46,6 @@ class CheckpointKeeper {
   FileSystem& fs_;
   const RunConfig& config_;
   Engine& engine_;
-  const ShardedOptimizer& optimizer_;
   RunState& state_;
   RunLog& log_;
   RunClock& clock_;

@@ -14,14 +14,14 @@ Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
       clock_(clock),
       backend_(world.backend()),
       table_(make_param_table(config.model)),
-      cut_(table_, world.size()) {
+      cut_(table_, world.size()),
+      layout_(make_layout(cut_, world.rank(), config.zero_stage(world.size()), table_.flat_size)) {
   const int ranks = world.size();
-  const int64_t states = config.sharded() ? cut_.shard_size(world.rank()) : table_.flat_size;
   const bool layers = world.leads() && config.typed.layers_every > 0;
   const auto carve = [&](Arena& arena) {
-    buffers_ = take_buffers(arena, table_, config_, ranks, states);
-    gradient_sum_.emplace(backend_, &world_.comm(), arena, cut_, buffers_.grads,
-                          config_.slots_of_rank(ranks), config_.sharded());
+    buffers_ = take_buffers(arena, table_, config_, ranks, layout_);
+    gradient_sum_ = make_gradient_sum(backend_, &world_.comm(), arena, config_, ranks, cut_,
+                                      layout_, buffers_.grads);
     model_ = std::make_unique<Model>(backend_, arena, config_.model, table_, model_shape(config_));
     if (layers)
       layer_stats_ = std::make_unique<LayerStats>(backend_, arena, config_.model,
@@ -31,7 +31,8 @@ Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
   carve(plan);
   arena_ = std::make_unique<Arena>(backend_, plan.peak_bytes());
   carve(*arena_);
-  model_->bind(buffers_.params, buffers_.grads);
+  model_->bind(buffers_.params, gradient_sum_->places());
+  model_->serve(gradient_sum_.get());
 }
 
 void Engine::initialise() {
@@ -66,22 +67,17 @@ void Engine::upload(const HostBatch& batch, int64_t micro, int64_t valid) {
 void Engine::forward_backward(const Pass& pass) {
   const int64_t rows = buffers_.tokens.cols;
   const int64_t micros = std::ssize(pass.batch->labels) / rows;
-  const int64_t slots = gradient_sum_->slots();
   for (int64_t i = 0; i < micros; ++i) {
-    const int64_t slot = i * slots / micros, in_slot = i % (micros / slots);
-    if (in_slot == 0) gradient_sum_->begin_slot();
-    if (i + 1 == micros)
-      model_->on_final_gradients([this](int64_t begin) { gradient_sum_->ready(begin); });
+    gradient_sum_->begin(i, micros);
     upload(*pass.batch, i, pass.valid);
     model_->watch(i == 0 ? pass.probe : nullptr);
     model_->forward_backward(micro_batch(), cols_of(buffers_.loss_rows, i * rows, rows),
                              cols_of(buffers_.lse_rows, i * rows, rows),
                              static_cast<float>(config_.z_loss));
-    if (in_slot + 1 == micros / slots && i + 1 < micros) gradient_sum_->end_slot(slot);
+    if (i + 1 == micros) pass.before_sum();
+    gradient_sum_->end();
   }
-  model_->on_final_gradients(nullptr);
   model_->watch(nullptr);
-  pass.before_sum();
   finish_sum();
   pass.after_sum();
 }

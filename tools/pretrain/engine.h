@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -38,16 +37,23 @@ class Engine {
 
   const ParamTable& table() const { return table_; }
   const FlatCut& cut() const { return cut_; }
+  // What of the flat index buffers() holds.
+  const ShardLayout& layout() const { return layout_; }
   const TrainBuffers& buffers() const { return buffers_; }
   Backend& backend() { return backend_; }
   Model& model() { return *model_; }
   // Null: not wanted, or not here.
   LayerStats* layer_stats() { return layer_stats_.get(); }
   int64_t slots() const { return gradient_sum_->slots(); }
+  // The first element of the flat index in this rank's own gradient, while `before_sum` runs.
+  Tensor first_gradient() const { return gradient_sum_->places().at({0, 1}); }
+  // Memory that is free between steps, a multiple of kFlatBlock of f32.
+  Tensor scratch() const { return gradient_sum_->scratch(); }
 
   // The first weights of a run, its states zero.
   void initialise();
-  // Gradients of the mean loss in buffers().grads, loss and log-sum-exp rows in theirs.
+  // What this rank keeps of the mean loss's gradients in buffers().grads, loss and log-sum-exp rows
+  // in theirs.
   void forward_backward(const Pass& pass);
   // Losses of one micro-batch's positions; valid until the next call.
   std::span<const float> forward(const HostBatch& batch);
@@ -65,9 +71,10 @@ class Engine {
   Backend& backend_;
   ParamTable table_;
   FlatCut cut_;
+  ShardLayout layout_;
   std::unique_ptr<Arena> arena_;
   TrainBuffers buffers_;
-  std::optional<GradientSum> gradient_sum_;
+  std::unique_ptr<GradientSum> gradient_sum_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<LayerStats> layer_stats_;
   std::vector<float> host_;  // weights of the labels, or loss rows, of a micro-batch

@@ -6,6 +6,7 @@
 
 #include "libcore/cli/message.h"
 #include "libcore/trace/reader.h"
+#include "tools/pretrain/flat_blocks.h"
 
 namespace ballast {
 
@@ -53,19 +54,18 @@ Result<void> Evaluator::evaluate() {
   return {};
 }
 
-// The average stands in for the weights meanwhile; the gradients' buffer, free between steps, keeps
-// them. All ranks go the same way: what they agreed on counts, not a signal of one of them.
+// The average and the weights change places meanwhile. All ranks go the same way: what they agreed
+// on counts, not a signal of one of them.
 Result<void> Evaluator::evaluate_average(const std::string& set, const Tensor& average,
                                          int64_t samples) {
   if (samples == 0 || requests_.cuts_evaluation()) return {};
-  const Tensor &weights = engine_.buffers().params, &kept = engine_.buffers().grads;
-  Backend& backend = engine_.backend();
-  backend.scale(kept, weights, 1.0f);
-  backend.scale(weights, average, 1.0f);
-  engine_.model().prepare_weights();
+  const auto change_places = [&] {
+    exchange_flat(engine_.backend(), engine_.buffers().params, average, engine_.scratch());
+    engine_.model().prepare_weights();
+  };
+  change_places();
   const Result<void> evaluated = evaluate_weights(set, false);
-  backend.scale(weights, kept, 1.0f);
-  engine_.model().prepare_weights();
+  change_places();
   return evaluated;
 }
 

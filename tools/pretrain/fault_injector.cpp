@@ -69,7 +69,7 @@ Result<void> FaultInjector::feed_rare(StepWork& work, HostBatch& batch) {
 
 void FaultInjector::corrupt_own(const StepWork& work, bool again) {
   Backend& backend = engine_.backend();
-  void* const first = engine_.buffers().grads.data;
+  void* const first = engine_.first_gradient().data;
   for (const Fault& fault : work.faults) {
     const bool nan = fault.kind == FaultKind::nan, flip = fault.kind == FaultKind::flip;
     if ((again && !fault.repeats()) || fault.rank != world_.rank() || (!nan && !flip)) continue;

@@ -102,7 +102,8 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   choice_option(app.add_option("--transport", o.transport, "how ranks talk; auto: as started")
                     ->group("Ranks"),
                 {"auto", "self", "tcp", "mpi"});
-  app.add_option("--zero", o.zero, "1: each rank keeps a share of the optimizer's states (0: all)")
+  app.add_option("--zero", o.zero,
+                 "a rank keeps a share of 1: the optimizer's states, 2: gradients too (0: all)")
       ->group("Ranks");
   choice_option(app.add_option("--deterministic", o.deterministic,
                                "same bits for the same ranks, or for any of 1, 2, 4, 8 (world)")

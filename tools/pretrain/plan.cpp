@@ -30,6 +30,7 @@ Json memory_json(const MemoryPlan& m) {
           {"moments", m.states},
           {"averages", m.averages},
           {"slots", m.slots},
+          {"buckets", m.buckets},
           {"activations", m.activations},
           {"packed_weights", m.prepared},
           {"communication", m.communication},

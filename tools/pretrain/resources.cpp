@@ -67,18 +67,20 @@ MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTab
   MemoryPlan plan;
   plan.process = resident_bytes();
   const FlatCut cut(table, ranks);
-  const int64_t states = config.sharded() ? cut.largest_shard() : table.flat_size;
-  const int64_t flat = table.flat_size * 4;
+  const ShardLayout layout =
+      make_layout(cut, cut.largest_rank(), config.zero_stage(ranks), table.flat_size);
+  const int64_t flat = table.flat_size * 4, states = layout.states.size();
   Arena arena;
-  const TrainBuffers buffers = take_buffers(arena, table, config, ranks, states);
-  plan.weights = plan.gradients = flat;
+  const TrainBuffers buffers = take_buffers(arena, table, config, ranks, layout);
+  plan.weights = layout.weights.size() * 4;
+  plan.gradients = layout.gradients.size() * 4;
   plan.states = states * config.optimizer.state_bytes_per_parameter();
-  plan.averages = flat * ((config.averages.swa ? 1 : 0) + (config.averages.ema ? 1 : 0));
-  plan.batches = arena.peak_bytes() - 2 * flat - plan.states - plan.averages;
+  plan.averages = plan.weights * ((config.averages.swa ? 1 : 0) + (config.averages.ema ? 1 : 0));
+  plan.batches = arena.peak_bytes() - plan.weights - plan.gradients - plan.states - plan.averages;
   int64_t before = arena.peak_bytes();
-  GradientSum(backend, nullptr, arena, cut, buffers.grads, config.slots_of_rank(ranks),
-              config.sharded());
-  plan.slots = arena.peak_bytes() - before;
+  const auto gradient_sum =
+      make_gradient_sum(backend, nullptr, arena, config, ranks, cut, layout, buffers.grads);
+  (config.zero_stage(ranks) >= 2 ? plan.buckets : plan.slots) = arena.peak_bytes() - before;
   before = arena.peak_bytes();
   Model(backend, arena, config.model, table, model_shape(config));
   if (config.typed.layers_every > 0)
@@ -103,16 +105,38 @@ MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTab
   return plan;
 }
 
+namespace {
+
+// What ShardGradientSum reduces in a step: rooms that are taken in turns at every micro-batch, the
+// others once.
+CollectivePlan plan_shard_sums(const RunConfig& config, const FlatCut& cut, int ranks) {
+  const int64_t micros = config.batches.largest() / config.seq_len / config.micro_batch / ranks;
+  const std::vector<BucketKind> kinds =
+      bucket_kinds(cut, config.model.tie_word_embeddings, BucketKind::own);
+  CollectivePlan plan;
+  for (size_t b = 0; b < kinds.size(); ++b) {
+    const int64_t times = kinds[b] == BucketKind::shared ? micros : 1;
+    plan.calls += times;
+    plan.bytes += times * cut.buckets()[b].range.size() * 4;
+  }
+  return plan;
+}
+
+}  // namespace
+
 std::vector<CollectivePlan> plan_collectives(const RunConfig& config, const ParamTable& table,
                                              int ranks) {
   std::vector<CollectivePlan> plans;
   if (ranks == 1) return plans;
-  const auto buckets = static_cast<int64_t>(FlatCut(table, ranks).buckets().size());
+  const FlatCut cut(table, ranks);
+  const auto buckets = static_cast<int64_t>(cut.buckets().size());
   const int64_t flat = table.flat_size * 4;
   // Of every part a rank sends all but its own.
   const auto part = [&](int64_t bytes) { return bytes / ranks * (ranks - 1); };
-  if (config.sharded()) {
-    plans.push_back({"reduce-scatter gradients", buckets, part(flat)});
+  if (const int stage = config.zero_stage(ranks); stage > 0) {
+    const CollectivePlan sums =
+        stage >= 2 ? plan_shard_sums(config, cut, ranks) : CollectivePlan{"", buckets, flat};
+    plans.push_back({"reduce-scatter gradients", sums.calls, part(sums.bytes)});
     plans.push_back({"all-gather weights", buckets, part(flat)});
     plans.push_back({"all-reduce sums by block", 2,
                      2 * part(table.flat_size / kFlatBlock * 4 * int64_t{sizeof(double)})});

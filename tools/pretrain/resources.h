@@ -17,7 +17,8 @@ namespace ballast {
 
 struct MemoryPlan {
   int64_t weights = 0, gradients = 0, states = 0, averages = 0;
-  int64_t slots = 0;  // gradients of the tree of --deterministic world
+  int64_t slots = 0;    // gradients of the tree of --deterministic world
+  int64_t buckets = 0;  // rooms for what is not kept whole
   int64_t activations = 0;
   int64_t prepared = 0;       // packed copies of the weights
   int64_t communication = 0;  // what arrives before it is added up
@@ -26,7 +27,7 @@ struct MemoryPlan {
   int64_t batches = 0;        // tokens, labels, loss rows
   int64_t process = 0;        // this program, its libraries and the device before any model
   int64_t arena() const {
-    return weights + gradients + states + averages + slots + activations + batches;
+    return weights + gradients + states + averages + slots + buckets + activations + batches;
   }
   int64_t total() const {
     return arena() + prepared + communication + checkpoint + snapshots + process;

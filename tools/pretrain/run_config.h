@@ -53,6 +53,9 @@ struct BranchOrigin {
   int64_t tokens = 0;
 };
 
+// Of a batch with --deterministic world.
+inline constexpr int64_t kWorldSlots = 8;
+
 struct RunConfig {
   TrainOptions typed;
   std::string model_name;
@@ -87,7 +90,8 @@ struct RunConfig {
   // What one of `ranks` does of a step: contiguous shares, the same for all. `slots`: 1, or with
   // --deterministic world its part of kWorldSlots.
   int64_t slots_of_rank(int ranks) const;
-  bool sharded() const { return typed.zero == 1; }  // optimizer states, ZeRO-1
+  // Of ZeRO: what ranks share out. One rank owns everything, whatever the stage.
+  int zero_stage(int ranks) const { return ranks > 1 ? typed.zero : 0; }
   Result<void> check_ranks(int ranks) const;
   // Samples consumed on a line before step `step` (from 0), skipped steps included.
   int64_t samples_before(int64_t step) const { return batches.tokens_before(step) / seq_len; }

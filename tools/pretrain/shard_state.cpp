@@ -7,25 +7,22 @@
 
 namespace ballast {
 
-std::vector<ShardPiece> make_shard(const FlatCut& cut, int rank, bool sharded, int64_t flat_size,
+std::vector<ShardPiece> make_shard(const ShardLayout& layout,
                                    const std::vector<OptimizerRange>& ranges) {
   std::vector<ShardPiece> pieces;
-  const std::vector<FlatRange> parts =
-      sharded ? cut.shard(rank) : std::vector<FlatRange>{{0, flat_size}};
-  int64_t begin = 0;
-  for (const FlatRange& part : parts) {
-    pieces.push_back({part, begin, ranges_within(ranges, part)});
-    begin += part.size();
-  }
+  for (const FlatRange& run : layout.owned.runs())
+    pieces.push_back({run, layout.weights.offset(run), layout.gradients.offset(run),
+                      layout.states.offset(run), ranges_within(ranges, run)});
   return pieces;
 }
 
 OptimizerStep step_of_piece(const OptimizerStep& whole, const ShardPiece& piece) {
   const int64_t n = piece.range.size();
   OptimizerStep step = whole;
-  for (Tensor* flat : {&step.param, &step.grad}) *flat = cols_of(*flat, piece.range.begin, n);
+  step.param = cols_of(step.param, piece.weight, n);
+  step.grad = cols_of(step.grad, piece.gradient, n);
   for (Tensor* state : {&step.m, &step.v, &step.m2})
-    if (!state->empty()) *state = cols_of(*state, piece.state_begin, n);
+    if (!state->empty()) *state = cols_of(*state, piece.state, n);
   step.ranges = piece.ranges;
   step.flat_begin = piece.range.begin;
   step.block_sums = rows_of(step.block_sums, piece.range.begin / kFlatBlock, n / kFlatBlock);
@@ -39,32 +36,39 @@ float* HostState::make() {
   return arrays_.back().get();
 }
 
-FlatState HostState::take(Backend& backend, const TrainBuffers& buffers,
-                          const std::vector<ShardPiece>& pieces, bool weights) {
+namespace {
+
+// Runs of a buffer to or from their places in host memory.
+template <class Copy>
+void for_runs(const FlatRuns& runs, const Tensor& buffer, float* host, const Copy& copy) {
+  for (const FlatRange& run : runs.runs()) copy(runs.part(buffer, run), host + run.begin);
+}
+
+}  // namespace
+
+FlatState HostState::take(Backend& backend, const TrainBuffers& buffers, bool weights) {
+  const auto out = [&](const Tensor& part, float* host) { flat_to_host(backend, part, host); };
   FlatState flat;
   if (weights) {
     weights_ = make();
-    flat_to_host(backend, buffers.params, weights_);
+    for_runs(layout_.weights, buffers.params, weights_, out);
     flat.master = weights_;
   }
   for (const StateBuffer& state : kStates) {
     const Tensor& device = buffers.*state.device;
     if (device.empty()) continue;
     float* host = make();
-    for (const ShardPiece& piece : pieces) {
-      const int64_t begin = state.sharded ? piece.state_begin : piece.range.begin;
-      flat_to_host(backend, cols_of(device, begin, piece.range.size()), host + piece.range.begin);
-    }
+    for (const FlatRange& run : layout_.owned.runs())
+      out((layout_.*state.runs).part(device, run), host + run.begin);
     flat.*state.saved = host;
   }
   return flat;
 }
 
-MutableFlatState HostState::prepare(const TrainBuffers& buffers,
-                                    const std::vector<FlatRange>* keep) {
+MutableFlatState HostState::prepare(const TrainBuffers& buffers) {
   MutableFlatState flat;
   flat.master = weights_ = make();
-  flat.keep = keep;
+  flat.keep = &layout_.states.runs();
   for (const StateBuffer& state : kStates) {
     if ((buffers.*state.device).empty()) continue;
     flat.*state.loaded = states_[&state] = make();
@@ -72,19 +76,13 @@ MutableFlatState HostState::prepare(const TrainBuffers& buffers,
   return flat;
 }
 
-void HostState::give(Backend& backend, const TrainBuffers& buffers,
-                     const std::vector<ShardPiece>& pieces) {
-  flat_to_device(backend, buffers.params, weights_);
-  for (const auto& [state, host] : states_) {
-    const Tensor& device = buffers.*(state->device);
-    if (!state->sharded) {
-      flat_to_device(backend, device, host);
-      continue;
-    }
-    for (const ShardPiece& piece : pieces)
-      flat_to_device(backend, cols_of(device, piece.state_begin, piece.range.size()),
-                     host + piece.range.begin);
-  }
+void HostState::give(Backend& backend, const TrainBuffers& buffers) {
+  const auto in = [&](const Tensor& part, const float* host) {
+    flat_to_device(backend, part, host);
+  };
+  for_runs(layout_.weights, buffers.params, weights_, in);
+  for (const auto& [state, host] : states_)
+    for_runs(layout_.*(state->runs), buffers.*(state->device), host, in);
 }
 
 }  // namespace ballast

@@ -1,7 +1,6 @@
-// Which part of the flat index this rank updates, and the optimizer states that belong to it. With
-// --zero 1 (ZeRO-1) a rank keeps states of its shard only, one piece after another; else one piece
-// covers everything. States of every optimizer are listed once, in kStates: sharding, saving and
-// loading follow the list.
+// Which part of the flat index this rank updates, and where in its buffers what belongs to it lies.
+// Without sharding one piece covers everything. Tensors that a run carries on are listed once, in
+// kStates: sharding, saving and loading follow the list.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +17,11 @@ namespace ballast {
 
 struct ShardPiece {
   FlatRange range;
-  int64_t state_begin = 0;             // of element range.begin in the sharded states
-  std::vector<OptimizerRange> ranges;  // relative to range.begin
+  int64_t weight = 0, gradient = 0, state = 0;  // places of element range.begin in the buffers
+  std::vector<OptimizerRange> ranges;           // relative to range.begin
 };
 
-std::vector<ShardPiece> make_shard(const FlatCut& cut, int rank, bool sharded, int64_t flat_size,
+std::vector<ShardPiece> make_shard(const ShardLayout& layout,
                                    const std::vector<OptimizerRange>& ranges);
 
 // The step of one piece, from that of the whole index.
@@ -32,27 +31,28 @@ struct StateBuffer {
   Tensor TrainBuffers::*device;
   const float* FlatState::*saved;
   float* MutableFlatState::*loaded;
-  bool sharded;  // with --zero 1; averages of the weights stay whole
+  FlatRuns ShardLayout::*runs;  // what the device's buffer holds
 };
 inline constexpr StateBuffer kStates[] = {
-    {&TrainBuffers::m, &FlatState::m, &MutableFlatState::m, true},
-    {&TrainBuffers::v, &FlatState::v, &MutableFlatState::v, true},
-    {&TrainBuffers::m2, &FlatState::m2, &MutableFlatState::m2, true},
-    {&TrainBuffers::swa, &FlatState::swa, &MutableFlatState::swa, false},
-    {&TrainBuffers::ema, &FlatState::ema, &MutableFlatState::ema, false},
+    {&TrainBuffers::m, &FlatState::m, &MutableFlatState::m, &ShardLayout::states},
+    {&TrainBuffers::v, &FlatState::v, &MutableFlatState::v, &ShardLayout::states},
+    {&TrainBuffers::m2, &FlatState::m2, &MutableFlatState::m2, &ShardLayout::states},
+    {&TrainBuffers::swa, &FlatState::swa, &MutableFlatState::swa, &ShardLayout::weights},
+    {&TrainBuffers::ema, &FlatState::ema, &MutableFlatState::ema, &ShardLayout::weights},
 };
 
 // Weights and states in host memory, addressed by the whole flat index as checkpoints want them.
 // What was never written takes no memory.
 class HostState {
  public:
-  explicit HostState(int64_t flat_size) : flat_size_(flat_size) {}
-  // From the device: the states that this rank owns, and with `weights` those.
-  FlatState take(Backend& backend, const TrainBuffers& buffers,
-                 const std::vector<ShardPiece>& pieces, bool weights);
+  // `layout` must outlive it.
+  HostState(int64_t flat_size, const ShardLayout& layout)
+      : flat_size_(flat_size), layout_(layout) {}
+  // From the device: what this rank owns of the states, and with `weights` all of those.
+  FlatState take(Backend& backend, const TrainBuffers& buffers, bool weights);
   // To be filled by load_checkpoint(), then given to the device.
-  MutableFlatState prepare(const TrainBuffers& buffers, const std::vector<FlatRange>* keep);
-  void give(Backend& backend, const TrainBuffers& buffers, const std::vector<ShardPiece>& pieces);
+  MutableFlatState prepare(const TrainBuffers& buffers);
+  void give(Backend& backend, const TrainBuffers& buffers);
 
  private:
   struct Free {
@@ -62,6 +62,7 @@ class HostState {
   float* make();
 
   int64_t flat_size_;
+  const ShardLayout& layout_;
   float* weights_ = nullptr;
   std::map<const StateBuffer*, float*> states_;
   std::vector<Array> arrays_;

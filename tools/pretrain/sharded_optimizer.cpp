@@ -24,8 +24,7 @@ ShardedOptimizer::ShardedOptimizer(World& world, const RunConfig& config, Engine
       comm_(world.comm()),
       buffers_(engine.buffers()),
       ranges_(ranges_of(config, engine.table())),
-      shard_(make_shard(engine.cut(), world.rank(), config.sharded(), engine.table().flat_size,
-                        ranges_)),
+      shard_(make_shard(engine.layout(), ranges_)),
       blocks_(static_cast<size_t>(buffers_.block_sums.elements())) {}
 
 void ShardedOptimizer::zero_if_shared(const Tensor& sums) {
@@ -44,7 +43,7 @@ void ShardedOptimizer::launch_norm() {
   for (const ShardPiece& piece : shard_) {
     const FlatRange& range = piece.range;
     backend_.norm_blocks(cols_of(blocks, range.begin / kFlatBlock, range.size() / kFlatBlock),
-                         cols_of(buffers_.grads, range.begin, range.size()));
+                         cols_of(buffers_.grads, piece.gradient, range.size()));
   }
   add_over_ranks(blocks);
   backend_.copy_out(blocks_.data(), blocks.data, blocks.cols * 8, StreamId::compute);

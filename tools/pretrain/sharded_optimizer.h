@@ -30,15 +30,13 @@ class ShardedOptimizer {
   // All must outlive the optimizer.
   ShardedOptimizer(World& world, const RunConfig& config, Engine& engine, RunClock& clock);
 
-  // What this rank updates.
-  const std::vector<ShardPiece>& shard() const { return shard_; }
   // The summed gradient's norm: launched, then read once somebody has waited for the device.
   void launch_norm();
   double gradient_norm() const;
   UpdateNorms update(const UpdateOrder& order);
 
  private:
-  bool shares() const { return config_.sharded() && !world_.alone(); }
+  bool shares() const { return config_.zero_stage(world_.size()) > 0; }
   void update_shard(OptimizerStep whole);
   void add_ratios(OptimizerStep& whole);
   void gather_weights();
@@ -55,8 +53,8 @@ class ShardedOptimizer {
   Comm& comm_;
   const TrainBuffers& buffers_;
   std::vector<OptimizerRange> ranges_;  // of the whole index
-  std::vector<ShardPiece> shard_;
-  std::vector<double> blocks_;  // host copy of sums by block
+  std::vector<ShardPiece> shard_;       // what this rank updates
+  std::vector<double> blocks_;          // host copy of sums by block
 };
 
 }  // namespace ballast

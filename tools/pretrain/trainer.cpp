@@ -30,7 +30,7 @@ Trainer::Trainer(World& world, const RunConfig& config, std::unique_ptr<RunState
       meter_(world, config, engine_, *state_, requests_, clock_),
       faults_(world, config, engine_, log_),
       verifier_(world, config, engine_, *state_, log_),
-      keeper_(world, config, engine_, optimizer_, *state_, log_, clock_),
+      keeper_(world, config, engine_, *state_, log_, clock_),
       forks_(world, *state_, log_),
       guard_(world, config, engine_, *state_, log_, layers_, keeper_, forks_, clock_),
       evaluator_(world, config, engine_, *state_, requests_, log_),
@@ -225,7 +225,7 @@ void Trainer::advance(const StepWork& work) {
   if (work.valid > 0) last_loss_ = work.losses.loss;
   if (!work.apply()) return;
   const TrainBuffers& b = engine_.buffers();
-  state_->averages().update(engine_.backend(), b.swa, b.ema, b.params, b.grads,
+  state_->averages().update(engine_.backend(), b.swa, b.ema, b.params, engine_.scratch(),
                             state_->counters().optimizer_steps);
 }
 

@@ -81,12 +81,13 @@ std::vector<Case> cases() {
         for (const bool tied : {false, true}) all.push_back({zero, ranks, micros, tied});
   return all;
 }
-class GradientSums : public testing::TestWithParam<Case> {};
-INSTANTIATE_TEST_SUITE_P(Zero, GradientSums, testing::ValuesIn(cases()), [](const auto& info) {
-  const Case& c = info.param;
+std::string name_of(const testing::TestParamInfo<Case>& parameter) {
+  const Case& c = parameter.param;
   return "Stage" + std::to_string(c.zero) + "Ranks" + std::to_string(c.ranks) + "Micros" +
          std::to_string(c.micros) + (c.tied ? "Tied" : "Untied");
-});
+}
+class GradientSums : public testing::TestWithParam<Case> {};
+INSTANTIATE_TEST_SUITE_P(Zero, GradientSums, testing::ValuesIn(cases()), name_of);
 
 TEST_P(GradientSums, AreWholeInTheirOwnersShardAndSendWhatIsPlanned) {
   const Case& c = GetParam();

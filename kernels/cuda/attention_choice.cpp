@@ -18,10 +18,12 @@ constexpr bool kByDefault = true;
 
 }  // namespace
 
-bool choose_hopper(const Runtime& runtime) {
+bool choose_hopper(Runtime& runtime) {
   const char* const value = std::getenv("BALLAST_ATTENTION");
   const std::string kind = value == nullptr ? "" : value;
-  if (kind.empty()) return kByDefault && runtime.has_warpgroups();
+  if (kind.empty()) {
+    return kByDefault && runtime.has_warpgroups() && has_hopper_code(runtime);
+  }
   if (kind == "portable") return false;
   if (kind != "hopper") {
     throw DeviceError(
@@ -30,6 +32,9 @@ bool choose_hopper(const Runtime& runtime) {
   if (!runtime.has_warpgroups()) {
     throw DeviceError(fmt::format(
         "BALLAST_ATTENTION is \"hopper\", but {} has not compute capability 9.0", runtime.name()));
+  }
+  if (!has_hopper_code(runtime)) {
+    throw DeviceError("BALLAST_ATTENTION is \"hopper\", but this build has no code for sm_90a");
   }
   return true;
 }

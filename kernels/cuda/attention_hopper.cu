@@ -6,6 +6,26 @@
 
 namespace ballast::attn {
 
+namespace {
+
+template <class Int>
+__global__ void __launch_bounds__(kWarpSize) code_kernel(Int* has) {
+  if (threadIdx.x == 0) *has = kHasWarpgroups ? 1 : 0;
+}
+
+}  // namespace
+
+bool has_hopper_code(Runtime& runtime) {
+  int32_t has = 0;
+  auto* const on_device = static_cast<int32_t*>(runtime.allocate(sizeof(has)));
+  launch(runtime.stream(StreamId::compute), "code for sm_90a", code_kernel<int32_t>,
+         {.threads = kWarpSize}, on_device);
+  runtime.copy_out(&has, on_device, sizeof(has), StreamId::compute);
+  runtime.synchronize(runtime.record(StreamId::compute));
+  runtime.release(on_device);
+  return has != 0;
+}
+
 void hopper_forward(const Stream& stream, const Tensor& o, const Tensor& lse, float* tops,
                     const Tensor& qkv, const Tensor& doc_start, const AttentionShape& shape,
                     const ScorePolicy& policy) {

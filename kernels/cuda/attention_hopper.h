@@ -11,7 +11,11 @@ struct RowStats;
 
 // Whether attention of this backend runs on wgmma: BALLAST_ATTENTION in the environment ("hopper",
 // "portable"), else on every device that has it; the emulation only when told. Throws DeviceError.
-bool choose_hopper(const Runtime& runtime);
+bool choose_hopper(Runtime& runtime);
+
+// Whether the machine code that this device runs is that of sm_90a: a build for other architectures
+// has nothing in the place of these kernels. Asks the device.
+bool has_hopper_code(Runtime& runtime);
 
 // Rows of a sequence that share one element of `tops`.
 inline constexpr int64_t kHopperTopRows = 16;

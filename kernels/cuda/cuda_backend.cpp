@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "kernels/cuda/attention_hopper.h"
@@ -12,6 +13,7 @@ namespace ballast {
 CudaBackend::CudaBackend(const BackendOptions& options)
     : pool_(options.threads),
       runtime_(options.device, options.local_rank, pool_),
+      staging_(runtime_),
       compute_(options.compute),
       gemm_(runtime_),
       hopper_attention_(attn::choose_hopper(runtime_)) {
@@ -28,19 +30,63 @@ std::string CudaBackend::description() const {
                      compute_ == Dtype::bf16 ? "bf16" : "fp32");
 }
 
-void* CudaBackend::allocate(int64_t bytes, bool) { return runtime_.allocate(bytes); }
-void CudaBackend::release(void* data) { runtime_.release(data); }
+namespace {
+
+// Addresses without memory: no process has these.
+constexpr uintptr_t kImaginary = uintptr_t{1} << 56;
+bool imaginary(const void* data) { return reinterpret_cast<uintptr_t>(data) >= kImaginary; }
+
+}  // namespace
+
+void* CudaBackend::allocate(int64_t bytes, bool) {
+  if (rehearsal_ != Kind::imaginary) return runtime_.allocate(bytes);
+  constexpr int64_t kAlignment = 256;
+  void* const address = reinterpret_cast<void*>(kImaginary + static_cast<uintptr_t>(imagined_));
+  imagined_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  return address;
+}
+void CudaBackend::release(void* data) {
+  if (!imaginary(data)) runtime_.release(data);
+}
 void CudaBackend::copy_in(void* device, const void* host, int64_t bytes, StreamId stream) {
-  runtime_.copy_in(device, host, bytes, stream);
+  if (!rehearsal_) staging_.copy_in(device, host, bytes, stream);
 }
 void CudaBackend::copy_out(void* host, const void* device, int64_t bytes, StreamId stream) {
-  runtime_.copy_out(host, device, bytes, stream);
+  if (!rehearsal_) staging_.copy_out(host, device, bytes, stream);
+}
+void CudaBackend::synchronize(EventId event) {
+  runtime_.synchronize(event);
+  staging_.deliver();
 }
 void CudaBackend::zero(void* device, int64_t bytes) {
   runtime_.zero(device, bytes, StreamId::compute);
 }
 
+void CudaBackend::begin_rehearsal(Kind kind) {
+  BALLAST_CHECK(!rehearsal_);
+  rehearsal_ = kind;
+  rehearsed_workspace_ = 0;
+  runtime_.mute(true);
+  gemm_.begin_rehearsal(kind == Kind::real);
+}
+
+RehearsedMemory CudaBackend::end_rehearsal() {
+  const bool real = rehearsal_ == Kind::real;
+  RehearsedMemory memory;
+  memory.workspace = rehearsed_workspace_;
+  memory.weight_copies = gemm_.end_rehearsal();
+  memory.products = GemmEngine::workspace_bytes();
+  runtime_.mute(false);
+  rehearsal_.reset();
+  if (real) workspace(rehearsed_workspace_);
+  return memory;
+}
+
 void* CudaBackend::workspace(int64_t bytes) {
+  if (rehearsal_) {
+    rehearsed_workspace_ = std::max(rehearsed_workspace_, bytes);
+    return reinterpret_cast<void*>(kImaginary);
+  }
   if (bytes > workspace_bytes_) {
     runtime_.synchronize(runtime_.record(StreamId::compute));
     if (workspace_ != nullptr) runtime_.release(workspace_);

@@ -6,16 +6,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "kernels/cuda/gemm_engine.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/cuda/staging.h"
 #include "kernels/open_backend.h"
 #include "libcore/base/thread_pool.h"
 #include "libcore/tensor/backend.h"
+#include "libcore/tensor/rehearsal.h"
 
 namespace ballast {
 
-class CudaBackend final : public Backend {
+class CudaBackend final : public Backend, public Rehearsal {
  public:
   explicit CudaBackend(const BackendOptions& options);
   ~CudaBackend() override;
@@ -32,7 +36,14 @@ class CudaBackend final : public Backend {
   void zero(void* device, int64_t bytes) override;
   EventId record(StreamId stream) override { return runtime_.record(stream); }
   void wait(StreamId stream, EventId event) override { runtime_.wait(stream, event); }
-  void synchronize(EventId event) override { runtime_.synchronize(event); }
+  void synchronize(EventId event) override;
+
+  void begin_rehearsal(Kind kind) override;
+  RehearsedMemory end_rehearsal() override;
+  std::string product_choices() const override { return gemm_.choices(); }
+  bool take_product_choices(const std::string& choices) override {
+    return gemm_.take_choices(choices);
+  }
 
   void prepare(const Tensor& weight) override;
   void gemm(const Tensor& d, const Tensor& a, const Tensor& b, const GemmOptions& options) override;
@@ -100,8 +111,8 @@ class CudaBackend final : public Backend {
 
  private:
   const Stream& compute_stream() const { return runtime_.stream(StreamId::compute); }
-  // Device memory that stays valid until the next call; contents unspecified. Grows only, so a step
-  // allocates nothing once it has run.
+  // Device memory that stays valid until the next call; contents unspecified. Grows only; after a
+  // rehearsal it is as large as a step wants it.
   void* workspace(int64_t bytes);
   template <class T>
   T* workspace_of(int64_t count) {
@@ -112,11 +123,15 @@ class CudaBackend final : public Backend {
 
   ThreadPool pool_;
   Runtime runtime_;
+  Staging staging_;
   Dtype compute_;
   GemmEngine gemm_;
   bool hopper_attention_;  // see attention_hopper.h
   void* workspace_ = nullptr;
   int64_t workspace_bytes_ = 0;
+  std::optional<Kind> rehearsal_;
+  int64_t rehearsed_workspace_ = 0;
+  int64_t imagined_ = 0;  // bytes handed out without memory
 };
 
 // Rows of [0, rows) that one partial sum covers: at most kMaxPartials of them.

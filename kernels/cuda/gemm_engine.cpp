@@ -13,9 +13,22 @@ int64_t stride_of_copy(int64_t cols) {
 void GemmEngine::prepare(const Tensor& weight) {
   if (weight.dtype != Dtype::f32) return;
   Copy& copy = copies_[{weight.data, weight.rows, weight.cols, weight.stride}];
-  if (copy.data == nullptr)
-    copy.data = runtime_.allocate(weight.rows * stride_of_copy(weight.cols) * 2);
   copy.stale = true;
+  if (copy.data != nullptr || copy.imaginary) return;
+  copy.bytes = weight.rows * stride_of_copy(weight.cols) * 2;
+  copy.imaginary = rehearsal_ == Rehearsed::imaginary;
+  if (!copy.imaginary) copy.data = runtime_.allocate(copy.bytes);
+}
+
+int64_t GemmEngine::end_rehearsal() {
+  int64_t bytes = 0;
+  for (auto& [key, copy] : copies_) {
+    bytes += copy.bytes;
+    copy.stale = true;  // nothing was filled
+  }
+  std::erase_if(copies_, [](const auto& entry) { return entry.second.imaginary; });
+  rehearsal_ = Rehearsed::no;
+  return bytes;
 }
 
 Tensor GemmEngine::copy_of(const Tensor& weight, bool& stale) {

@@ -1,5 +1,6 @@
 // One device as CudaBackend needs it: memory, streams, events. native/runtime.cpp is the CUDA
-// runtime, emu/runtime.cpp the host. All calls throw DeviceError.
+// runtime, emu/runtime.cpp the host. All calls throw DeviceError. While it is muted nothing is
+// queued: launches, copies and waits of streams are dropped.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,8 @@ namespace ballast {
 // Where kernels are queued.
 class Stream {
  public:
-  Stream(void* handle, ThreadPool* pool) : handle_(handle), pool_(pool) {}
+  Stream(void* handle, ThreadPool* pool, const bool* muted)
+      : handle_(handle), pool_(pool), muted_(muted) {}
   void* handle() const { return handle_; }
   // Of the emulation.
   ThreadPool& pool() const { return *pool_; }
@@ -27,7 +29,17 @@ class Stream {
  private:
   void* handle_;
   ThreadPool* pool_;
+  const bool* muted_;
 };
+
+// What a process has asked of its device. With BALLAST_DEVICE_STATISTICS=FILE the runtime appends
+// it to FILE as a line of JSON when it ends.
+struct DeviceCounts {
+  int64_t waits = 0;        // of the host, for work that was not done yet
+  int64_t allocations = 0;  // of device memory
+  int64_t bytes = 0, peak_bytes = 0;
+};
+void write_counts(const std::string& device, const DeviceCounts& counts);
 
 class Runtime {
  public:
@@ -44,6 +56,10 @@ class Runtime {
   // with the pattern of its settings.
   void* allocate(int64_t bytes);
   void release(void* data);
+  // Page-locked memory of the host; copies to and from it run beside the host.
+  void* allocate_host(int64_t bytes);
+  void release_host(void* data);
+  // `host` must stay as it is until the copy has run.
   void copy_in(void* device, const void* host, int64_t bytes, StreamId stream);
   void copy_out(void* host, const void* device, int64_t bytes, StreamId stream);
   void zero(void* device, int64_t bytes, StreamId stream);
@@ -51,6 +67,9 @@ class Runtime {
   EventId record(StreamId stream);
   void wait(StreamId stream, EventId event);
   void synchronize(EventId event);
+  bool reached(EventId event) const;
+  void mute(bool muted);
+  const DeviceCounts& counts() const;
   const Stream& stream(StreamId id) const;
 
   struct State;

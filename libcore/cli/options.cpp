@@ -132,14 +132,17 @@ std::string shown_name(const CLI::Option& option) {
 
 CLI::Option* path_option(CLI::Option* option) { return option->type_name(kPathType); }
 
-CLI::Option* choice_option(CLI::Option* option, std::vector<std::string> choices) {
+CLI::Option* choice_option(CLI::Option* option, std::vector<std::string> choices,
+                           std::function<bool(const std::string&)> also) {
   option->type_name(fmt::format("{}", fmt::join(choices, "|")));
-  return option->check([choices = std::move(choices)](const std::string& word) {
-    if (std::find(choices.begin(), choices.end(), word) != choices.end()) return std::string();
-    const std::string near = nearest_word(word, choices);
-    return fmt::format("'{}' is not one of {}{}", word, fmt::join(choices, ", "),
-                       near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
-  });
+  return option->check(
+      [choices = std::move(choices), also = std::move(also)](const std::string& word) {
+        if (also && also(word)) return std::string();
+        if (std::find(choices.begin(), choices.end(), word) != choices.end()) return std::string();
+        const std::string near = nearest_word(word, choices);
+        return fmt::format("'{}' is not one of {}{}", word, fmt::join(choices, ", "),
+                           near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
+      });
 }
 
 CLI::Option* count_option(CLI::App& app, const std::string& name, int64_t& value,

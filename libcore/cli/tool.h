@@ -70,9 +70,10 @@ struct Tool {
 int run_tool(const Tool& tool, int argc, char** argv);
 
 // Marks an option as taking a path (for completions), or one of a closed list of words (checked and
-// completed).
+// completed), and what `also` accepts.
 CLI::Option* path_option(CLI::Option* option);
-CLI::Option* choice_option(CLI::Option* option, std::vector<std::string> choices);
+CLI::Option* choice_option(CLI::Option* option, std::vector<std::string> choices,
+                           std::function<bool(const std::string&)> also = nullptr);
 
 // Options in the forms of units.h: "0.5M", "64KiB"; "30m", "2h". A default is shown by help when
 // the value is not 0.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "libcore/model/block.h"
@@ -44,8 +45,11 @@ class Model {
   // Where the elements of the flat index lie: a flat buffer (1, flat_size), or several places.
   // Gradients may be nowhere when not training.
   void bind(const FlatPlaces& params, const FlatPlaces& grads);
-  // Asked during forward_backward(). Null: gradients stand where they are bound. Not owned.
-  void serve(GradientStore* gradients) { gradient_store_ = gradients; }
+  // Asked during forward_backward(). Null: gradients stand where they are bound. Not owned. Returns
+  // whom it asked before.
+  GradientStore* serve(GradientStore* gradients) {
+    return std::exchange(gradient_store_, gradients);
+  }
   // Weights have new content from outside: once after initialising or loading.
   void prepare_weights();
   // The optimizer has applied an update: what the model does once per update (power iterations,

@@ -29,7 +29,7 @@ setup() {
 
 @test "--line all is refused where the state at a fork is not known" {
   sed 's/,"clip_state":.*}$/}/' "$traces/branches.jsonl" > bare.jsonl
-  ! cmp -s "$traces/branches.jsonl" bare.jsonl
+  run ! cmp -s "$traces/branches.jsonl" bare.jsonl
   run --separate-stderr "$BIN/gradstat" clip --line all bare.jsonl
   [ "$status" -eq 7 ]
   [[ "$stderr" == *"segment 1"* ]]
@@ -40,7 +40,7 @@ setup() {
 @test "one changed digit in the log is a difference" {
   sed 's/"step":100,\(.*\)"clip_z":\(-\{0,1\}\)0\./"step":100,\1"clip_z":\29./' \
     "$traces/clean.jsonl" > changed.jsonl
-  ! cmp -s "$traces/clean.jsonl" changed.jsonl
+  run ! cmp -s "$traces/clean.jsonl" changed.jsonl
   run --separate-stderr "$BIN/gradstat" clip --check changed.jsonl
   [ "$status" -eq 1 ]
   [[ "$output" == *"1 of 120 decisions differ, first at step 100 of segment 0 (clip_z)"* ]]

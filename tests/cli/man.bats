@@ -29,5 +29,5 @@ setup() { cd "$SRC"; }
 }
 
 @test "lines fit, and no machine path or tab slipped in" {
-  ! grep -nE '/(home|work|root)/' man/*.[157]
+  run ! grep -nE '/(home|work|root)/' man/*.[157]
 }

@@ -5,12 +5,12 @@ bats_require_minimum_version 1.5.0
 setup() { cd "$SRC"; }
 
 @test "libcore includes no device, collective or MPI header" {
-  ! grep -rnE '#include *[<"](cuda|cublas|cudnn|nccl|mpi|nvtx|curand|driver_types)' libcore
+  run ! grep -rnE '#include *[<"](cuda|cublas|cudnn|nccl|mpi|nvtx|curand|driver_types)' libcore
 }
 
 @test "dependencies run one way: libcore includes neither tools nor kernels" {
-  ! grep -rnE '#include *"(tools|kernels)/' libcore
-  ! grep -rnE '#include *"tools/' kernels
+  run ! grep -rnE '#include *"(tools|kernels)/' libcore
+  run ! grep -rnE '#include *"tools/' kernels
 }
 
 @test "a tool's main.cpp is its verb table" {

@@ -54,7 +54,7 @@ within() {
   done
   within 0.008 10 bf16.txt fp32.txt
   within 0.008 0.016 <(head -1 bf16.txt) <(head -1 fp32.txt)
-  ! cmp -s bf16.txt fp32.txt
+  run ! cmp -s bf16.txt fp32.txt
   grep -q '"precision":"bf16"' bf16/trace.jsonl
 }
 
@@ -139,4 +139,64 @@ single_steps() {
     losses $device > $device.txt
   done
   within 1e-5 1e-4 emu.txt cpu.txt
+}
+
+# counted FIELD FILE: of the last process that wrote there.
+counted() { tail -1 "$2" | jq ".$1"; }
+
+# What is logged besides loss and norm comes with the next step's wait; workspace, copies of weights and everything else is
+# allocated before the first step. Steps that take statistics of the layers wait for each layer, and are none of these.
+@test "a step waits once for the device and allocates nothing" {
+  local steps precision
+  for precision in fp32 bf16; do
+    for steps in 3 10; do
+      BALLAST_DEVICE_STATISTICS=$precision.$steps train --device emu --precision $precision --run $precision-$steps \
+        --steps $steps --seq-len 32 --batch-tokens 256 --micro-batch 2 --z-loss 1e-4 --optimizer stable_adamw \
+        --stability sigma_reparam,qk_norm --ckpt-every 1000 --layers-every 0
+    done
+    [ $(($(counted waits $precision.10) - $(counted waits $precision.3))) -eq 7 ]
+    [ "$(counted allocations $precision.10)" -eq "$(counted allocations $precision.3)" ]
+    [ "$(counted peak_bytes $precision.10)" -eq "$(counted peak_bytes $precision.3)" ]
+    # Held records miss nothing and are in order.
+    jq -s -e 'map(select(.type == "step")) | length == 10 and all(.update_norm > 0 and .param_norm > 0 and .v_norm > 0)' \
+      $precision-10/trace.jsonl
+    [ "$(jq -r 'select(.type == "step") | .step' $precision-10/trace.jsonl | paste -sd' ')" = "1 2 3 4 5 6 7 8 9 10" ]
+    [ "$(jq -r .type $precision-10/trace.jsonl | tail -1)" = event ]
+  done
+}
+
+@test "plan counts what is allocated on the device, to the byte" {
+  local options
+  for options in "--precision bf16" "--precision fp32 --recompute block" "--precision bf16 --layers-every 2 --optimizer ademamix" \
+    "--precision bf16 --optimizer stable_adamw --stability qk_norm,sigma_reparam --swa every=2"; do
+    # shellcheck disable=SC2086
+    BALLAST_DEVICE_STATISTICS=counts train --device emu --run run --steps 2 --seq-len 32 --batch-tokens 128 --micro-batch 2 $options
+    # shellcheck disable=SC2086
+    "$BIN/pretrain" plan --model "$BATS_FILE_TMPDIR/lab/config.json" --data "$BATS_FILE_TMPDIR/lab/train" --device emu --steps 2 \
+      --seq-len 32 --batch-tokens 128 --micro-batch 2 --lr 3e-3 --clip fixed:1.0 --json $options > plan.json
+    [ "$(jq .memory_bytes.device plan.json)" -eq "$(counted peak_bytes counts)" ] || { echo "$options" >&2; cat counts plan.json >&2; return 1; }
+    rm -r run
+  done
+}
+
+# Entropies are computed on the host from q and k, which have the type of activations there.
+@test "statistics of the layers in bf16 are those of fp32, rounded" {
+  local precision
+  for precision in fp32 bf16; do
+    train --device emu --precision $precision --run $precision --steps 2 --seq-len 32 --batch-tokens 128 --micro-batch 2 \
+      --layers-every 1
+    jq -c 'select(.type == "layers" and .step == 1) | [.attn_entropy_min, .attn_logit_max, .qkv_output, .residual]' \
+      $precision/trace.jsonl > $precision.layers
+  done
+  [ -s fp32.layers ]
+  jq -n -e --slurpfile a fp32.layers --slurpfile b bf16.layers \
+    '[$a[0], $b[0]] | map(flatten) | transpose | length > 0 and all((.[0] - .[1] | fabs) <= 0.02 * (.[0] | fabs) + 1e-4)'
+}
+
+@test "a device is named by its number" {
+  run -2 --separate-stderr train --device cuda:x --run refused --steps 2 --seq-len 32
+  [[ "$stderr" == *"'cuda:x' is not one of auto, cpu, cuda, emu"* ]]
+  run ! --separate-stderr train --device cuda:4321 --run refused --steps 2 --seq-len 32
+  [[ "$stderr" == *"cuda"* ]]
+  [ ! -e refused/trace.jsonl ]
 }

@@ -186,7 +186,7 @@ TOML
   grep -q '"swa.model.norm.weight"' run/ckpt/step-000000020/manifest.json
   "$BIN/ckpt" convert run --to hf --weights swa -o averaged -q
   "$BIN/ckpt" convert run --to hf -o trained -q
-  ! cmp -s averaged/model*.safetensors trained/model*.safetensors
+  run ! cmp -s averaged/model*.safetensors trained/model*.safetensors
   # An average with decay 0 sampled at every update is the weights themselves.
   train --run same --steps 5 --val "$BATS_FILE_TMPDIR/lab/val" --ema decay=0,every=1 --val-tokens 4096
   [ "$(grep '"type":"eval"' same/trace.jsonl | grep -o '"loss":[^,]*' | sort -u | wc -l)" -eq 1 ]

@@ -2,6 +2,7 @@
 // counting arena it is the memory plan.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "libcore/model/flat_cut.h"
@@ -27,14 +28,13 @@ inline ShardLayout make_layout(const FlatCut& cut, int rank, int stage, int64_t 
 }
 
 struct TrainBuffers {
-  Tensor params, grads;            // (1, n) f32, as the layout says
-  Tensor m, v, m2;                 // (1, n) of the optimizer's state type; m2: ademamix
-  Tensor swa, ema;                 // as params; averages of the weights
-  Tensor ratio_sums;               // (1, ratio_ranges) f64; stable_adamw
-  Tensor norm_blocks, block_sums;  // (1, blocks), (blocks, 3) f64
-  Tensor tokens, labels, weight;   // (1, N) of a micro-batch
-  Tensor doc_start;                // (B, T)
-  Tensor loss_rows, lse_rows;      // (1, all rows of a step) f32
+  Tensor params, grads;              // (1, n) f32, as the layout says
+  Tensor m, v, m2;                   // (1, n) of the optimizer's state type; m2: ademamix
+  Tensor swa, ema;                   // as params; averages of the weights
+  Tensor ratio_sums;                 // (1, ratio_ranges) f64; stable_adamw
+  Tensor norm_blocks, block_sums;    // (1, blocks), (blocks, 3) f64
+  std::array<MicroBatch, 2> inputs;  // one is filled while the model reads the other
+  Tensor loss_rows, lse_rows;        // (1, all rows of a step) f32
 };
 
 // Of one of `ranks` ranks.
@@ -54,10 +54,12 @@ inline TrainBuffers take_buffers(Arena& arena, const ParamTable& table, const Ru
   if (config.averages.ema) b.ema = arena.take(Dtype::f32, 1, weights);
   b.norm_blocks = arena.take(Dtype::f64, 1, blocks);
   b.block_sums = arena.take(Dtype::f64, blocks, 3);
-  b.tokens = arena.take(Dtype::i32, 1, rows);
-  b.labels = arena.take(Dtype::i32, 1, rows);
-  b.weight = arena.take(Dtype::f32, 1, rows);
-  b.doc_start = arena.take(Dtype::i32, config.micro_batch, config.seq_len);
+  for (MicroBatch& input : b.inputs) {
+    input.tokens = arena.take(Dtype::i32, 1, rows);
+    input.labels = arena.take(Dtype::i32, 1, rows);
+    input.weight = arena.take(Dtype::f32, 1, rows);
+    input.doc_start = arena.take(Dtype::i32, config.micro_batch, config.seq_len);
+  }
   b.loss_rows = arena.take(Dtype::f32, 1, config.batches.largest() / ranks);
   b.lse_rows = arena.take(Dtype::f32, 1, config.batches.largest() / ranks);
   return b;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "libcore/cli/message.h"
+#include "tools/pretrain/rehearse.h"
 #include "tools/pretrain/shard_state.h"
 
 namespace ballast {
@@ -43,6 +44,8 @@ Result<SavedCheckpoint> CheckpointKeeper::write() {
 // A checkpoint never stands for steps that the trace has lost.
 Result<SaveOptions> CheckpointKeeper::prepare() {
   BALLAST_TRY(log_.sync());
+  if (const std::string choices = product_choices(engine_.backend()); !choices.empty())
+    state_.set_environment("products", choices);
   state_.collect();
   SaveOptions options;
   options.tokenizer = config_.tokenizer;
@@ -113,6 +116,8 @@ Result<std::string> CheckpointKeeper::load(
   BALLAST_TRY(admit(stored.state));
   LoadedCheckpoint loaded = BALLAST_TRY(load_tensors(path));
   engine_.model().prepare_weights();
+  // Where it cannot, the backend is another one, and the warning says so.
+  take_product_choices(engine_.backend(), loaded.state.environment.value("products", ""));
   warn_of_other_bits(loaded.state.environment);
   BALLAST_TRY(state_.adopt(std::move(loaded.state)));
   last_saved_step_ = state_.counters().step;

@@ -10,6 +10,7 @@
 #include "libcore/cli/terminal.h"
 #include "libcore/io/file_system.h"
 #include "tools/gradstat/gnuplot.h"
+#include "tools/pretrain/device_option.h"
 #include "tools/pretrain/run_config.h"
 #include "tools/pretrain/verbs.h"
 
@@ -116,8 +117,7 @@ VerbRun add_coord_check(CLI::App& app, const CommonOptions& common) {
   app.add_option("--fail-on", o->fail_on, "exit 1 when a slope is steeper than this (0: never)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  choice_option(app.add_option("--device", o->device, "where to compute"),
-                {"auto", "cpu", "cuda", "emu"});
+  device_option(app, o->device);
   return [o, &common] { return coord_check(*o, common); };
 }
 

@@ -44,36 +44,46 @@ void Engine::initialise() {
   model_->prepare_weights();
 }
 
-void Engine::upload(const HostBatch& batch, int64_t micro, int64_t valid) {
-  const int64_t rows = buffers_.tokens.cols;
+// On the stream of copies, so that it runs beside the pass before. What is copied in may change at
+// once.
+const MicroBatch& Engine::upload(const HostBatch& batch, int64_t micro, int64_t valid) {
+  const int64_t rows = micro_rows();
   const auto begin = static_cast<size_t>(micro * rows);
   const float share = valid > 0 ? static_cast<float>(1.0 / static_cast<double>(valid)) : 0.0f;
   host_.resize(static_cast<size_t>(rows));
-  std::vector<int32_t> labels(static_cast<size_t>(rows));
-  for (size_t i = 0; i < labels.size(); ++i) {
+  labels_.resize(host_.size());
+  for (size_t i = 0; i < labels_.size(); ++i) {
     const int32_t label = batch.labels[begin + i];
-    labels[i] = label == kMaskedLabel ? 0 : label;
+    labels_[i] = label == kMaskedLabel ? 0 : label;
     host_[i] = label == kMaskedLabel ? 0.0f : share;
   }
-  const int64_t bytes = rows * 4;
-  backend_.copy_in(buffers_.tokens.data, batch.tokens.data() + begin, bytes, StreamId::compute);
-  backend_.copy_in(buffers_.labels.data, labels.data(), bytes, StreamId::compute);
-  backend_.copy_in(buffers_.weight.data, host_.data(), bytes, StreamId::compute);
-  backend_.copy_in(buffers_.doc_start.data, batch.doc_start.data() + begin, bytes,
-                   StreamId::compute);
-  backend_.synchronize(backend_.record(StreamId::compute));  // `labels` ends here
+  input_ = (input_ + 1) % buffers_.inputs.size();
+  const MicroBatch& input = buffers_.inputs[input_];
+  backend_.wait(StreamId::copy, read_[input_]);
+  const auto copy = [&](const Tensor& to, const void* from) {
+    backend_.copy_in(to.data, from, rows * 4, StreamId::copy);
+  };
+  copy(input.tokens, batch.tokens.data() + begin);
+  copy(input.labels, labels_.data());
+  copy(input.weight, host_.data());
+  copy(input.doc_start, batch.doc_start.data() + begin);
+  backend_.wait(StreamId::compute, backend_.record(StreamId::copy));
+  return input;
 }
 
+void Engine::uploaded_is_read() { read_[input_] = backend_.record(StreamId::compute); }
+
 void Engine::forward_backward(const Pass& pass) {
-  const int64_t rows = buffers_.tokens.cols;
+  const int64_t rows = micro_rows();
   const int64_t micros = std::ssize(pass.batch->labels) / rows;
   for (int64_t i = 0; i < micros; ++i) {
     gradient_sum_->begin(i, micros);
-    upload(*pass.batch, i, pass.valid);
+    const MicroBatch& input = upload(*pass.batch, i, pass.valid);
     model_->watch(i == 0 ? pass.probe : nullptr);
-    model_->forward_backward(micro_batch(), cols_of(buffers_.loss_rows, i * rows, rows),
+    model_->forward_backward(input, cols_of(buffers_.loss_rows, i * rows, rows),
                              cols_of(buffers_.lse_rows, i * rows, rows),
                              static_cast<float>(config_.z_loss));
+    uploaded_is_read();
     if (i + 1 == micros) pass.before_sum();
     gradient_sum_->end();
   }
@@ -90,11 +100,11 @@ void Engine::finish_sum() {
 }
 
 std::span<const float> Engine::forward(const HostBatch& batch) {
-  const int64_t rows = buffers_.tokens.cols;
+  const int64_t rows = micro_rows();
   const Tensor loss_rows = cols_of(buffers_.loss_rows, 0, rows),
                lse_rows = cols_of(buffers_.lse_rows, 0, rows);
-  upload(batch, 0, std::max<int64_t>(1, batch.valid));
-  model_->forward(micro_batch(), loss_rows, lse_rows);
+  model_->forward(upload(batch, 0, std::max<int64_t>(1, batch.valid)), loss_rows, lse_rows);
+  uploaded_is_read();
   backend_.copy_out(host_.data(), loss_rows.data, rows * 4, StreamId::compute);
   backend_.synchronize(backend_.record(StreamId::compute));
   return host_;

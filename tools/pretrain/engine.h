@@ -4,6 +4,7 @@
 // part, when and whether the laws'. Errors of the device are thrown. One thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,11 +60,11 @@ class Engine {
   std::span<const float> forward(const HostBatch& batch);
 
  private:
-  void upload(const HostBatch& batch, int64_t micro, int64_t valid);
+  // Queues the copies of one micro-batch; the pass that reads it is queued between the two calls.
+  const MicroBatch& upload(const HostBatch& batch, int64_t micro, int64_t valid);
+  void uploaded_is_read();
   void finish_sum();
-  MicroBatch micro_batch() const {
-    return {buffers_.tokens, buffers_.labels, buffers_.weight, buffers_.doc_start};
-  }
+  int64_t micro_rows() const { return config_.micro_batch * config_.seq_len; }
 
   World& world_;
   const RunConfig& config_;
@@ -77,6 +78,9 @@ class Engine {
   std::unique_ptr<GradientSum> gradient_sum_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<LayerStats> layer_stats_;
+  size_t input_ = 0;                  // of buffers_.inputs: which was filled last
+  std::array<EventId, 2> read_ = {};  // the pass that read each has run
+  std::vector<int32_t> labels_;
   std::vector<float> host_;  // weights of the labels, or loss rows, of a micro-batch
 };
 

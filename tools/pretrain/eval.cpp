@@ -14,6 +14,7 @@
 #include "libcore/io/stream.h"
 #include "libcore/shard/reader.h"
 #include "libcore/stats/ratio.h"
+#include "tools/pretrain/device_option.h"
 #include "tools/pretrain/held_out.h"
 #include "tools/pretrain/scoring.h"
 #include "tools/pretrain/verbs.h"
@@ -317,8 +318,7 @@ VerbRun add_eval(CLI::App& app, const CommonOptions& common) {
   choice_option(app.add_option("--weights", o->weights,
                                "the trained weights, or an average that the run kept"),
                 {"trained", "swa", "ema"});
-  choice_option(app.add_option("--device", o->device, "where to compute"),
-                {"auto", "cpu", "cuda", "emu"});
+  device_option(app, o->device);
   return [o, &common] { return run_eval(*o, common); };
 }
 

@@ -12,6 +12,7 @@
 #include "libcore/io/stream.h"
 #include "libcore/io/utf8.h"
 #include "libcore/model/sampling.h"
+#include "tools/pretrain/device_option.h"
 #include "tools/pretrain/inference.h"
 #include "tools/pretrain/verbs.h"
 
@@ -175,8 +176,7 @@ VerbRun add_generate(CLI::App& app, const CommonOptions& common) {
   choice_option(app.add_option("--weights", o->weights,
                                "the trained weights, or an average that the run kept"),
                 {"trained", "swa", "ema"});
-  choice_option(app.add_option("--device", o->device, "where to compute"),
-                {"auto", "cpu", "cuda", "emu"});
+  device_option(app, o->device);
   return [o, &common] { return run_generate(*o, common); };
 }
 

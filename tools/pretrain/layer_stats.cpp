@@ -33,6 +33,7 @@ LayerStats::LayerStats(Backend& backend, Arena& arena, const ModelConfig& config
   sums_ = arena.take(Dtype::f64, layers_ * kRows, kStatsCols);
   max_logit_ = arena.take(types.statistic, layers_, config.num_attention_heads);
   branch_ = arena.take(types.activation, micro_batch * seq_len, config.hidden_size);
+  first_ = arena.take(Dtype::f32, seq_len, config.q_rows() + 2 * config.kv_rows());
   elements_.resize(static_cast<size_t>(layers_ * kRows));
   entropy_.resize(static_cast<size_t>(layers_));
 }
@@ -82,7 +83,8 @@ double LayerStats::smallest_entropy(const BlockContext& c, const Tensor& qkv) {
   const int64_t cols = shape.qkv_cols(), d = shape.head_dim;
   qkv_.resize(static_cast<size_t>(seq_len_ * cols));
   doc_start_.resize(static_cast<size_t>(seq_len_));
-  backend_.copy_out(qkv_.data(), qkv.data, seq_len_ * cols * 4, StreamId::compute);
+  backend_.cast(first_, rows_of(qkv, 0, seq_len_));  // which may be bf16, or have gaps between rows
+  backend_.copy_out(qkv_.data(), first_.data, seq_len_ * cols * 4, StreamId::compute);
   backend_.copy_out(doc_start_.data(), c.doc_start.data, seq_len_ * 4, StreamId::compute);
   backend_.synchronize(backend_.record(StreamId::compute));
   const auto scale = static_cast<double>(c.policy.scale), cap = static_cast<double>(c.policy.cap);

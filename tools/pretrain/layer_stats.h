@@ -49,6 +49,7 @@ class LayerStats final : public BlockProbe {
   Tensor sums_;                    // (layers * kRows, kStatsCols) f64
   Tensor max_logit_;               // (layers, heads)
   Tensor branch_;                  // (N, H)
+  Tensor first_;                   // (T, qkv_cols) f32: q, k, v of the first sequence
   std::vector<int64_t> elements_;  // of each row of sums_
   std::vector<double> entropy_;
   std::vector<float> qkv_;  // host copy of the first sequence

@@ -48,18 +48,24 @@ StepLosses LossMeter::measure(const HostBatch& batch, int64_t valid) {
   return losses;
 }
 
-void LossMeter::read(const Tensor& rows) {
+// The one wait of a step: what was copied out before arrives with it.
+void LossMeter::read() {
   Backend& backend = engine_.backend();
-  backend.copy_out(rows_.data(), rows.data, std::ssize(rows_) * 4, StreamId::compute);
+  const TrainBuffers& buffers = engine_.buffers();
+  const auto copy = [&](std::vector<float>& host, const Tensor& rows) {
+    backend.copy_out(host.data(), rows.data, std::ssize(host) * 4, StreamId::compute);
+  };
+  copy(rows_, buffers.loss_rows);
+  if (config_.z_loss != 0) copy(lse_rows_, buffers.lse_rows);
   backend.synchronize(backend.record(StreamId::compute));
 }
 
 void LossMeter::add_own(const HostBatch& batch, StepLosses& losses, Sums& sums) {
-  rows_.resize(batch.labels.size());
+  for (std::vector<float>* rows : {&rows_, &lse_rows_}) rows->resize(batch.labels.size());
   const size_t slots = static_cast<size_t>(engine_.slots()),
                first = static_cast<size_t>(world_.rank()) * slots;
   const auto part = [&](size_t row) { return first + row * slots / rows_.size(); };
-  read(engine_.buffers().loss_rows);
+  read();
   for (size_t i = 0; i < rows_.size(); ++i) {
     if (batch.labels[i] == kMaskedLabel) continue;
     sums.loss[part(i)] += static_cast<double>(rows_[i]);
@@ -68,9 +74,8 @@ void LossMeter::add_own(const HostBatch& batch, StepLosses& losses, Sums& sums) 
   losses.by_sequence = sum_sequences(rows_, batch.labels, config_.seq_len);
   if (!sums.by_source.empty()) add_by_source(losses.by_sequence, sums.by_source);
   if (config_.z_loss == 0) return;
-  read(engine_.buffers().lse_rows);
-  for (size_t i = 0; i < rows_.size(); ++i) {
-    const auto value = static_cast<double>(rows_[i]);
+  for (size_t i = 0; i < lse_rows_.size(); ++i) {
+    const auto value = static_cast<double>(lse_rows_[i]);
     if (batch.labels[i] != kMaskedLabel) sums.lse[part(i)] += value * value;
   }
 }

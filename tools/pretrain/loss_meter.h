@@ -34,7 +34,7 @@ class LossMeter {
     std::span<double> votes, time_vote;
     std::span<double> by_source;  // loss and count of labels, in pairs; empty with one source
   };
-  void read(const Tensor& rows);
+  void read();
   void add_own(const HostBatch& batch, StepLosses& losses, Sums& sums);
   void add_by_source(std::span<const WindowSum> sequences, std::span<double> sums) const;
   void exchange(Sums& sums);
@@ -46,7 +46,7 @@ class LossMeter {
   const RunState& state_;
   RunRequests& requests_;
   RunClock& clock_;
-  std::vector<float> rows_;  // host copy of loss or log-sum-exp rows
+  std::vector<float> rows_, lse_rows_;  // host copies
 };
 
 // Sums of loss and count of unmasked labels by sequence of `seq_len` rows.

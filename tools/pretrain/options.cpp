@@ -2,6 +2,7 @@
 
 #include "libcore/cli/tool.h"
 #include "libcore/model/presets.h"
+#include "tools/pretrain/device_option.h"
 
 namespace ballast {
 
@@ -96,9 +97,7 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
       ->group("Run");
   app.add_option("--max-wall", o.max_wall, "stop with a checkpoint within this time (2h)")
       ->group("Run");
-  choice_option(app.add_option("--device", o.device, "where to compute")->group("Run"),
-                {"auto", "cpu", "cuda", "emu"});
-
+  device_option(app, o.device)->group("Run");
   choice_option(app.add_option("--transport", o.transport, "how ranks talk; auto: as started")
                     ->group("Ranks"),
                 {"auto", "self", "tcp", "mpi"});

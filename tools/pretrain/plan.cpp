@@ -24,21 +24,25 @@ struct PlanOptions {
   std::string link_rate = "1.25G";
 };
 
-Json memory_json(const MemoryPlan& m) {
-  return {{"weights", m.weights},
-          {"gradients", m.gradients},
-          {"moments", m.states},
-          {"averages", m.averages},
-          {"slots", m.slots},
-          {"buckets", m.buckets},
-          {"activations", m.activations},
-          {"packed_weights", m.prepared},
-          {"communication", m.communication},
-          {"checkpoint_copy", m.checkpoint},
-          {"snapshots", m.snapshots},
-          {"other", m.batches},
-          {"process", m.process},
-          {"total", m.total()}};
+// `device`: bytes in the device's own memory, where it has some.
+Json memory_json(const MemoryPlan& m, bool device) {
+  Json json = {{"weights", m.weights},
+               {"gradients", m.gradients},
+               {"moments", m.states},
+               {"averages", m.averages},
+               {"slots", m.slots},
+               {"buckets", m.buckets},
+               {"activations", m.activations},
+               {"packed_weights", m.prepared},
+               {"workspace", m.workspace},
+               {"communication", m.communication},
+               {"checkpoint_copy", m.checkpoint},
+               {"snapshots", m.snapshots},
+               {"other", m.batches},
+               {"process", m.process}};
+  if (device) json["device"] = m.device();
+  json["total"] = m.total();
+  return json;
 }
 
 // Tokens of a source by language, as its manifest counts them; without one nothing is known.
@@ -118,7 +122,7 @@ Json plan_json(const RunConfig& config, const ParamTable& table, Backend& backen
                 static_cast<double>(config.total_tokens()) / static_cast<double>(table.parameters)},
                {"micro_batches",
                 config.batches.largest() / config.seq_len / config.micro_batch / options.ranks},
-               {"memory_bytes", memory_json(memory)},
+               {"memory_bytes", memory_json(memory, !backend.host_memory())},
                {"flops_per_step", flops},
                {"matrix_flops_per_s", rates.flops_per_s},
                {"memory_bytes_per_s", rates.bytes_per_s},

@@ -8,6 +8,7 @@
 #include "tools/pretrain/buffers.h"
 #include "tools/pretrain/gradient_sum.h"
 #include "tools/pretrain/layer_stats.h"
+#include "tools/pretrain/rehearse.h"
 #include "tools/pretrain/shard_state.h"
 #include "tools/pretrain/snapshots.h"
 
@@ -39,11 +40,57 @@ int64_t snapshot_bytes(const RunConfig& config, const TrainBuffers& buffers) {
   return bytes * std::min<int64_t>(SnapshotRing::kKept, (config.total_steps - 1) / every);
 }
 
-// The CPU backend packs every prepared weight twice, for products with it and with its transpose;
-// a backend that computes in bf16 keeps a copy.
-int64_t prepared_bytes(const Backend& backend, const StoredTensor& tensor) {
-  if (backend.name() == "cpu") return 2 * tensor.rows * tensor.cols * 4;
-  return backend.compute_dtype() == Dtype::bf16 ? tensor.rows * ((tensor.cols + 7) / 8 * 8) * 2 : 0;
+// The CPU backend packs every prepared weight twice, for products with it and with its transpose.
+int64_t packed_bytes(const ParamTable& table, bool tied) {
+  int64_t bytes = 0;
+  for (const StoredTensor& tensor : table.stored) {
+    const bool looked_up = tensor.name == "embed" && !tied;
+    if (tensor.matrix && !looked_up) bytes += 2 * tensor.rows * tensor.cols * 4;
+  }
+  return bytes;
+}
+
+// Everything a rank carves from its arena; over a counting arena only its size.
+struct Carving {
+  TrainBuffers buffers;
+  std::unique_ptr<GradientSum> gradient_sum;
+  std::unique_ptr<Model> model;
+  std::unique_ptr<LayerStats> layers;
+  int64_t sums = 0, activations = 0;  // bytes
+
+  Carving(Backend& backend, Arena& arena, const RunConfig& config, const ParamTable& table,
+          const FlatCut& cut, const ShardLayout& layout, int ranks) {
+    buffers = take_buffers(arena, table, config, ranks, layout);
+    int64_t before = arena.peak_bytes();
+    gradient_sum =
+        make_gradient_sum(backend, nullptr, arena, config, ranks, cut, layout, buffers.grads);
+    sums = arena.peak_bytes() - before;
+    before = arena.peak_bytes();
+    model = std::make_unique<Model>(backend, arena, config.model, table, model_shape(config));
+    if (config.typed.layers_every > 0)
+      layers = std::make_unique<LayerStats>(backend, arena, config.model, config.micro_batch,
+                                            config.seq_len);
+    activations = arena.peak_bytes() - before;
+  }
+};
+
+// What the device itself will say that it wants besides the arena.
+void rehearse_plan(MemoryPlan& plan, Backend& backend, const RunConfig& config,
+                   const ParamTable& table, const FlatCut& cut, const ShardLayout& layout,
+                   int ranks) {
+  Rehearsal* const rehearsal = begin_rehearsal(backend, Rehearsal::Kind::imaginary);
+  if (rehearsal == nullptr) {
+    plan.prepared = packed_bytes(table, config.model.tie_word_embeddings);
+    return;
+  }
+  Arena arena(backend, plan.arena());
+  const Carving carving(backend, arena, config, table, cut, layout, ranks);
+  carving.model->bind(carving.buffers.params, carving.gradient_sum->places());
+  walk_through({backend, config, table, carving.buffers, *carving.model, carving.layers.get(),
+                make_shard(layout, ranges_of(config.optimizer, table))});
+  const RehearsedMemory memory = rehearsal->end_rehearsal();
+  plan.prepared = memory.weight_copies;
+  plan.workspace = memory.workspace + memory.products;
 }
 
 // Seconds of the fastest of a few calls.
@@ -71,25 +118,17 @@ MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTab
       make_layout(cut, cut.largest_rank(), config.zero_stage(ranks), table.flat_size);
   const int64_t flat = table.flat_size * 4, states = layout.states.size();
   Arena arena;
-  const TrainBuffers buffers = take_buffers(arena, table, config, ranks, layout);
+  const Carving carving(backend, arena, config, table, cut, layout, ranks);
+  const TrainBuffers& buffers = carving.buffers;
   plan.weights = layout.weights.size() * 4;
   plan.gradients = layout.gradients.size() * 4;
   plan.states = states * config.optimizer.state_bytes_per_parameter();
   plan.averages = plan.weights * ((config.averages.swa ? 1 : 0) + (config.averages.ema ? 1 : 0));
-  plan.batches = arena.peak_bytes() - plan.weights - plan.gradients - plan.states - plan.averages;
-  int64_t before = arena.peak_bytes();
-  const auto gradient_sum =
-      make_gradient_sum(backend, nullptr, arena, config, ranks, cut, layout, buffers.grads);
-  (config.zero_stage(ranks) >= 2 ? plan.buckets : plan.slots) = arena.peak_bytes() - before;
-  before = arena.peak_bytes();
-  Model(backend, arena, config.model, table, model_shape(config));
-  if (config.typed.layers_every > 0)
-    LayerStats(backend, arena, config.model, config.micro_batch, config.seq_len);
-  plan.activations = arena.peak_bytes() - before;
-  for (const StoredTensor& tensor : table.stored) {
-    const bool looked_up = tensor.name == "embed" && !config.model.tie_word_embeddings;
-    if (tensor.matrix && !looked_up) plan.prepared += prepared_bytes(backend, tensor);
-  }
+  (config.zero_stage(ranks) >= 2 ? plan.buckets : plan.slots) = carving.sums;
+  plan.activations = carving.activations;
+  plan.batches = arena.peak_bytes() - plan.weights - plan.gradients - plan.states - plan.averages -
+                 carving.sums - plan.activations;
+  rehearse_plan(plan, backend, config, table, cut, layout, ranks);
   if (ranks > 1) {
     for (const FlatBucket& bucket : cut.buckets()) {
       int64_t largest = 0;

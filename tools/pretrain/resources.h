@@ -20,7 +20,8 @@ struct MemoryPlan {
   int64_t slots = 0;    // gradients of the tree of --deterministic world
   int64_t buckets = 0;  // rooms for what is not kept whole
   int64_t activations = 0;
-  int64_t prepared = 0;       // packed copies of the weights
+  int64_t prepared = 0;       // packed copies of the weights, or copies in bf16
+  int64_t workspace = 0;      // of the device's ops and products
   int64_t communication = 0;  // what arrives before it is added up
   int64_t checkpoint = 0;     // the copy in host memory while one is written or read
   int64_t snapshots = 0;      // of the guard, in host memory
@@ -29,9 +30,9 @@ struct MemoryPlan {
   int64_t arena() const {
     return weights + gradients + states + averages + slots + buckets + activations + batches;
   }
-  int64_t total() const {
-    return arena() + prepared + communication + checkpoint + snapshots + process;
-  }
+  // What a device has to hold that has memory of its own; the rest is the host's.
+  int64_t device() const { return arena() + prepared + workspace; }
+  int64_t total() const { return device() + communication + checkpoint + snapshots + process; }
 };
 MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTable& table,
                        int ranks);

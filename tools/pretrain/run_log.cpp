@@ -28,7 +28,24 @@ Result<void> RunLog::open_trace() {
   return {};
 }
 
+Result<void> RunLog::hold(StepRecord record, std::function<void(StepRecord&)> complete) {
+  BALLAST_TRY(settle());
+  record.segment = state_.counters().segment;
+  record.time_us = wall_clock_us();
+  held_ = std::move(record);
+  complete_ = std::move(complete);
+  return {};
+}
+
+Result<void> RunLog::settle() {
+  if (!held_.has_value()) return {};
+  StepRecord record = *std::exchange(held_, std::nullopt);
+  complete_(record);
+  return trace_->write(record);
+}
+
 Result<void> RunLog::close_trace() {
+  BALLAST_TRY(settle());
   BALLAST_TRY(trace_->close());
   print_warnings();
   return {};

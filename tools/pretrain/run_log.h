@@ -1,10 +1,12 @@
 // Says what happens to a run: records and events in its trace, decisions in its journal, and where
-// a segment begins. Every record carries the present segment and the time. The leading rank writes;
-// on the others the same calls leave nothing behind, so that all ranks run the same code. One
-// thread.
+// a segment begins. Every record carries the present segment and the time. A step's record may be
+// held until its last numbers are there; whatever is written next comes behind it. The leading rank
+// writes; on the others the same calls leave nothing behind, so that all ranks run the same code.
+// One thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +41,7 @@ class RunLog {
   Result<JournalContents> read() const;
   template <class Record>
   Result<void> write(Record record) {
+    BALLAST_TRY(settle());
     record.segment = state_.counters().segment;
     record.time_us = wall_clock_us();
     return trace_->write(record);
@@ -46,10 +49,19 @@ class RunLog {
   // A record that was taken earlier, as of then.
   Result<void> write(std::string_view type, int64_t segment, int64_t time_us, int64_t step,
                      const Json& values) {
+    BALLAST_TRY(settle());
     return trace_->write(type, segment, time_us, step, values);
   }
+  // The record of a step, as of now, but for what `complete` will fill in; it may wait for the
+  // device.
+  Result<void> hold(StepRecord record, std::function<void(StepRecord&)> complete);
+  // Writes what is held.
+  Result<void> settle();
   // Before something relies on the records.
-  Result<void> sync() { return trace_->sync(); }
+  Result<void> sync() {
+    BALLAST_TRY(settle());
+    return trace_->sync();
+  }
 
   // Begins a segment after the present step.
   Result<void> begin_segment(const SegmentStart& start);
@@ -69,6 +81,8 @@ class RunLog {
   int64_t parameters_;
   LeaseHolder holder_;
   std::unique_ptr<TraceWriter> trace_;
+  std::optional<StepRecord> held_;
+  std::function<void(StepRecord&)> complete_;
 };
 
 // Replaces a file of the run directory whole.

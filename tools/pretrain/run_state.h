@@ -28,6 +28,8 @@ class RunState {
   const Laws& laws() const { return laws_; }
   WeightAverages& averages() { return averages_; }
   const Json& environment() const { return environment_; }
+  // What is known only once the device has begun.
+  void set_environment(const std::string& key, Json value) { environment_[key] = std::move(value); }
 
   // The step that comes: its number, its size, its learning rate.
   StepWork next_step() const;

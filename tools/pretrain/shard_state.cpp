@@ -16,6 +16,11 @@ std::vector<ShardPiece> make_shard(const ShardLayout& layout,
   return pieces;
 }
 
+std::vector<OptimizerRange> ranges_of(const OptimizerConfig& optimizer, const ParamTable& table) {
+  const bool stable = optimizer.kind == OptimizerKind::stable_adamw;
+  return stable ? ratio_ranges(table) : table.optimizer_ranges();
+}
+
 OptimizerStep step_of_piece(const OptimizerStep& whole, const ShardPiece& piece) {
   const int64_t n = piece.range.size();
   OptimizerStep step = whole;

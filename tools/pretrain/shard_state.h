@@ -24,6 +24,9 @@ struct ShardPiece {
 std::vector<ShardPiece> make_shard(const ShardLayout& layout,
                                    const std::vector<OptimizerRange>& ranges);
 
+// Of the whole index, as the optimizer wants them cut.
+std::vector<OptimizerRange> ranges_of(const OptimizerConfig& optimizer, const ParamTable& table);
+
 // The step of one piece, from that of the whole index.
 OptimizerStep step_of_piece(const OptimizerStep& whole, const ShardPiece& piece);
 

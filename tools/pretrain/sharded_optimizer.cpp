@@ -5,15 +5,6 @@
 #include <span>
 
 namespace ballast {
-namespace {
-
-std::vector<OptimizerRange> ranges_of(const RunConfig& config, const ParamTable& table) {
-  const bool stable = config.optimizer.kind == OptimizerKind::stable_adamw;
-  return stable ? ratio_ranges(table) : table.optimizer_ranges();
-}
-
-}  // namespace
-
 ShardedOptimizer::ShardedOptimizer(World& world, const RunConfig& config, Engine& engine,
                                    RunClock& clock)
     : world_(world),
@@ -23,9 +14,11 @@ ShardedOptimizer::ShardedOptimizer(World& world, const RunConfig& config, Engine
       backend_(world.backend()),
       comm_(world.comm()),
       buffers_(engine.buffers()),
-      ranges_(ranges_of(config, engine.table())),
+      ranges_(ranges_of(config.optimizer, engine.table())),
       shard_(make_shard(engine.layout(), ranges_)),
-      blocks_(static_cast<size_t>(buffers_.block_sums.elements())) {}
+      norm_blocks_(static_cast<size_t>(buffers_.norm_blocks.elements())),
+      block_sums_(static_cast<size_t>(buffers_.block_sums.elements())),
+      ratio_sums_(static_cast<size_t>(buffers_.ratio_sums.elements())) {}
 
 void ShardedOptimizer::zero_if_shared(const Tensor& sums) {
   if (shares()) backend_.zero(sums.data, sums.elements() * 8);
@@ -46,15 +39,12 @@ void ShardedOptimizer::launch_norm() {
                          cols_of(buffers_.grads, piece.gradient, range.size()));
   }
   add_over_ranks(blocks);
-  backend_.copy_out(blocks_.data(), blocks.data, blocks.cols * 8, StreamId::compute);
+  backend_.copy_out(norm_blocks_.data(), blocks.data, blocks.cols * 8, StreamId::compute);
 }
 
-double ShardedOptimizer::gradient_norm() const {
-  const auto blocks = static_cast<size_t>(buffers_.norm_blocks.cols);
-  return std::sqrt(sum_pairwise(std::span(blocks_).first(blocks)));
-}
+double ShardedOptimizer::gradient_norm() const { return std::sqrt(sum_pairwise(norm_blocks_)); }
 
-UpdateNorms ShardedOptimizer::update(const UpdateOrder& order) {
+void ShardedOptimizer::update(const UpdateOrder& order) {
   OptimizerStep step = config_.optimizer.at(order.number);
   step.param = buffers_.params;
   step.grad = buffers_.grads;
@@ -69,7 +59,7 @@ UpdateNorms ShardedOptimizer::update(const UpdateOrder& order) {
   step.block_sums = buffers_.block_sums;
   update_shard(step);
   if (order.apply) engine_.model().after_update();
-  return norms();
+  launch_norms();
 }
 
 void ShardedOptimizer::update_shard(OptimizerStep whole) {
@@ -99,21 +89,25 @@ void ShardedOptimizer::gather_weights() {
   comm_.join(last);
 }
 
+void ShardedOptimizer::launch_norms() {
+  const auto copy = [&](std::vector<double>& host, const Tensor& sums) {
+    if (!host.empty())
+      backend_.copy_out(host.data(), sums.data, std::ssize(host) * 8, StreamId::compute);
+  };
+  copy(block_sums_, buffers_.block_sums);
+  copy(ratio_sums_, buffers_.ratio_sums);
+  updated_ = backend_.record(StreamId::compute);
+}
+
 UpdateNorms ShardedOptimizer::norms() {
-  const int64_t blocks = buffers_.block_sums.rows;
-  std::vector<double> ratios(static_cast<size_t>(buffers_.ratio_sums.elements()));
-  backend_.copy_out(blocks_.data(), buffers_.block_sums.data, blocks * 3 * 8, StreamId::compute);
-  if (!ratios.empty())
-    backend_.copy_out(ratios.data(), buffers_.ratio_sums.data, std::ssize(ratios) * 8,
-                      StreamId::compute);
-  backend_.synchronize(backend_.record(StreamId::compute));
-  std::vector<double> column(static_cast<size_t>(blocks));
+  backend_.synchronize(updated_);
+  std::vector<double> column(block_sums_.size() / 3);
   const auto norm = [&](size_t k) {
-    for (size_t i = 0; i < column.size(); ++i) column[i] = blocks_[i * 3 + k];
+    for (size_t i = 0; i < column.size(); ++i) column[i] = block_sums_[i * 3 + k];
     return std::sqrt(sum_pairwise(column));
   };
   UpdateNorms found = {norm(0), norm(1), norm(2), std::nullopt};
-  if (!ratios.empty()) found.rms = largest_ratio(ratios);
+  if (!ratio_sums_.empty()) found.rms = largest_ratio(ratio_sums_);
   return found;
 }
 

@@ -1,7 +1,8 @@
 // From the summed gradient to new weights: its norm, the update of what this rank owns, and the
 // rest of the weights from their owners (ZeRO-1; without sharding a rank owns everything). Sums by
 // block of the flat index are their owner's and zero elsewhere, so that adding them over ranks is
-// exact, and blocks are added in one order, so norms do not depend on the number of ranks. One
+// exact, and blocks are added in one order, so norms do not depend on the number of ranks. The host
+// waits for none of it: norms are there after the next wait of its own, or when somebody asks. One
 // thread.
 #pragma once
 
@@ -30,10 +31,14 @@ class ShardedOptimizer {
   // All must outlive the optimizer.
   ShardedOptimizer(World& world, const RunConfig& config, Engine& engine, RunClock& clock);
 
+  // What this rank updates.
+  const std::vector<ShardPiece>& shard() const { return shard_; }
   // The summed gradient's norm: launched, then read once somebody has waited for the device.
   void launch_norm();
   double gradient_norm() const;
-  UpdateNorms update(const UpdateOrder& order);
+  void update(const UpdateOrder& order);
+  // Of the last update; waits for it if it has not run.
+  UpdateNorms norms();
 
  private:
   bool shares() const { return config_.zero_stage(world_.size()) > 0; }
@@ -42,7 +47,7 @@ class ShardedOptimizer {
   void gather_weights();
   void zero_if_shared(const Tensor& sums);
   void add_over_ranks(const Tensor& sums);
-  UpdateNorms norms();
+  void launch_norms();
   double largest_ratio(std::span<const double> sums) const;
 
   World& world_;
@@ -52,9 +57,10 @@ class ShardedOptimizer {
   Backend& backend_;
   Comm& comm_;
   const TrainBuffers& buffers_;
-  std::vector<OptimizerRange> ranges_;  // of the whole index
-  std::vector<ShardPiece> shard_;       // what this rank updates
-  std::vector<double> blocks_;          // host copy of sums by block
+  std::vector<OptimizerRange> ranges_;                         // of the whole index
+  std::vector<ShardPiece> shard_;                              // what this rank updates
+  std::vector<double> norm_blocks_, block_sums_, ratio_sums_;  // host copies
+  EventId updated_ = 0;                                        // the last two have arrived
 };
 
 }  // namespace ballast

@@ -32,10 +32,6 @@ void add_update(StepRecord& r, const StepWork& work) {
     r.clip_threshold = known(work.clip.threshold);
     r.clip_z = known(work.clip.z);
   }
-  r.param_norm = work.norms.param;
-  r.update_norm = work.apply() ? work.norms.update : 0.0;
-  r.v_norm = work.norms.v;
-  if (work.apply()) r.update_rms = work.norms.rms;
 }
 
 void add_times(StepRecord& r, const StepWork& work, const RunConfig& config, const RunClock& clock,
@@ -51,6 +47,13 @@ void add_times(StepRecord& r, const StepWork& work, const RunConfig& config, con
 }
 
 }  // namespace
+
+void add_norms(StepRecord& r, const UpdateNorms& norms) {
+  r.param_norm = norms.param;
+  r.update_norm = r.skipped ? 0.0 : norms.update;
+  r.v_norm = norms.v;
+  if (!r.skipped) r.update_rms = norms.rms;
+}
 
 StepRecord make_step_record(const StepWork& work, const RunState& state, const RunConfig& config,
                             const RunClock& clock, double saving_seconds, int ranks) {

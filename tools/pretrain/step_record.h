@@ -10,8 +10,10 @@
 
 namespace ballast {
 
-// `state`: after the step. `saving_seconds`: since the record before. Without segment and time.
+// `state`: after the step. `saving_seconds`: since the record before. Without segment, time and the
+// norms of the update, which a device may still compute.
 StepRecord make_step_record(const StepWork& work, const RunState& state, const RunConfig& config,
                             const RunClock& clock, double saving_seconds, int ranks);
+void add_norms(StepRecord& record, const UpdateNorms& norms);
 
 }  // namespace ballast

@@ -42,7 +42,6 @@ struct StepWork {
   std::string hardware;  // what is suspected of the machine; empty: nothing
   ClipDecision clip;
   std::string skip_reason;  // empty: the update is applied
-  UpdateNorms norms;
   bool apply() const { return skip_reason.empty(); }
 };
 

@@ -4,6 +4,7 @@
 
 #include "libcore/cli/message.h"
 #include "tools/pretrain/planned_events.h"
+#include "tools/pretrain/rehearse.h"
 #include "tools/pretrain/step_record.h"
 
 namespace ballast {
@@ -41,11 +42,27 @@ Result<std::unique_ptr<Trainer>> Trainer::open(World& world, const RunConfig& co
   std::unique_ptr<RunState> state =
       BALLAST_TRY(world.agree(RunState::make(config, environment(world, config))));
   std::unique_ptr<Trainer> trainer(new Trainer(world, config, std::move(state)));
+  trainer->rehearse_step();
+  BALLAST_TRY(trainer->share_product_choices());
   BALLAST_TRY(trainer->begin());
   return trainer;
 }
 
 // ---- how a run begins -----------------------------------------------------------------------
+
+void Trainer::rehearse_step() {
+  rehearse(Rehearsal::Kind::real, {world_.backend(), config_, engine_.table(), engine_.buffers(),
+                                   engine_.model(), engine_.layer_stats(), optimizer_.shard()});
+}
+
+// Replicas multiply alike, whatever each has measured. A checkpoint's choices take precedence.
+Result<void> Trainer::share_product_choices() {
+  if (world_.alone()) return {};
+  const auto choices = [&]() -> Result<Json> { return Json(product_choices(world_.backend())); };
+  const Json shared = BALLAST_TRY(world_.lead(choices));
+  take_product_choices(world_.backend(), shared.get<std::string>());
+  return {};
+}
 
 Result<void> Trainer::begin() {
   const auto plan_by_leader = [&]() -> Result<Json> {
@@ -154,6 +171,7 @@ Result<StepWork> Trainer::step() {
   BALLAST_TRY(load_batch(work));            // consumes the batch whatever becomes of the step
   BALLAST_TRY(faults_.fire(work, batch_));  // on purpose
   compute(work, false);                     // the one host wait: losses and norm arrive
+  BALLAST_TRY(log_.settle());               // and with them what the record before has lacked
   if (work.valid > 0) work.verdict = state_->laws().judge(work.losses.loss, work.grad_norm);
   const auto again = [this](StepWork& repeated) { compute(repeated, true); };
   BALLAST_TRY(verifier_.verify(work, again));  // a suspicious step is computed twice
@@ -213,11 +231,11 @@ void Trainer::update(StepWork& work) {
   // Statistics are of the weights of the pass.
   if (layers_.due(work.step) || !work.rerun.empty())
     layers_.take(engine_.table(), engine_.buffers().params);
-  work.norms = optimizer_.update({.number = state_->counters().optimizer_steps + 1,
-                                  .lr = work.lr,
-                                  .grad_factor = work.clip.factor,
-                                  .update_factor = work.update_factor,
-                                  .apply = work.apply()});
+  optimizer_.update({.number = state_->counters().optimizer_steps + 1,
+                     .lr = work.lr,
+                     .grad_factor = work.clip.factor,
+                     .update_factor = work.update_factor,
+                     .apply = work.apply()});
 }
 
 void Trainer::advance(const StepWork& work) {
@@ -229,10 +247,13 @@ void Trainer::advance(const StepWork& work) {
                             state_->counters().optimizer_steps);
 }
 
+// A device still computes the update then, and its norms come with the wait of the next step.
 Result<void> Trainer::record(const StepWork& work) {
   clock_.end_step(work.step);
-  BALLAST_TRY(log_.write(make_step_record(work, *state_, config_, clock_,
-                                          clock_.take_saving_seconds(), world_.size())));
+  BALLAST_TRY(log_.hold(
+      make_step_record(work, *state_, config_, clock_, clock_.take_saving_seconds(), world_.size()),
+      [this](StepRecord& held) { add_norms(held, optimizer_.norms()); }));
+  if (world_.backend().host_memory()) BALLAST_TRY(log_.settle());
   return layers_.keep(state_->counters().segment, work.step);
 }
 

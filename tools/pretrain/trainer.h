@@ -52,6 +52,8 @@ class Trainer {
  private:
   Trainer(World& world, const RunConfig& config, std::unique_ptr<RunState> state);
 
+  void rehearse_step();
+  Result<void> share_product_choices();
   Result<void> begin();
   Result<void> take_run();
   Result<std::string> load(const StartPlan& plan, std::vector<LawChange>& changes);

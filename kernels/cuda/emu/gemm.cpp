@@ -16,6 +16,10 @@ GemmEngine::~GemmEngine() {
 }
 
 std::string GemmEngine::description() const { return "plain matrix products"; }
+int64_t GemmEngine::workspace_bytes() { return 0; }
+// There is one algorithm.
+std::string GemmEngine::choices() const { return ""; }
+bool GemmEngine::take_choices(const std::string& choices) { return choices.empty(); }
 
 namespace {
 

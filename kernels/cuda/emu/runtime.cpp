@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <map>
 #include <new>
 #include <vector>
 
@@ -38,6 +40,9 @@ struct Runtime::State {
   };
   std::array<Queue, kStreams> queues;
   std::vector<Stream> streams;
+  std::map<const void*, int64_t> sizes;  // of what is allocated
+  DeviceCounts counts;
+  bool muted = false;
 
   void run_until(const Place& place) {
     Queue& queue = queues[place.stream];
@@ -56,13 +61,15 @@ struct Runtime::State {
 };
 
 void Stream::enqueue(std::function<void()> work) const {
+  if (*muted_) return;
   static_cast<Runtime::State::Queue*>(handle_)->work.push_back(std::move(work));
 }
 
 Runtime::Runtime(int, int, ThreadPool& pool) : state_(std::make_unique<State>()) {
-  for (State::Queue& queue : state_->queues) state_->streams.emplace_back(&queue, &pool);
+  for (State::Queue& queue : state_->queues)
+    state_->streams.emplace_back(&queue, &pool, &state_->muted);
 }
-Runtime::~Runtime() = default;
+Runtime::~Runtime() { write_counts(name(), state_->counts); }
 
 std::string Runtime::name() const { return "emu"; }
 std::string Runtime::description() const { return "CUDA kernels emulated on the host"; }
@@ -73,6 +80,11 @@ void* Runtime::allocate(int64_t bytes) {
   try {
     void* data = ::operator new(static_cast<size_t>(bytes), kAlignment);
     std::memset(data, emu::settings().fill, static_cast<size_t>(bytes));
+    state_->sizes[data] = bytes;
+    DeviceCounts& counts = state_->counts;
+    ++counts.allocations;
+    counts.bytes += bytes;
+    counts.peak_bytes = std::max(counts.peak_bytes, counts.bytes);
     return data;
   } catch (const std::bad_alloc&) {
     throw DeviceError(fmt::format("emu: no memory for {} bytes", bytes));
@@ -82,7 +94,16 @@ void* Runtime::allocate(int64_t bytes) {
 // Waits for all work, as cudaFree does.
 void Runtime::release(void* data) {
   state_->run_all();
+  const auto found = state_->sizes.find(data);
+  state_->counts.bytes -= found->second;
+  state_->sizes.erase(found);
   ::operator delete(data, kAlignment);
+}
+
+void* Runtime::allocate_host(int64_t bytes) { return ::operator new(static_cast<size_t>(bytes)); }
+void Runtime::release_host(void* data) {
+  state_->run_all();
+  ::operator delete(data);
 }
 
 void Runtime::copy_in(void* device, const void* host, int64_t bytes, StreamId id) {
@@ -105,8 +126,17 @@ void Runtime::wait(StreamId id, EventId event) {
   stream(id).enqueue([this, event] { state_->run_until(Place(event)); });
 }
 void Runtime::synchronize(EventId event) {
-  if (event != 0) state_->run_until(Place(event));
+  if (reached(event)) return;
+  ++state_->counts.waits;
+  state_->run_until(Place(event));
 }
+bool Runtime::reached(EventId event) const {
+  if (event == 0) return true;
+  const Place place(event);
+  return state_->queues[place.stream].reached >= place.count;
+}
+void Runtime::mute(bool muted) { state_->muted = muted; }
+const DeviceCounts& Runtime::counts() const { return state_->counts; }
 const Stream& Runtime::stream(StreamId id) const {
   return state_->streams[static_cast<size_t>(id)];
 }

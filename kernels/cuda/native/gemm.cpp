@@ -1,6 +1,7 @@
 // Matrix products through cuBLASLt. Matrices are row-major here and column-major there: D^T =
 // op(B)^T op(A)^T is asked for. The algorithm of each shape is the fastest of those that the
-// library proposes, timed once; the same algorithm gives the same bits.
+// library proposes, timed once, or that of the run that this one continues; the same algorithm
+// gives the same bits.
 #include <cublasLt.h>
 #include <fmt/format.h>
 
@@ -8,12 +9,16 @@
 #include <array>
 #include <bit>
 #include <map>
+#include <optional>
+#include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "kernels/cuda/gemm_engine.h"
 #include "kernels/cuda/native/cuda_error.h"
 #include "libcore/base/device_error.h"
+#include "libcore/tensor/product_choices.h"
 
 namespace ballast {
 
@@ -63,6 +68,13 @@ Shape shape_of(const GemmCall& g) {
           alignment_of(g.b.data),
           alignment_of(g.c.data),
           alignment_of(g.d.data)};
+}
+
+std::string name_of(const Shape& s) {
+  return fmt::format("{}x{}x{} {}{}{} {}->{} strides {} {} {} {} aligned {} {} {} {}", s.m, s.n,
+                     s.k, s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N',
+                     s.accumulate ? "+" : "", bytes_of(s.in), bytes_of(s.out), s.lda, s.ldb, s.ldc,
+                     s.ldd, s.align_a, s.align_b, s.align_c, s.align_d);
 }
 
 template <class T, cublasStatus_t (*kDestroy)(T)>
@@ -127,6 +139,8 @@ struct GemmEngine::State {
   cublasLtHandle_t handle = nullptr;
   void* workspace = nullptr;
   std::map<Shape, Plan> plans;
+  std::string owner;         // library and device
+  ProductChoices continued;  // of the run that this one continues
 
   void call(const Plan& plan, const GemmCall& g, void* d, const cublasLtMatmulAlgo_t& algorithm,
             cudaStream_t stream) const {
@@ -157,6 +171,45 @@ struct GemmEngine::State {
     return found;
   }
 
+  // The algorithm of the run that this one continues, where it knows the shape and the library
+  // still has it.
+  bool take_continued(Plan& plan, const Shape& shape) const {
+    const auto found = continued.by_shape.find(name_of(shape));
+    if (found == continued.by_shape.end()) return false;
+    plan.algorithm = std::bit_cast<cublasLtMatmulAlgo_t>(found->second);
+    cublasLtMatmulHeuristicResult_t result = {};
+    return cublasLtMatmulAlgoCheck(handle, plan.operation.get(), plan.b.get(), plan.a.get(),
+                                   plan.c.get(), plan.d.get(), &plan.algorithm,
+                                   &result) == CUBLAS_STATUS_SUCCESS &&
+           result.workspaceSize <= static_cast<size_t>(kWorkspace);
+  }
+
+  Plan& choose(Runtime& runtime, const GemmCall& g, cudaStream_t stream) {
+    const Shape shape = shape_of(g);
+    Plan& plan = plans[shape];
+    describe(plan, g);
+    if (take_continued(plan, shape)) return plan;
+    const std::vector<cublasLtMatmulHeuristicResult_t> choices = candidates(plan, shape);
+    if (choices.empty()) {
+      throw DeviceError(
+          fmt::format("cuBLASLt: no algorithm for {} x {} x {}", shape.m, shape.n, shape.k));
+    }
+    plan.algorithm = choices[0].algo;
+    if (choices.size() == 1) return plan;
+    // Memory as D's: what is timed must not change the result.
+    void* const scratch = runtime.allocate(g.d.rows * g.d.stride * bytes_of(g.d.dtype));
+    float best = 0;
+    for (size_t i = 0; i < choices.size(); ++i) {
+      const float t = time(plan, g, scratch, choices[i].algo, stream);
+      if (i > 0 && t >= best) continue;
+      best = t;
+      plan.algorithm = choices[i].algo;
+    }
+    check_cuda(cudaStreamSynchronize(stream), "timing a product");
+    runtime.release(scratch);
+    return plan;
+  }
+
   // Milliseconds, the median of kTimings after one untimed run. D goes to `scratch`.
   float time(const Plan& plan, const GemmCall& g, void* scratch,
              const cublasLtMatmulAlgo_t& algorithm, cudaStream_t stream) const {
@@ -181,6 +234,7 @@ struct GemmEngine::State {
 
 GemmEngine::GemmEngine(Runtime& runtime) : runtime_(runtime), state_(std::make_unique<State>()) {
   check_blas(cublasLtCreate(&state_->handle), "starting");
+  state_->owner = fmt::format("{}; {}", description(), runtime.description());
   state_->workspace = runtime.allocate(kWorkspace);
 }
 
@@ -194,37 +248,35 @@ GemmEngine::~GemmEngine() {
 std::string GemmEngine::description() const {
   return fmt::format("cuBLASLt {}", cublasLtGetVersion());
 }
+int64_t GemmEngine::workspace_bytes() { return kWorkspace; }
+
+std::string GemmEngine::choices() const {
+  ProductChoices choices = {state_->owner, {}};
+  for (const auto& [shape, plan] : state_->plans)
+    choices.by_shape[name_of(shape)] = std::bit_cast<ProductChoices::Words>(plan.algorithm);
+  return choices.text();
+}
+
+// Plans that were made before are made again: they may have another algorithm.
+bool GemmEngine::take_choices(const std::string& text) {
+  if (text.empty()) return true;
+  std::optional<ProductChoices> choices = ProductChoices::parse(text);
+  if (!choices.has_value() || choices->owner != state_->owner) return false;
+  state_->continued = *std::move(choices);
+  std::erase_if(state_->plans, [&](const auto& entry) {
+    return state_->continued.by_shape.contains(name_of(entry.first));
+  });
+  return true;
+}
 
 void GemmEngine::run(const Stream& stream, const GemmCall& g) {
+  if (rehearsal_ == Rehearsed::imaginary) return;
   State& s = *state_;
   const auto handle = static_cast<cudaStream_t>(stream.handle());
   const Shape shape = shape_of(g);
   const auto found = s.plans.find(shape);
-  if (found != s.plans.end()) {
-    return s.call(found->second, g, g.d.data, found->second.algorithm, handle);
-  }
-  Plan& plan = s.plans[shape];
-  describe(plan, g);
-  const std::vector<cublasLtMatmulHeuristicResult_t> choices = s.candidates(plan, shape);
-  if (choices.empty()) {
-    throw DeviceError(
-        fmt::format("cuBLASLt: no algorithm for {} x {} x {}", shape.m, shape.n, shape.k));
-  }
-  plan.algorithm = choices[0].algo;
-  if (choices.size() > 1) {
-    // Memory as D's: what is timed must not change the result.
-    void* scratch = runtime_.allocate(g.d.rows * g.d.stride * bytes_of(g.d.dtype));
-    float best = 0;
-    for (size_t i = 0; i < choices.size(); ++i) {
-      const float t = s.time(plan, g, scratch, choices[i].algo, handle);
-      if (i > 0 && t >= best) continue;
-      best = t;
-      plan.algorithm = choices[i].algo;
-    }
-    check_cuda(cudaStreamSynchronize(handle), "timing a product");
-    runtime_.release(scratch);
-  }
-  s.call(plan, g, g.d.data, plan.algorithm, handle);
+  const Plan& plan = found == s.plans.end() ? s.choose(runtime_, g, handle) : found->second;
+  if (rehearsal_ == Rehearsed::no) s.call(plan, g, g.d.data, plan.algorithm, handle);
 }
 
 }  // namespace ballast

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <vector>
 
 #include "kernels/cuda/native/cuda_error.h"
@@ -38,6 +39,7 @@ void check_cuda(cudaError_t error, const char* what) {
 
 void Stream::launch(const char* name, const void* kernel, int64_t x, unsigned y, unsigned z,
                     unsigned threads, size_t shared_bytes, void** arguments) const {
+  if (*muted_) return;
   constexpr size_t kSharedByDefault = 48 * 1024;
   if (shared_bytes > kSharedByDefault) {
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -55,6 +57,9 @@ struct Runtime::State {
   std::vector<Stream> streams;
   std::array<std::array<cudaEvent_t, kEvents>, kStreams> events = {};
   std::array<uint64_t, kStreams> recorded = {};
+  std::map<const void*, int64_t> sizes;  // of what is allocated
+  DeviceCounts counts;
+  bool muted = false;
 };
 
 Runtime::Runtime(int device, int local_rank, ThreadPool& pool) : state_(std::make_unique<State>()) {
@@ -72,7 +77,7 @@ Runtime::Runtime(int device, int local_rank, ThreadPool& pool) : state_(std::mak
   for (int i = 0; i < kStreams; ++i) {
     cudaStream_t stream = nullptr;
     check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
-    s.streams.emplace_back(stream, &pool);
+    s.streams.emplace_back(stream, &pool, &s.muted);
   }
 }
 
@@ -83,6 +88,7 @@ Runtime::~Runtime() {
     }
   }
   for (const Stream& stream : state_->streams) cudaStreamDestroy(stream_of(stream));
+  write_counts(name(), state_->counts);
 }
 
 std::string Runtime::name() const { return fmt::format("cuda:{}", state_->device); }
@@ -113,24 +119,47 @@ void* Runtime::allocate(int64_t bytes) {
         fmt::format("{}: no memory for {} bytes: {} of {} are free", name(), bytes, free, total));
   }
   check_cuda(error, "allocating");
+  state_->sizes[data] = bytes;
+  DeviceCounts& counts = state_->counts;
+  ++counts.allocations;
+  counts.bytes += bytes;
+  counts.peak_bytes = std::max(counts.peak_bytes, counts.bytes);
   return data;
 }
 
-void Runtime::release(void* data) { cudaFree(data); }
+void Runtime::release(void* data) {
+  const auto found = state_->sizes.find(data);
+  if (found != state_->sizes.end()) {
+    state_->counts.bytes -= found->second;
+    state_->sizes.erase(found);
+  }
+  cudaFree(data);
+}
+
+void* Runtime::allocate_host(int64_t bytes) {
+  void* data = nullptr;
+  check_cuda(cudaHostAlloc(&data, static_cast<size_t>(bytes), cudaHostAllocDefault),
+             "allocating page-locked memory");
+  return data;
+}
+void Runtime::release_host(void* data) { cudaFreeHost(data); }
 
 void Runtime::copy_in(void* device, const void* host, int64_t bytes, StreamId id) {
+  if (state_->muted) return;
   check_cuda(cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice,
                              stream_of(stream(id))),
              "copying to the device");
 }
 
 void Runtime::copy_out(void* host, const void* device, int64_t bytes, StreamId id) {
+  if (state_->muted) return;
   check_cuda(cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost,
                              stream_of(stream(id))),
              "copying from the device");
 }
 
 void Runtime::zero(void* device, int64_t bytes, StreamId id) {
+  if (state_->muted) return;
   check_cuda(cudaMemsetAsync(device, 0, static_cast<size_t>(bytes), stream_of(stream(id))),
              "zeroing memory");
 }
@@ -147,14 +176,30 @@ EventId Runtime::record(StreamId id) {
 }
 
 void Runtime::wait(StreamId id, EventId event) {
-  if (event == 0) return;
+  if (event == 0 || state_->muted) return;
   const Place place(event);
   check_cuda(cudaStreamWaitEvent(stream_of(stream(id)), state_->events[place.stream][place.slot]),
              "waiting for an event");
 }
 
+bool Runtime::reached(EventId event) const {
+  if (event == 0) return true;
+  const Place place(event);
+  const cudaError_t state = cudaEventQuery(state_->events[place.stream][place.slot]);
+  if (state == cudaErrorNotReady) {
+    cudaGetLastError();  // no error, but the next launch would report it
+    return false;
+  }
+  check_cuda(state, "asking for an event");
+  return true;
+}
+
+void Runtime::mute(bool muted) { state_->muted = muted; }
+const DeviceCounts& Runtime::counts() const { return state_->counts; }
+
 void Runtime::synchronize(EventId event) {
-  if (event == 0) return;
+  if (reached(event)) return;
+  ++state_->counts.waits;
   const Place place(event);
   check_cuda(cudaEventSynchronize(state_->events[place.stream][place.slot]),
              "waiting for the device");

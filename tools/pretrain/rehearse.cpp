@@ -1,0 +1,60 @@
+#include "tools/pretrain/rehearse.h"
+
+namespace ballast {
+
+Rehearsal* begin_rehearsal(Backend& backend, Rehearsal::Kind kind) {
+  auto* const rehearsal = dynamic_cast<Rehearsal*>(&backend);
+  if (rehearsal != nullptr) rehearsal->begin_rehearsal(kind);
+  return rehearsal;
+}
+
+void walk_through(const StepParts& parts) {
+  Backend& backend = parts.backend;
+  const TrainBuffers& b = parts.buffers;
+  const int64_t rows = parts.config.micro_batch * parts.config.seq_len;
+  parts.model.after_update();
+  GradientStore* const gradients = parts.model.serve(nullptr);  // nobody else takes part
+  parts.model.watch(parts.layers);
+  parts.model.forward_backward(b.inputs[0], cols_of(b.loss_rows, 0, rows),
+                               cols_of(b.lse_rows, 0, rows),
+                               static_cast<float>(parts.config.z_loss));
+  parts.model.watch(nullptr);
+  parts.model.serve(gradients);
+  parts.model.forward(b.inputs[0], cols_of(b.loss_rows, 0, rows), cols_of(b.lse_rows, 0, rows));
+  if (parts.layers != nullptr) parts.layers->collect(parts.table, b.params);
+  OptimizerStep step = parts.config.optimizer.at(1);
+  step.param = b.params;
+  step.grad = b.grads;
+  step.m = b.m;
+  step.v = b.v;
+  step.m2 = b.m2;
+  step.ratio_sums = b.ratio_sums;
+  step.block_sums = b.block_sums;
+  for (const ShardPiece& piece : parts.shard) {
+    const FlatRange& range = piece.range;
+    backend.norm_blocks(cols_of(b.norm_blocks, range.begin / kFlatBlock, range.size() / kFlatBlock),
+                        cols_of(b.grads, piece.gradient, range.size()));
+    const OptimizerStep own = step_of_piece(step, piece);
+    if (!b.ratio_sums.empty()) backend.update_ratio(b.ratio_sums, own);
+    backend.optimizer_step(own);
+  }
+}
+
+std::string product_choices(Backend& backend) {
+  auto* const rehearsal = dynamic_cast<Rehearsal*>(&backend);
+  return rehearsal == nullptr ? "" : rehearsal->product_choices();
+}
+
+bool take_product_choices(Backend& backend, const std::string& choices) {
+  auto* const rehearsal = dynamic_cast<Rehearsal*>(&backend);
+  return rehearsal == nullptr ? choices.empty() : rehearsal->take_product_choices(choices);
+}
+
+std::optional<RehearsedMemory> rehearse(Rehearsal::Kind kind, const StepParts& parts) {
+  Rehearsal* const rehearsal = begin_rehearsal(parts.backend, kind);
+  if (rehearsal == nullptr) return std::nullopt;
+  walk_through(parts);
+  return rehearsal->end_rehearsal();
+}
+
+}  // namespace ballast

@@ -103,8 +103,8 @@ class Unit final : public AsyncUnit {
       loads_.push_back(load);
       return;
     }
-    const std::string error = land(load);
-    if (!error.empty()) fail(error);
+    std::string error = land(load);
+    if (!error.empty()) fail(std::move(error));
   }
 
   NamedBarrier& named(int id) { return named_[static_cast<size_t>(id)]; }

@@ -479,6 +479,6 @@ void wait_copies(int left) {
 }
 
 void fail(const char* what) { now().fail(what); }
-void fail(const std::string& what) { now().fail(what); }
+void fail(std::string what) { now().fail(std::move(what)); }
 
 }  // namespace ballast::emu

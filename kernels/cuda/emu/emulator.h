@@ -97,6 +97,6 @@ void commit_copies();
 void wait_copies(int left);  // all but the last `left` groups
 
 [[noreturn]] void fail(const char* what);  // ends the launch with an error
-[[noreturn]] void fail(const std::string& what);
+[[noreturn]] void fail(std::string what);  // moved from: the lane's stack is never unwound
 
 }  // namespace ballast::emu

@@ -200,3 +200,16 @@ counted() { tail -1 "$2" | jq ".$1"; }
   [[ "$stderr" == *"cuda"* ]]
   [ ! -e refused/trace.jsonl ]
 }
+
+@test "plan counts what every stage of ZeRO allocates on a rank's device" {
+  local stage options=(--device emu --precision bf16 --seq-len 32 --batch-tokens 256 --micro-batch 2 --steps 2 --clip fixed:1.0)
+  for stage in 0 1 2; do
+    BALLAST_DEVICE_STATISTICS=counts start_ranks 2 "${options[@]}" --zero $stage --run "zero$stage"
+    wait_ranks
+    [ "${STATUSES[*]}" = "0 0" ]
+    "$BIN/pretrain" plan --model "$BATS_FILE_TMPDIR/lab/config.json" --data "$BATS_FILE_TMPDIR/lab/train" "${options[@]}" \
+      --lr 3e-3 --ranks 2 --zero $stage --json > plan.json
+    [ "$(jq -s 'map(.peak_bytes) | max' counts)" -eq "$(jq .memory_bytes.device plan.json)" ] || { echo "$stage" >&2; return 1; }
+    rm counts
+  done
+}

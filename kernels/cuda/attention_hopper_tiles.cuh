@@ -5,7 +5,8 @@
 // A thread block is one producer warpgroup, of which one thread issues the loads, and consumer
 // warpgroups of 64 rows each. Tiles stream through a ring: barrier `full` of a stage waits for the
 // bytes of a load, `empty` for the consumers' warps. Loads fill with zeros what lies behind the end
-// of a sequence or of a head, so no product meets unwritten memory.
+// of a sequence or of a head, so no product meets unwritten memory. What attention_mma.cuh says of
+// NaN in a tile holds here too.
 #pragma once
 
 #include "kernels/cuda/attention_heads.cuh"

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "kernels/ref/attention.h"
 #include "tests/kernels/device_ops.h"
@@ -68,6 +69,17 @@ TEST_P(CudaAttentionHopper, IsNamedAndDiffersFromThePortableOneInRoundingOnly) {
     near(here.max_logit, there.max_logit, 16 * kUnitRoundoff * 8);
     EXPECT_NE(here.o, there.o) << "one kernel ran twice";
   }
+}
+
+TEST_P(CudaAttentionHopper, OtherKindsAreRefused) {
+  ::setenv("BALLAST_ATTENTION", "fast", 1);
+  const auto backend = open_backend(GetParam().device, {.threads = 1, .compute = Dtype::bf16});
+  ::unsetenv("BALLAST_ATTENTION");
+  ASSERT_FALSE(backend.ok());
+  EXPECT_NE(backend.error().message().find(
+                "BALLAST_ATTENTION is \"fast\": use \"hopper\" or \"portable\""),
+            std::string::npos)
+      << backend.error().message();
 }
 
 // More tiles than stages, one document or several.

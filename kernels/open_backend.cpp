@@ -89,7 +89,7 @@ std::vector<std::pair<std::string, std::string>> compiled_features() {
           {"self transport", "present"},
           {"tcp transport", "present"},
           {"mpi transport", presence("mpi")},
-          {"nccl transport", "absent"}};
+          {"nccl transport", presence("nccl")}};
 }
 
 }  // namespace ballast

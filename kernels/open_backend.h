@@ -5,6 +5,7 @@
 // usage, what it has and cannot load one of kind device; both say why.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,9 +33,18 @@ Result<std::unique_ptr<Backend>> open_backend(const std::string& device,
 // and fp32 on cpu. Kind usage for what the device does not compute in. Opens nothing.
 Result<Dtype> compute_type(const std::string& device, const std::string& precision);
 
-// "auto": what launch_place() of kernels/launch.h says; or one of self, tcp, mpi, nccl. tcp and mpi
-// run in a thread of their own.
-Result<std::unique_ptr<Comm>> open_comm(const std::string& transport, Backend& backend);
+struct CommOptions {
+  bool any_ranks = false;  // sums must not depend on the number of ranks
+  // What a person should know and no error says: what was set, and what is not as it could be. May
+  // be empty.
+  std::function<void(const std::string&)> note = {}, warn = {};
+};
+
+// "auto": what launch_place() of kernels/launch.h says, and nccl among several ranks that have a
+// CUDA device each; or one of self, tcp, mpi, nccl. tcp and mpi run in a thread of their own; nccl
+// begins over what launch_place() says.
+Result<std::unique_ptr<Comm>> open_comm(const std::string& transport, Backend& backend,
+                                        const CommOptions& options = {});
 
 // {"cpu backend", "present"}, ... for --version; loads nothing.
 std::vector<std::pair<std::string, std::string>> compiled_features();

@@ -77,6 +77,7 @@ class StagedComm final : public Comm {
     return make_staged_comm(backend_, host_->split(color));
   }
   void abort() override { host_->abort(); }
+  Comm& host() override { return *host_; }
   void all_reduce_host(std::span<double> values, ReduceOp op) override {
     host_->all_reduce_host(values, op);
   }

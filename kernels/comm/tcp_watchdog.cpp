@@ -280,7 +280,8 @@ Result<std::unique_ptr<Watchdog>> Watchdog::start(Comm& comm, const WatchdogOpti
     std::random_device random;
     hub.token = uint64_t{random()} << 32 | random();
   }
-  comm.join(comm.broadcast(make_tensor(&hub, Dtype::u8, 1, sizeof(hub)), 0, 0));
+  Comm& host = comm.host();
+  host.join(host.broadcast(make_tensor(&hub, Dtype::u8, 1, sizeof(hub)), 0, 0));
   std::vector<Peer> peers =
       BALLAST_TRY(comm.rank() == 0 ? gather_ranks(listener, comm.size(), hub.token)
                                    : report_to_hub(hub, comm.rank()));

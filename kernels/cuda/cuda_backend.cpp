@@ -7,6 +7,7 @@
 
 #include "kernels/cuda/attention_hopper.h"
 #include "kernels/open_backend.h"
+#include "libcore/base/device_error.h"
 
 namespace ballast {
 
@@ -38,15 +39,25 @@ bool imaginary(const void* data) { return reinterpret_cast<uintptr_t>(data) >= k
 
 }  // namespace
 
-void* CudaBackend::allocate(int64_t bytes, bool) {
-  if (rehearsal_ != Kind::imaginary) return runtime_.allocate(bytes);
+void* CudaBackend::allocate(int64_t bytes, bool registered) {
+  if (rehearsal_ != Kind::imaginary) {
+    return registered && registered_ != nullptr ? registered_->allocate(bytes)
+                                                : runtime_.allocate(bytes);
+  }
   constexpr int64_t kAlignment = 256;
   void* const address = reinterpret_cast<void*>(kImaginary + static_cast<uintptr_t>(imagined_));
   imagined_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
   return address;
 }
 void CudaBackend::release(void* data) {
-  if (!imaginary(data)) runtime_.release(data);
+  if (imaginary(data)) return;
+  if (registered_ == nullptr || !registered_->owns(data)) return runtime_.release(data);
+  try {  // it goes without waiting for the work on it
+    for (const StreamId stream : {StreamId::compute, StreamId::communication, StreamId::copy})
+      runtime_.synchronize(runtime_.record(stream));
+  } catch (const DeviceError&) {  // a device that has failed works no more
+  }
+  registered_->release(data);
 }
 void CudaBackend::copy_in(void* device, const void* host, int64_t bytes, StreamId stream) {
   if (!rehearsal_) staging_.copy_in(device, host, bytes, stream);
@@ -107,4 +118,8 @@ extern "C" ballast::Backend* ballast_open_backend(const ballast::BackendOptions*
     *error = failure.what();
     return nullptr;
   }
+}
+
+extern "C" ballast::DeviceAccess* ballast_device_access(ballast::Backend* backend) {
+  return static_cast<ballast::CudaBackend*>(backend);
 }

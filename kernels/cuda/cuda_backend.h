@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/cuda/device_access.h"
 #include "kernels/cuda/gemm_engine.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/staging.h"
@@ -19,7 +20,7 @@
 
 namespace ballast {
 
-class CudaBackend final : public Backend, public Rehearsal {
+class CudaBackend final : public Backend, public Rehearsal, public DeviceAccess {
  public:
   explicit CudaBackend(const BackendOptions& options);
   ~CudaBackend() override;
@@ -43,6 +44,14 @@ class CudaBackend final : public Backend, public Rehearsal {
   std::string product_choices() const override { return gemm_.choices(); }
   bool take_product_choices(const std::string& choices) override {
     return gemm_.take_choices(choices);
+  }
+
+  void* stream_handle(StreamId stream) const override { return runtime_.stream(stream).handle(); }
+  bool emulated() const override { return runtime_.name() == "emu"; }
+  std::string identity() const override { return runtime_.identity(); }
+  bool reached(EventId event) const override { return runtime_.reached(event); }
+  void use_registered_memory(std::shared_ptr<RegisteredMemory> memory) override {
+    registered_ = std::move(memory);
   }
 
   void prepare(const Tensor& weight) override;
@@ -127,6 +136,7 @@ class CudaBackend final : public Backend, public Rehearsal {
   Dtype compute_;
   GemmEngine gemm_;
   bool hopper_attention_;  // see attention_hopper.h
+  std::shared_ptr<RegisteredMemory> registered_;  // of a transport; may be null
   void* workspace_ = nullptr;
   int64_t workspace_bytes_ = 0;
   std::optional<Kind> rehearsal_;

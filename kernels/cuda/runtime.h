@@ -67,9 +67,10 @@ class Runtime {
   EventId record(StreamId stream);
   void wait(StreamId stream, EventId event);
   void synchronize(EventId event);
-  bool reached(EventId event) const;
+  bool reached(EventId event) const;  // any thread
   void mute(bool muted);
   const DeviceCounts& counts() const;
+  std::string identity() const;       // different for every device of a host
   const Stream& stream(StreamId id) const;
 
   struct State;

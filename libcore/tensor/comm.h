@@ -26,10 +26,13 @@ class Comm {
   virtual int size() const = 0;
   virtual int local_rank() const = 0;  // among the ranks of this host
   virtual int local_size() const = 0;
+  // Who adds what to what. "pairwise": 2, 4 or 8 ranks are the upper part of one tree of additions,
+  // ((0+1)+(2+3))+((4+5)+(6+7)). nccl has an order of its own, that of its rings, and says here
+  // what it depends on besides the ranks; it cannot give bits that do not depend on their number.
+  virtual std::string sums() const { return "pairwise"; }
 
-  // In place. Sums are taken in an order fixed by the rank count, so that all ranks get the same
-  // bits and a run repeats; pairwise, so that 2, 4 or 8 ranks are the upper part of one tree of
-  // additions: ((0+1)+(2+3))+((4+5)+(6+7)).
+  // In place. Sums are taken in an order fixed by the rank count (and by sums()), so that all ranks
+  // get the same bits and a run repeats. nccl may lose a NaN in a maximum.
   virtual EventId all_reduce(const Tensor& x, ReduceOp op, EventId after) = 0;
   // out (1, n / size): this rank's part of the reduced x (1, n).
   virtual EventId reduce_scatter(const Tensor& out, const Tensor& x, ReduceOp op,
@@ -45,7 +48,8 @@ class Comm {
   virtual EventId broadcast(const Tensor& x, int root, EventId after) = 0;
   virtual EventId send(const Tensor& x, int to, EventId after) = 0;
   virtual EventId receive(const Tensor& x, int from, EventId after) = 0;
-  // Calls between begin and end may be joined into one operation and only run at end.
+  // Calls between begin and end may be joined into one operation and only run at end: wait for the
+  // event of group_end().
   virtual void group_begin() = 0;
   virtual EventId group_end() = 0;
   // Later work on the compute stream runs after `event`; on the CPU the host waits.
@@ -57,8 +61,10 @@ class Comm {
   // thread may make.
   virtual void abort() = 0;
 
-  // Host scalars: what the laws decide on.
+  // Host scalars: what the laws decide on. Calls on device memory before it may still run.
   virtual void all_reduce_host(std::span<double> values, ReduceOp op) = 0;
+  // The same ranks for tensors in host memory, whatever the device. Lives as long as this one.
+  virtual Comm& host() { return *this; }
 };
 
 }  // namespace ballast

@@ -2,9 +2,6 @@
 // result: any difference is a wrong element, never rounding. Ranks are threads of this process over
 // loopback sockets.
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -23,21 +20,12 @@
 #include "kernels/launch.h"
 #include "libcore/base/device_error.h"
 #include "tests/kernels/comm_exercise.h"
+#include "tests/kernels/free_port.h"
 #include "tests/kernels/values.h"
+#include "tests/support/environment_guard.h"
 
 namespace ballast {
 namespace {
-
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  socklen_t length = sizeof(address);
-  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), length), 0);
-  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), 0);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
 
 using Wrap = std::function<std::unique_ptr<Comm>(std::unique_ptr<Comm>)>;
 
@@ -235,24 +223,10 @@ TEST(Watchdog, SilenceIsALoss) {
       true);
 }
 
-class Environment {
- public:
-  void set(const char* name, const char* value) {
-    ::setenv(name, value, 1);
-    names_.push_back(name);
-  }
-  ~Environment() {
-    for (const char* name : names_) ::unsetenv(name);
-  }
-
- private:
-  std::vector<const char*> names_;
-};
-
 TEST(LaunchPlace, KnowsWhoStartedIt) {
   EXPECT_EQ(launch_place()->transport, "self");
   {
-    Environment e;
+    EnvironmentGuard e;
     e.set("BALLAST_WORLD_SIZE", "4");
     e.set("BALLAST_RANK", "3");
     e.set("BALLAST_MASTER", "127.0.0.1:5");
@@ -266,7 +240,7 @@ TEST(LaunchPlace, KnowsWhoStartedIt) {
     EXPECT_EQ(launch_place().error().kind, ErrorKind::usage);
   }
   {
-    Environment e;
+    EnvironmentGuard e;
     e.set("OMPI_COMM_WORLD_SIZE", "6");
     e.set("OMPI_COMM_WORLD_RANK", "5");
     e.set("OMPI_COMM_WORLD_LOCAL_SIZE", "2");
@@ -275,7 +249,7 @@ TEST(LaunchPlace, KnowsWhoStartedIt) {
     EXPECT_EQ(launch_place()->local_size, 2);
     EXPECT_EQ(launch_place()->local_rank, 1);
   }
-  Environment e;
+  EnvironmentGuard e;
   e.set("SLURM_NTASKS", "3");
   e.set("SLURM_PROCID", "2");
   EXPECT_EQ(launch_place()->transport, "self");  // a batch script: srun started nothing yet
@@ -311,7 +285,7 @@ TEST(TcpPlace, FirstHostOfASlurmList) {
 
 TEST(TcpPlace, FromOurVariablesAndFromSlurm) {
   {
-    Environment environment;
+    EnvironmentGuard environment;
     environment.set("BALLAST_RANK", "2");
     environment.set("BALLAST_WORLD_SIZE", "4");
     environment.set("BALLAST_MASTER", "head:4711");
@@ -328,7 +302,7 @@ TEST(TcpPlace, FromOurVariablesAndFromSlurm) {
     environment.set("BALLAST_MASTER", "head:70000");
     EXPECT_FALSE(tcp_place_from_environment().ok());
   }
-  Environment slurm;
+  EnvironmentGuard slurm;
   slurm.set("SLURM_PROCID", "1");
   slurm.set("SLURM_NTASKS", "2");
   slurm.set("SLURM_STEP_NODELIST", "n[07-08]");

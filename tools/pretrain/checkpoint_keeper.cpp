@@ -137,7 +137,7 @@ Result<LoadedCheckpoint> CheckpointKeeper::load_tensors(const std::string& path)
 void CheckpointKeeper::warn_of_other_bits(const Json& there) const {
   const Json& here = state_.environment();
   const bool any_world = config_.typed.deterministic == "world";
-  for (const char* key : {"backend", "deterministic", "ranks"}) {
+  for (const char* key : {"backend", "deterministic", "ranks", "sums"}) {
     if (!there.contains(key) || there.at(key) == here.at(key)) continue;
     if (any_world && std::string_view(key) == "ranks") continue;
     print_warning(fmt::format("not bit-exact: {} was {} for the checkpoint and is {} now", key,

@@ -29,7 +29,7 @@ Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
   };
   Arena plan;
   carve(plan);
-  arena_ = std::make_unique<Arena>(backend_, plan.peak_bytes());
+  arena_ = std::make_unique<Arena>(backend_, plan.peak_bytes(), !world.alone());
   carve(*arena_);
   model_->bind(buffers_.params, gradient_sum_->places());
   model_->serve(gradient_sum_.get());

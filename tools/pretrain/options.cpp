@@ -100,7 +100,7 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   device_option(app, o.device)->group("Run");
   choice_option(app.add_option("--transport", o.transport, "how ranks talk; auto: as started")
                     ->group("Ranks"),
-                {"auto", "self", "tcp", "mpi"});
+                {"auto", "self", "tcp", "mpi", "nccl"});
   app.add_option("--zero", o.zero,
                  "a rank keeps a share of 1: the optimizer's states, 2: gradients too (0: all)")
       ->group("Ranks");

@@ -6,6 +6,7 @@
 #include "libcore/base/version.h"
 #include "libcore/cli/message.h"
 #include "libcore/io/atomic_file.h"
+#include "tools/pretrain/launch_environment.h"
 
 namespace ballast {
 
@@ -111,7 +112,9 @@ Result<void> RunLog::begin_segment(const SegmentStart& start) {
   r.data_seed = static_cast<int64_t>(config_.data_seed);
   r.clip_state = state_.laws().clip_state();
   r.detector_state = state_.laws().detector_state();
-  if (config_.branch) r.details = {{"branch", config_.branch->address}};
+  if (config_.branch) r.details["branch"] = config_.branch->address;
+  if (Json environment = launch_environment(); !environment.is_null())
+    r.details["environment"] = std::move(environment);
   state_.begin_segment(start.segment);
   return write(std::move(r));
 }

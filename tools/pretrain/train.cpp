@@ -106,7 +106,7 @@ Result<int> train(const TrainOptions& options, const CommonOptions& common) {
   Control::take_signals();
   const auto world =
       BALLAST_TRY(World::open(fs, options.device, config.ok() ? config->compute : Dtype::f32,
-                              options.transport, common.threads));
+                              options.transport, options.deterministic == "world", common.threads));
   Error error;
   try {
     Result<int> outcome = train_over(*world, std::move(config), options, common);

@@ -14,6 +14,7 @@ namespace {
 Json environment(World& world, const RunConfig& config) {
   return {{"backend", world.backend().description()},
           {"ranks", world.size()},
+          {"sums", world.comm().sums()},
           {"deterministic", config.typed.deterministic}};
 }
 

@@ -42,7 +42,8 @@ World::World(FileSystem& fs, std::unique_ptr<Backend> backend, std::unique_ptr<C
     : disk_(fs), followers_files_(fs), backend_(std::move(backend)), comm_(std::move(comm)) {}
 
 Result<std::unique_ptr<World>> World::open(FileSystem& fs, const std::string& device, Dtype compute,
-                                           const std::string& transport, int threads) {
+                                           const std::string& transport, bool any_ranks,
+                                           int threads) {
   const LaunchPlace place = BALLAST_TRY(launch_place());
   if (place.size > 1) set_message_rank(place.rank);
   std::optional<RendezvousSignals> signals(
@@ -51,16 +52,19 @@ Result<std::unique_ptr<World>> World::open(FileSystem& fs, const std::string& de
       BALLAST_TRY(open_backend(device, {.threads = threads > 0 ? threads : default_threads(place),
                                         .local_rank = place.local_rank,
                                         .compute = compute}));
-  auto comm = BALLAST_TRY(open_comm(transport, *backend));
+  const CommOptions options = {.any_ranks = any_ranks,
+                               .note = [](const std::string& text) { print_note(text); },
+                               .warn = [](const std::string& text) { print_warning(text); }};
+  auto comm = BALLAST_TRY(open_comm(transport, *backend, options));
   signals.reset();
   std::unique_ptr<World> world(new World(fs, std::move(backend), std::move(comm)));
   if (!world->alone()) {
-    WatchdogOptions options = BALLAST_TRY(watchdog_options_from_environment());
-    options.end_process = [rank = world->rank()](const LostRank& lost) {
+    WatchdogOptions watching = BALLAST_TRY(watchdog_options_from_environment());
+    watching.end_process = [rank = world->rank()](const LostRank& lost) {
       if (speaks(rank, lost)) print_error({ErrorKind::device, lost.text, {}, {}});
       ::_exit(kExitDevice);
     };
-    world->watchdog_ = BALLAST_TRY(Watchdog::start(*world->comm_, options));
+    world->watchdog_ = BALLAST_TRY(Watchdog::start(*world->comm_, watching));
   }
   return world;
 }
@@ -93,7 +97,8 @@ std::string World::broadcast(std::string text, int root) {
   double size[1] = {rank() == root ? static_cast<double>(text.size()) : 0.0};
   comm_->all_reduce_host(size, ReduceOp::sum);
   text.resize(static_cast<size_t>(size[0]));
-  if (!text.empty()) comm_->join(comm_->broadcast(bytes_tensor(text), root, 0));
+  Comm& host = comm_->host();
+  if (!text.empty()) host.join(host.broadcast(bytes_tensor(text), root, 0));
   return text;
 }
 
@@ -107,7 +112,7 @@ std::vector<std::string> World::gather(const std::string& text) {
   std::string joined(static_cast<size_t>(borders.back()), '\0');
   const auto own = static_cast<size_t>(borders[static_cast<size_t>(rank())]);
   joined.replace(own, text.size(), text);
-  comm_->join(comm_->gather_parts(bytes_tensor(joined), borders, 0));
+  comm_->host().join(comm_->host().gather_parts(bytes_tensor(joined), borders, 0));
   for (size_t r = 0; r < sizes.size(); ++r)
     all.push_back(joined.substr(static_cast<size_t>(borders[r]), static_cast<size_t>(sizes[r])));
   return all;

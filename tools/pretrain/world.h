@@ -23,10 +23,11 @@ namespace ballast {
 class World {
  public:
   // Opens device and transport; waits for the other ranks. Messages carry the rank from here on.
-  // From here on a lost rank ends this process too, with exit code 4.
+  // From here on a lost rank ends this process too, with exit code 4. `any_ranks`: sums must not
+  // depend on the number of ranks.
   static Result<std::unique_ptr<World>> open(FileSystem& fs, const std::string& device,
                                              Dtype compute, const std::string& transport,
-                                             int threads);
+                                             bool any_ranks, int threads);
 
   Backend& backend() const { return *backend_; }
   Comm& comm() const { return *comm_; }

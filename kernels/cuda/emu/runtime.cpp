@@ -1,9 +1,11 @@
 #include "kernels/cuda/runtime.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -11,6 +13,7 @@
 #include <new>
 #include <vector>
 
+#include "kernels/cuda/emu/emulated_stream.h"
 #include "kernels/cuda/emu/emulator.h"
 #include "libcore/base/device_error.h"
 
@@ -34,9 +37,11 @@ struct Place {
 // is read without waiting, or written again too early, is wrong here every time and not once in a
 // thousand runs on a device.
 struct Runtime::State {
-  struct Queue {
+  struct Queue final : EmulatedStream {
+    void enqueue(std::function<void()> next) override { work.push_back(std::move(next)); }
     std::deque<std::function<void()>> work;
-    uint64_t recorded = 0, reached = 0;  // events
+    uint64_t recorded = 0;              // events
+    std::atomic<uint64_t> reached = 0;  // read by any thread
   };
   std::array<Queue, kStreams> queues;
   std::vector<Stream> streams;
@@ -62,11 +67,11 @@ struct Runtime::State {
 
 void Stream::enqueue(std::function<void()> work) const {
   if (*muted_) return;
-  static_cast<Runtime::State::Queue*>(handle_)->work.push_back(std::move(work));
+  static_cast<EmulatedStream*>(handle_)->enqueue(std::move(work));
 }
 
 Runtime::Runtime(int, int, ThreadPool& pool) : state_(std::make_unique<State>()) {
-  for (State::Queue& queue : state_->queues)
+  for (EmulatedStream& queue : state_->queues)
     state_->streams.emplace_back(&queue, &pool, &state_->muted);
 }
 Runtime::~Runtime() { write_counts(name(), state_->counts); }
@@ -118,7 +123,7 @@ void Runtime::zero(void* device, int64_t bytes, StreamId id) {
 
 EventId Runtime::record(StreamId id) {
   State::Queue& queue = state_->queues[static_cast<size_t>(id)];
-  queue.work.emplace_back([&queue] { ++queue.reached; });
+  queue.enqueue([&queue] { ++queue.reached; });
   return ++queue.recorded * kStreams + static_cast<size_t>(id);
 }
 void Runtime::wait(StreamId id, EventId event) {
@@ -137,6 +142,10 @@ bool Runtime::reached(EventId event) const {
 }
 void Runtime::mute(bool muted) { state_->muted = muted; }
 const DeviceCounts& Runtime::counts() const { return state_->counts; }
+// Every backend is a device of its own.
+std::string Runtime::identity() const {
+  return fmt::format("emulation {}.{}", ::getpid(), fmt::ptr(this));
+}
 const Stream& Runtime::stream(StreamId id) const {
   return state_->streams[static_cast<size_t>(id)];
 }

@@ -205,6 +205,13 @@ void Runtime::synchronize(EventId event) {
              "waiting for the device");
 }
 
+std::string Runtime::identity() const {
+  char bus[32] = {};
+  check_cuda(cudaDeviceGetPCIBusId(bus, sizeof(bus), state_->device),
+             "asking for the device's bus");
+  return fmt::format("device {}", bus);
+}
+
 const Stream& Runtime::stream(StreamId id) const {
   return state_->streams[static_cast<size_t>(id)];
 }

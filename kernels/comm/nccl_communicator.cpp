@@ -94,7 +94,13 @@ bool NcclCommunicator::State::pause() {
 }
 
 void NcclCommunicator::State::watch() {
-  while (pause()) look();
+  while (pause()) {
+    try {
+      look();
+    } catch (const DeviceError& failure) {  // of the device itself
+      give_up(failure.what());
+    }
+  }
   if (given_up) abort_it();
   const std::lock_guard lock(mutex);
   ended = true;

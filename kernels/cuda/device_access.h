@@ -28,7 +28,7 @@ class DeviceAccess {
   virtual bool emulated() const = 0;
   // Different for the devices of a host; ranks with the same one share a device.
   virtual std::string identity() const = 0;
-  // Whether the device has come to the event. Any thread.
+  // Whether the device has come to the event; throws DeviceError. Any thread.
   virtual bool reached(EventId event) const = 0;
   // For allocate(bytes, true) from here on.
   virtual void use_registered_memory(std::shared_ptr<RegisteredMemory> memory) = 0;

@@ -70,7 +70,7 @@ class Runtime {
   bool reached(EventId event) const;  // any thread
   void mute(bool muted);
   const DeviceCounts& counts() const;
-  std::string identity() const;       // different for every device of a host
+  std::string identity() const;  // different for every device of a host
   const Stream& stream(StreamId id) const;
 
   struct State;

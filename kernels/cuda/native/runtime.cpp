@@ -185,7 +185,11 @@ void Runtime::wait(StreamId id, EventId event) {
 bool Runtime::reached(EventId event) const {
   if (event == 0) return true;
   const Place place(event);
+  // Another thread may be recording a graph, which a question from here must not end.
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+  cudaThreadExchangeStreamCaptureMode(&mode);
   const cudaError_t state = cudaEventQuery(state_->events[place.stream][place.slot]);
+  cudaThreadExchangeStreamCaptureMode(&mode);
   if (state == cudaErrorNotReady) {
     cudaGetLastError();  // no error, but the next launch would report it
     return false;

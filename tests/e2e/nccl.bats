@@ -40,7 +40,8 @@ within() { # losses and norms of two runs, relative
   by nccl 2 --run two
   by nccl 4 --run four
   by nccl 2 --zero 1 --run sharded
-  for run in two four sharded; do within 1e-5 "$run" tcp; done
+  by nccl 2 --zero 2 --run cut-gradients
+  for run in two four sharded cut-gradients; do within 1e-5 "$run" tcp; done
   [ "$(jq -r .environment.sums two/ckpt/step-000000004/state.json)" = \
     "test library in NCCL's place, as of 2.28.9, NCCL_ALGO=Ring, NCCL_PROTO=Simple, NCCL_MIN_CTAS=16, NCCL_MAX_CTAS=16" ]
   [ "$(jq -r .environment.sums tcp/ckpt/step-000000004/state.json)" = pairwise ]

@@ -56,6 +56,13 @@ within() {
   within 0.008 0.016 <(head -1 bf16.txt) <(head -1 fp32.txt)
   run ! cmp -s bf16.txt fp32.txt
   grep -q '"precision":"bf16"' bf16/trace.jsonl
+  # Attention by the instructions of sm_90a rounds in other places.
+  BALLAST_ATTENTION=hopper "$BIN/pretrain" --model emu --data "$BATS_FILE_TMPDIR/lab/train" --device emu --precision bf16 \
+    --steps 3 --batch-tokens 128 --seq-len 64 --micro-batch 1 --lr 3e-3 --ckpt-every 10 --run hopper -q
+  losses hopper > hopper.txt
+  within 0.008 10 hopper.txt <(head -3 fp32.txt)
+  run ! cmp -s hopper.txt <(head -3 bf16.txt)
+  grep -q '"device":"CUDA kernels emulated on the host; plain matrix products; hopper attention; bf16"' hopper/trace.jsonl
 }
 
 # single_steps NAME OPTION...: two steps on the cpu, then two more there and two more in the emulation.

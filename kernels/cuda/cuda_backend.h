@@ -135,7 +135,7 @@ class CudaBackend final : public Backend, public Rehearsal, public DeviceAccess 
   Staging staging_;
   Dtype compute_;
   GemmEngine gemm_;
-  bool hopper_attention_;  // see attention_hopper.h
+  bool hopper_attention_;                         // see attention_hopper.h
   std::shared_ptr<RegisteredMemory> registered_;  // of a transport; may be null
   void* workspace_ = nullptr;
   int64_t workspace_bytes_ = 0;

@@ -23,7 +23,7 @@ int main() {
   if ((*comm)->name() != "mpi") wrong = "auto chose " + (*comm)->name();
   for (const auto exercise :
        {ballast::exercise_collectives, ballast::exercise_ring, ballast::exercise_split}) {
-    if (wrong.empty()) wrong = exercise(**comm);
+    if (wrong.empty()) wrong = exercise(**comm, {});
   }
   if (!wrong.empty()) std::fprintf(stderr, "rank %d: %s\n", (*comm)->rank(), wrong.c_str());
   return wrong.empty() ? 0 : 1;

@@ -88,9 +88,9 @@ class FlatTarget {
 
  private:
   std::vector<FlatRange> wanted(const float* buffer) const {
-    const bool sharded = buffer == flat_.m || buffer == flat_.v || buffer == flat_.m2;
-    if (sharded && flat_.keep != nullptr) return *flat_.keep;
-    return {{0, INT64_MAX}};
+    const bool moment = buffer == flat_.m || buffer == flat_.v || buffer == flat_.m2;
+    const std::vector<FlatRange>* keep = moment ? flat_.keep : flat_.keep_weights;
+    return keep != nullptr ? *keep : std::vector<FlatRange>{{0, INT64_MAX}};
   }
 
   MutableFlatState flat_;

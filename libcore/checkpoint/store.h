@@ -45,6 +45,8 @@ struct MutableFlatState {
   // m, v and m2 are wanted in these ranges only; outside them the buffers are left alone. Null:
   // everywhere.
   const std::vector<FlatRange>* keep = nullptr;
+  // The same for master, swa and ema.
+  const std::vector<FlatRange>* keep_weights = nullptr;
 };
 
 struct SaveOptions {

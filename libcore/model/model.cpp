@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace ballast {
 namespace {
@@ -50,7 +51,8 @@ Model::Model(Backend& backend, Arena& arena, const ModelConfig& config, const Pa
     dx_ = arena.take_activations(types_.activation, rows_, config.hidden_size);
   }
   max_logit_ = arena.take(types_.statistic, 1, config.num_attention_heads);
-  if (config.switches.sigma_reparam) sigma_.emplace(arena, config, table, types_, shape.training);
+  if (config.switches.sigma_reparam)
+    sigma_.emplace(arena, config, table, types_, shape.training, shape.resident);
   if (!arena.counting()) fill_rope_tables();
 }
 
@@ -119,21 +121,64 @@ void Model::bind(const FlatPlaces& params, const FlatPlaces& grads) {
     blocks_.push_back(block_params(params, l));
     dblocks_.push_back(block_params(grads, l));
   }
+  stored_.clear();
+  for (const BlockParams& w : blocks_)
+    stored_.push_back({w.qkv, w.proj.matrix, w.fc1, w.fc2.matrix});
   if (sigma_) sigma_->bind(table_, params, grads, blocks_, dblocks_);
 }
 
 void Model::prepare_weights() {
-  if (sigma_) sigma_->scale(backend_);
-  for (const BlockParams& w : blocks_) {
-    for (const Tensor* matrix : {&w.qkv, &w.proj.matrix, &w.fc1, &w.fc2.matrix})
-      backend_.prepare(*matrix);
+  if (stores_.weights != nullptr) stores_.weights->changed();
+  prepare_all();
+}
+
+// From the top down: the next forward pass begins with what then stands.
+void Model::after_update() {
+  if (stores_.weights != nullptr) stores_.weights->changed();
+  for (size_t l = blocks_.size(); sigma_ && l-- > 0;) {
+    if (stores_.weights != nullptr) stores_.weights->want(block_parts_[l]);
+    sigma_->iterate(backend_, l);
+  }
+  prepare_all();
+}
+
+// Where weights come and go, this only makes room for their copies.
+void Model::prepare_all() {
+  head_content_ = 0;
+  block_contents_.assign(blocks_.size(), 0);
+  for (size_t l = 0; l < blocks_.size(); ++l) {
+    if (sigma_ && shape_.resident) sigma_->scale(backend_, l);
+    prepare_block(l);
   }
   backend_.prepare(head_);
 }
 
-void Model::after_update() {
-  if (sigma_) sigma_->iterate(backend_);
-  prepare_weights();
+void Model::prepare_block(size_t layer) {
+  const BlockParams& w = blocks_[layer];
+  for (const Tensor* matrix : {&w.qkv, &w.proj.matrix, &w.fc1, &w.fc2.matrix})
+    backend_.prepare(*matrix);
+}
+
+bool Model::comes_new(int64_t part, int64_t& known) {
+  if (stores_.weights == nullptr) return false;
+  const int64_t content = stores_.weights->want(part);
+  return std::exchange(known, content) != content;
+}
+
+void Model::want_embedding() {
+  if (stores_.weights != nullptr) stores_.weights->want(embed_part_);
+}
+
+void Model::want_head() {
+  if (comes_new(head_part_, head_content_)) backend_.prepare(head_);
+}
+
+void Model::want_block(size_t layer) {
+  const bool fresh = comes_new(block_parts_[layer], block_contents_[layer]);
+  const bool scaled = !sigma_ || sigma_->scaled(layer);
+  if (!fresh && scaled) return;
+  if (sigma_) sigma_->scale(backend_, layer);
+  prepare_block(layer);
 }
 
 BlockContext Model::context(const MicroBatch& batch, int64_t layer) {
@@ -150,17 +195,20 @@ BlockContext Model::context(const MicroBatch& batch, int64_t layer) {
           .doc_start = batch.doc_start,
           .max_logit = probe_ == nullptr ? Tensor{} : max_logit_,
           .probe = probe_,
-          .layer = layer};
+          .layer = layer,
+          .weights = layer < 0 ? BlockMatrices() : stored_[static_cast<size_t>(layer)]};
 }
 
 // The residual stream enters block l in saved_[l].x and leaves the last one in x_last_.
 void Model::run_blocks(const MicroBatch& batch) {
   const auto layers = static_cast<size_t>(config_.num_hidden_layers);
+  want_embedding();
   backend_.embed(saved_[0].x, embed_, batch.tokens);
   for (size_t l = 0; l < layers; ++l) {
     Saved& s = saved_[l % saved_.size()];
     const Tensor& next = l + 1 == layers ? x_last_ : saved_[(l + 1) % saved_.size()].x;
     const BlockContext c = context(batch, static_cast<int64_t>(l));
+    want_block(l);
     block_forward(c, next, s, blocks_[l]);
     if (probe_ != nullptr) probe_->after_forward(c, s, next);
   }
@@ -177,6 +225,7 @@ void Model::final_norm(const MicroBatch& batch) {
 // the gradient of y_last_ replaces it chunk by chunk.
 void Model::head(const MicroBatch& batch, const Tensor& loss_rows, const Tensor& lse_rows,
                  float z_loss, bool gradient) {
+  want_head();
   for (int64_t begin = 0; begin < rows_; begin += chunk_rows_) {
     const int64_t n = std::min(chunk_rows_, rows_ - begin);
     const Tensor y = rows_of(y_last_, begin, n), z = rows_of(logits_, 0, n);
@@ -207,6 +256,7 @@ void Model::forward_backward(const MicroBatch& batch, const Tensor& loss_rows,
   norm_bwd(context(batch, -1), dx_, dnorm_, y_last_, x_last_, norm_, last_);
   for (size_t l = blocks_.size(); l-- > 0;) {
     const BlockContext c = context(batch, static_cast<int64_t>(l));
+    want_block(l);
     open_gradients(block_parts_[l]);
     block_recompute(c, saved_[l], blocks_[l], shape_.recompute);
     if (sigma_) sigma_->begin_backward(backend_);
@@ -220,6 +270,7 @@ void Model::forward_backward(const MicroBatch& batch, const Tensor& loss_rows,
 
 void Model::logits(const MicroBatch& batch, const Tensor& out) {
   run_blocks(batch);
+  want_head();
   backend_.gemm(out, y_last_, head_,
                 {.transpose_b = true, .alpha = logit_scale(), .b_is_weight = true});
 }
@@ -227,6 +278,7 @@ void Model::logits(const MicroBatch& batch, const Tensor& out) {
 void Model::logits_of_rows(const MicroBatch& batch, std::span<const int64_t> rows,
                            const Tensor& out) {
   run_blocks(batch);
+  want_head();
   for (size_t i = 0; i < rows.size(); ++i) {
     backend_.gemm(rows_of(out, static_cast<int64_t>(i), 1), rows_of(y_last_, rows[i], 1), head_,
                   {.transpose_b = true, .alpha = logit_scale(), .b_is_weight = true});

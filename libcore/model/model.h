@@ -34,6 +34,7 @@ struct ModelShape {
   int64_t seq_len = 0;      // T
   Recompute recompute = Recompute::none;
   bool training = true;  // false: no gradients, activations of one block only
+  bool resident = true;  // false: weights of a block stand only while it is computed
 };
 
 class Model {
@@ -45,11 +46,13 @@ class Model {
   // Where the elements of the flat index lie: a flat buffer (1, flat_size), or several places.
   // Gradients may be nowhere when not training.
   void bind(const FlatPlaces& params, const FlatPlaces& grads);
-  // Asked during forward_backward(). Null: gradients stand where they are bound. Not owned. Returns
-  // whom it asked before.
-  GradientStore* serve(GradientStore* gradients) {
-    return std::exchange(gradient_store_, gradients);
-  }
+  // Who is asked during passes. Null: all stands where it is bound. Not owned.
+  struct Stores {
+    WeightStore* weights = nullptr;
+    GradientStore* gradients = nullptr;
+  };
+  // Returns whom it asked before.
+  Stores serve(const Stores& stores) { return std::exchange(stores_, stores); }
   // Weights have new content from outside: once after initialising or loading.
   void prepare_weights();
   // The optimizer has applied an update: what the model does once per update (power iterations,
@@ -75,11 +78,18 @@ class Model {
   BlockContext context(const MicroBatch& batch, int64_t layer);
   NormParams norm_params(const FlatPlaces& flat, const std::string& name) const;
   BlockParams block_params(const FlatPlaces& flat, int64_t layer) const;
+  // Make the weights of a part stand, with what ops read instead of them.
+  void want_embedding();
+  void want_block(size_t layer);
+  void want_head();
+  bool comes_new(int64_t part, int64_t& known);
+  void prepare_all();
+  void prepare_block(size_t layer);
   void open_gradients(int64_t part) const {
-    if (gradient_store_ != nullptr) gradient_store_->open(part);
+    if (stores_.gradients != nullptr) stores_.gradients->open(part);
   }
   void complete_gradients(int64_t part) const {
-    if (gradient_store_ != nullptr) gradient_store_->complete(part);
+    if (stores_.gradients != nullptr) stores_.gradients->complete(part);
   }
   void run_blocks(const MicroBatch& batch);
   void final_norm(const MicroBatch& batch);
@@ -98,12 +108,15 @@ class Model {
   int64_t chunk_rows_ = 0;                  // rows of logits alive at a time
   int64_t embed_part_ = 0, head_part_ = 0;  // names of the parts (part_store.h)
   std::vector<int64_t> block_parts_;
+  int64_t head_content_ = 0;  // numbers of what was prepared (WeightStore::want); 0: nothing
+  std::vector<int64_t> block_contents_;
   bool has_gradients_ = false;
   Tensor embed_, head_;      // weights
   Tensor dembed_, dhead_;    // their gradients
   NormParams norm_, dnorm_;  // in front of the head; none in a post-norm model
   std::vector<BlockParams> blocks_, dblocks_;
-  std::vector<Saved> saved_;  // one per block, or one for all when not training
+  std::vector<BlockMatrices> stored_;  // of blocks_, in front of sigma-reparametrisation
+  std::vector<Saved> saved_;           // one per block, or one for all when not training
   BlockScratch scratch_;
   std::optional<SigmaMatrices> sigma_;
   Tensor x_last_, y_last_;  // before and after the final norm
@@ -113,7 +126,7 @@ class Model {
   Tensor cos_, sin_;
   Tensor max_logit_;  // (1, NH), filled while a probe watches
   BlockProbe* probe_ = nullptr;
-  GradientStore* gradient_store_ = nullptr;
+  Stores stores_;
 };
 
 // Parameter count N without embeddings and floating-point operations of one token, forward and

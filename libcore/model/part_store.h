@@ -9,6 +9,16 @@
 
 namespace ballast {
 
+class WeightStore {
+ public:
+  virtual ~WeightStore() = default;
+  // Ops that follow read the part's matrices, until another part is wanted. The number of the
+  // content at their place: another number, other content.
+  virtual int64_t want(int64_t part) = 0;
+  // The weights have new values: what was gathered of the old ones is worth nothing.
+  virtual void changed() = 0;
+};
+
 class GradientStore {
  public:
   virtual ~GradientStore() = default;

@@ -4,6 +4,8 @@
 // config. Gradients: activation gradients are overwritten, parameter gradients accumulate.
 #pragma once
 
+#include <array>
+
 #include "libcore/model/config.h"
 #include "libcore/tensor/backend.h"
 
@@ -71,6 +73,9 @@ struct BlockScratch {
   Tensor dbranch;     // (N, H), where a branch is normalised or scaled
 };
 
+// qkv, proj, fc1, fc2.
+using BlockMatrices = std::array<Tensor, 4>;
+
 class BlockProbe;
 
 struct BlockContext {
@@ -82,7 +87,8 @@ struct BlockContext {
   Tensor doc_start;  // (B, T) i32
   Tensor max_logit;  // (1, NH), empty: not wanted
   BlockProbe* probe = nullptr;
-  int64_t layer = 0;  // for the probe
+  int64_t layer = 0;      // for the probe
+  BlockMatrices weights;  // for the probe: as they are stored
 };
 
 enum class BlockMatrix : uint8_t { qkv, proj, fc1, fc2 };

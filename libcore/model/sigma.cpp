@@ -14,13 +14,16 @@ std::array<Tensor*, 4> matrices_of(BlockParams& block) {
 }  // namespace
 
 SigmaMatrices::SigmaMatrices(Arena& arena, const ModelConfig& config, const ParamTable& table,
-                             const Types& types, bool training)
-    : layers_(static_cast<size_t>(config.num_hidden_layers)) {
+                             const Types& types, bool training, bool resident)
+    : layers_(static_cast<size_t>(config.num_hidden_layers)), resident_(resident) {
   for (size_t k = 0; k < kMatrices.size(); ++k) {
     const StoredTensor& shape = table.stored_named(fmt::format("layers.0.{}", kMatrices[k]));
     const Tensor dhat = training ? arena.take(types.statistic, shape.rows, shape.cols) : Tensor();
+    Tensor hat;
     for (auto& layer : layers_) {
-      layer[k].hat = arena.take(types.activation, shape.rows, shape.cols);
+      if (resident || &layer == &layers_.front())
+        hat = arena.take(types.activation, shape.rows, shape.cols);
+      layer[k].hat = hat;
       layer[k].sigma = arena.take(types.statistic, 1, 1);
       layer[k].dhat = dhat;
     }
@@ -46,16 +49,14 @@ void SigmaMatrices::bind(const ParamTable& table, const FlatPlaces& params, cons
   }
 }
 
-void SigmaMatrices::scale(Backend& backend) const {
-  for (const auto& layer : layers_) {
-    for (const Matrix& m : layer) backend.spectral_scale(m.hat, m.sigma, m.w, m.gain, m.u, m.v);
-  }
+void SigmaMatrices::scale(Backend& backend, size_t layer) {
+  for (const Matrix& m : layers_[layer])
+    backend.spectral_scale(m.hat, m.sigma, m.w, m.gain, m.u, m.v);
+  scaled_ = layer;
 }
 
-void SigmaMatrices::iterate(Backend& backend) const {
-  for (const auto& layer : layers_) {
-    for (const Matrix& m : layer) backend.power_iteration(m.u, m.v, m.w);
-  }
+void SigmaMatrices::iterate(Backend& backend, size_t layer) const {
+  for (const Matrix& m : layers_[layer]) backend.power_iteration(m.u, m.v, m.w);
 }
 
 void SigmaMatrices::begin_backward(Backend& backend) const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "libcore/model/block.h"
@@ -17,18 +18,21 @@ namespace ballast {
 
 class SigmaMatrices {
  public:
-  // `training`: with room for the gradients of one block.
+  // With room for the scaled matrices of all blocks, or of one where weights come and go, and when
+  // training for the gradients of one.
   SigmaMatrices(Arena& arena, const ModelConfig& config, const ParamTable& table,
-                const Types& types, bool training);
+                const Types& types, bool training, bool resident);
 
   // Replaces the matrices of `blocks` by scaled ones and those of `dblocks` (empty when not
   // training) by the room for gradients. Views are of the table's places.
   void bind(const ParamTable& table, const FlatPlaces& params, const FlatPlaces& grads,
             std::vector<BlockParams>& blocks, std::vector<BlockParams>& dblocks);
-  // Weights or vectors have new content.
-  void scale(Backend& backend) const;
-  // One power iteration on every matrix: once per applied update.
-  void iterate(Backend& backend) const;
+  // A block's weights or vectors have new content.
+  void scale(Backend& backend, size_t layer);
+  // Whether its scaled matrices stand.
+  bool scaled(size_t layer) const { return resident_ || scaled_ == layer; }
+  // One power iteration on every matrix of a block: once per applied update.
+  void iterate(Backend& backend, size_t layer) const;
   void begin_backward(Backend& backend) const;
   void end_backward(Backend& backend, size_t layer) const;
 
@@ -40,6 +44,8 @@ class SigmaMatrices {
     Tensor dhat;       // shared by all layers
   };
   std::vector<std::array<Matrix, 4>> layers_;  // qkv, proj, fc1, fc2
+  bool resident_;
+  std::optional<size_t> scaled_;
 };
 
 }  // namespace ballast

@@ -160,13 +160,6 @@ stop_at() {
   same_weights run whole
 }
 
-@test "--zero 3, and 2 with --deterministic world, are refused by name" {
-  run -2 --separate-stderr train --run run --steps 2 --zero 3
-  [[ "$stderr" == *"--zero 3 is not built"* ]]
-  run -2 --separate-stderr train --run run --steps 2 --zero 2 --deterministic world
-  [[ "$stderr" == *"--deterministic world with --zero 2"* ]]
-}
-
 # A rank that is killed in the middle of an exchange: it is stopped first, so that the others wait for it.
 @test "a rank killed in a collective ends the others with 4 and its name, and the run goes on afterwards" {
   for zero in 0 1; do
@@ -223,7 +216,7 @@ stands_still() {
 {"model_type": "llama", "vocab_size": 4096, "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 4,
  "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 256, "tie_word_embeddings": false}
 JSON
-  for combination in "1 0 1" "1 1 0" "2 0 0" "2 1 1" "2 2 0"; do
+  for combination in "1 0 1" "1 1 0" "2 0 0" "2 1 1" "2 2 0" "2 3 1"; do
     read -r ranks zero snapshots <<< "$combination"
     args=(--model config.json --steps 3 --batch-tokens 512 --seq-len 64 --micro-batch 2 --zero "$zero"
       --snapshot-every "$snapshots")

@@ -47,7 +47,8 @@ Result<AverageConfig> parse_averages(std::string_view swa, std::string_view ema)
 WeightAverages::WeightAverages(const AverageConfig& config, const ParamTable& table)
     : config_(config) {
   for (const ParamSpec& spec : table.specs)
-    if (spec.role == ParamRole::state) copied_.emplace_back(spec.flat_begin, spec.flat_end());
+    if (spec.role == ParamRole::state)
+      copied_.emplace_back(table.flat_size - spec.flat_begin, spec.elements());
 }
 
 // average += share * (weights - average), by ops that every backend has.
@@ -60,8 +61,9 @@ void WeightAverages::move(Backend& backend, const Tensor& average, const Tensor&
     backend.scale(a, a, static_cast<float>(1 - share));
     backend.add(a, a, s);
   }
-  for (const auto& [begin, end] : copied_)
-    backend.scale(cols_of(average, begin, end - begin), cols_of(weights, begin, end - begin), 1.0f);
+  for (const auto& [from_end, n] : copied_)
+    backend.scale(cols_of(average, average.cols - from_end, n),
+                  cols_of(weights, weights.cols - from_end, n), 1.0f);
 }
 
 void WeightAverages::update(Backend& backend, const Tensor& swa, const Tensor& ema,

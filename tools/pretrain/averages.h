@@ -49,7 +49,8 @@ class WeightAverages {
 
   AverageConfig config_;
   // What is not trained (vectors of power iterations) has no mean: averages hold the present one.
-  std::vector<std::pair<int64_t, int64_t>> copied_;  // flat ranges
+  // They are one-dimensional, and buffers end with all that is: (elements from the end, size).
+  std::vector<std::pair<int64_t, int64_t>> copied_;
   int64_t swa_samples_ = 0, ema_samples_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "libcore/model/flat_cut.h"
@@ -14,7 +15,8 @@
 namespace ballast {
 
 // Which runs of the flat index the buffers of a rank hold, by the stage of ZeRO: the optimizer's
-// states are shared out from 1 on, gradients from 2 on.
+// states are shared out from 1 on, gradients from 2 on, weights and their averages with 3. The last
+// bucket, that of the one-dimensional parameters, is whole where the weights are concerned.
 struct ShardLayout {
   FlatRuns owned;  // what this rank updates
   FlatRuns weights, gradients, states;
@@ -24,6 +26,11 @@ inline ShardLayout make_layout(const FlatCut& cut, int rank, int stage, int64_t 
   ShardLayout layout = {whole, whole, whole, whole};
   if (stage >= 1) layout.owned = layout.states = shard;
   if (stage >= 2) layout.gradients = shard;
+  if (stage < 3) return layout;
+  std::vector<FlatRange> runs;
+  for (const FlatBucket& bucket : cut.buckets()) runs.push_back(bucket.part(rank));
+  runs.back() = cut.buckets().back().range;
+  layout.weights = FlatRuns(std::move(runs));
   return layout;
 }
 
@@ -73,8 +80,11 @@ inline std::vector<Tensor> kept_tensors(const TrainBuffers& b) {
   return kept;
 }
 
-inline ModelShape model_shape(const RunConfig& config) {
-  return {config.micro_batch, config.seq_len, config.recompute, true};
+inline ModelShape model_shape(const RunConfig& config, int ranks) {
+  return {.micro_batch = config.micro_batch,
+          .seq_len = config.seq_len,
+          .recompute = config.recompute,
+          .resident = config.zero_stage(ranks) < 3};
 }
 
 }  // namespace ballast

@@ -63,7 +63,8 @@ Result<void> CheckpointKeeper::retain() {
 Result<SavedCheckpoint> CheckpointKeeper::write_alone() {
   const SaveOptions options = BALLAST_TRY(prepare());
   HostState host(engine_.table().flat_size, engine_.layout());
-  const FlatState flat = host.take(engine_.backend(), engine_.buffers(), true);
+  const FlatState flat = host.take(engine_.backend(), engine_.buffers(), true,
+                                   [&](float* weights) { engine_.collect_weights(weights); });
   SavedCheckpoint saved = BALLAST_TRY(save_checkpoint(
       fs_, config_.typed.run, config_.model, engine_.table(), flat, state_.counters(), options));
   BALLAST_TRY(retain());
@@ -74,7 +75,8 @@ Result<SavedCheckpoint> CheckpointKeeper::write_alone() {
 Result<SavedCheckpoint> CheckpointKeeper::write_shards() {
   const ParamTable& table = engine_.table();
   HostState host(table.flat_size, engine_.layout());
-  const FlatState flat = host.take(engine_.backend(), engine_.buffers(), world_.leads());
+  const FlatState flat = host.take(engine_.backend(), engine_.buffers(), world_.leads(),
+                                   [&](float* weights) { engine_.collect_weights(weights); });
   SaveOptions options;
   const auto begin = [&]() -> Result<Json> {
     options = BALLAST_TRY(prepare());

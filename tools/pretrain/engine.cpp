@@ -22,7 +22,10 @@ Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
     buffers_ = take_buffers(arena, table_, config_, ranks, layout_);
     gradient_sum_ = make_gradient_sum(backend_, &world_.comm(), arena, config_, ranks, cut_,
                                       layout_, buffers_.grads);
-    model_ = std::make_unique<Model>(backend_, arena, config_.model, table_, model_shape(config_));
+    weight_gather_ = make_weight_gather(backend_, &world_.comm(), arena, config_, ranks, cut_,
+                                        layout_, buffers_.params);
+    model_ = std::make_unique<Model>(backend_, arena, config_.model, table_,
+                                     model_shape(config_, ranks));
     if (layers)
       layer_stats_ = std::make_unique<LayerStats>(backend_, arena, config_.model,
                                                   config_.micro_batch, config_.seq_len);
@@ -31,17 +34,34 @@ Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
   carve(plan);
   arena_ = std::make_unique<Arena>(backend_, plan.peak_bytes(), !world.alone());
   carve(*arena_);
-  model_->bind(buffers_.params, gradient_sum_->places());
-  model_->serve(gradient_sum_.get());
+  model_->bind(weight_gather_ ? weight_gather_->places() : buffers_.params,
+               gradient_sum_->places());
+  model_->serve({weight_gather_.get(), gradient_sum_.get()});
 }
 
 void Engine::initialise() {
   std::vector<float> flat(static_cast<size_t>(table_.flat_size));
   initialise_parameters(table_, static_cast<uint64_t>(config_.seed), flat.data());
-  flat_to_device(backend_, buffers_.params, flat.data());
+  for (const FlatRange& run : layout_.weights.runs())
+    flat_to_device(backend_, layout_.weights.part(buffers_.params, run), flat.data() + run.begin);
   for (const Tensor& state : {buffers_.m, buffers_.v, buffers_.m2, buffers_.swa, buffers_.ema})
     if (!state.empty()) backend_.zero(state.data, state.cols * bytes_of(state.dtype));
   model_->prepare_weights();
+}
+
+Tensor Engine::replicated_weights() const {
+  if (weight_gather_ == nullptr) return buffers_.params;
+  return layout_.weights.part(buffers_.params, cut_.buckets().back().range);
+}
+
+void Engine::collect_weights(float* host) {
+  if (weight_gather_ == nullptr) {
+    if (host != nullptr) flat_to_host(backend_, buffers_.params, host);
+    return;
+  }
+  weight_gather_->visit([&](const FlatRange& range, const Tensor& weights) {
+    if (host != nullptr) flat_to_host(backend_, weights, host + range.begin);
+  });
 }
 
 // On the stream of copies, so that it runs beside the pass before. What is copied in may change at

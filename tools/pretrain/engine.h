@@ -19,6 +19,7 @@
 #include "tools/pretrain/layer_stats.h"
 #include "tools/pretrain/run_clock.h"
 #include "tools/pretrain/run_config.h"
+#include "tools/pretrain/weight_gather.h"
 #include "tools/pretrain/world.h"
 
 namespace ballast {
@@ -48,6 +49,12 @@ class Engine {
   int64_t slots() const { return gradient_sum_->slots(); }
   // The first element of the flat index in this rank's own gradient, while `before_sum` runs.
   Tensor first_gradient() const { return gradient_sum_->places().at({0, 1}); }
+  // The weights of which every rank has a copy; with ZeRO-3 the one-dimensional ones.
+  Tensor replicated_weights() const;
+  // All weights into host memory, by the flat index, where `host` is not null. Collective.
+  void collect_weights(float* host);
+  // Whether a pass takes all ranks.
+  bool passes_are_collective() const { return weight_gather_ != nullptr; }
   // Memory that is free between steps, a multiple of kFlatBlock of f32.
   Tensor scratch() const { return gradient_sum_->scratch(); }
 
@@ -56,7 +63,7 @@ class Engine {
   // What this rank keeps of the mean loss's gradients in buffers().grads, loss and log-sum-exp rows
   // in theirs.
   void forward_backward(const Pass& pass);
-  // Losses of one micro-batch's positions; valid until the next call.
+  // Losses of one micro-batch's positions; valid until the next call. Collective where passes are.
   std::span<const float> forward(const HostBatch& batch);
 
  private:
@@ -75,6 +82,7 @@ class Engine {
   ShardLayout layout_;
   std::unique_ptr<Arena> arena_;
   TrainBuffers buffers_;
+  std::unique_ptr<WeightGather> weight_gather_;  // null: all weights stand here
   std::unique_ptr<GradientSum> gradient_sum_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<LayerStats> layer_stats_;

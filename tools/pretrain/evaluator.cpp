@@ -73,9 +73,15 @@ Result<void> Evaluator::evaluate_weights(const std::string& set, bool plain) {
   const WindowReader reader(config_.validation, config_.seq_len, config_.model.vocab_size);
   const auto losses_of = [&](const HostBatch& batch) { return engine_.forward(batch); };
   std::vector<WindowSum> sums(static_cast<size_t>(config_.validation_windows()));
-  Result<void> read =
-      held_out_sums(reader, {config_.micro_batch, config_.seq_len, world_.rank(), world_.size()},
-                    losses_of, Control::stop_signalled, sums);
+  const bool together = engine_.passes_are_collective();
+  const auto stop = [&] {
+    double signalled = Control::stop_signalled() ? 1 : 0;
+    if (together) world_.comm().all_reduce_host({&signalled, 1}, ReduceOp::max);
+    return signalled > 0;
+  };
+  Result<void> read = held_out_sums(
+      reader, {config_.micro_batch, config_.seq_len, world_.rank(), world_.size(), together},
+      losses_of, stop, sums);
   cut_short_ = BALLAST_TRY(share(std::move(read), sums));
   const TrainState& counters = state_.counters();
   if (cut_short_) {

@@ -11,29 +11,43 @@ int64_t windows_within(const WindowReader& reader, int64_t tokens, int64_t seq_l
   return std::min(reader.windows(), std::max<int64_t>(1, tokens / seq_len));
 }
 
+namespace {
+
+WindowSum sum_of(std::span<const int32_t> labels, std::span<const float> losses) {
+  WindowSum sum;
+  for (size_t t = 0; t < labels.size(); ++t) {
+    if (labels[t] == kMaskedLabel) continue;
+    sum.loss += static_cast<double>(losses[t]);
+    sum.tokens += 1;
+  }
+  return sum;
+}
+
+}  // namespace
+
 Result<void> held_out_sums(const WindowReader& reader, const HeldOutPlan& plan,
                            const LossRows& loss_rows, const std::function<bool()>& stop,
                            std::span<WindowSum> sums) {
   const auto windows = static_cast<int64_t>(sums.size());
+  const int64_t round = plan.micro_batch * plan.ranks;
   HostBatch batch;
-  for (int64_t begin = 0; begin < windows && !stop(); begin += plan.micro_batch) {
-    if (begin / plan.micro_batch % plan.ranks != plan.rank) continue;
-    const int64_t n = std::min(plan.micro_batch, windows - begin);
+  Result<void> read;
+  for (int64_t first = 0; first < windows && !stop(); first += round) {
+    const int64_t begin = first + plan.rank * plan.micro_batch;
+    const int64_t n = std::clamp<int64_t>(windows - begin, 0, plan.micro_batch);
+    if (n == 0 && !plan.together) break;
     batch.resize(plan.micro_batch, plan.seq_len);  // sequences past the end stay masked
-    for (int64_t i = 0; i < n; ++i) BALLAST_TRY(reader.read(begin + i, batch, i));
+    for (int64_t i = 0; i < n && read.ok(); ++i) read = reader.read(begin + i, batch, i);
+    if (!read.ok() && !plan.together) return read;
     const std::span<const float> losses = loss_rows(batch);
-    for (int64_t i = 0; i < n; ++i) {
-      WindowSum sum;
-      for (int64_t t = 0; t < plan.seq_len; ++t) {
-        const auto k = static_cast<size_t>(i * plan.seq_len + t);
-        if (batch.labels[k] == kMaskedLabel) continue;
-        sum.loss += static_cast<double>(losses[k]);
-        sum.tokens += 1;
-      }
-      sums[static_cast<size_t>(begin + i)] = sum;
+    for (int64_t i = 0; i < n && read.ok(); ++i) {
+      const auto row = static_cast<size_t>(i * plan.seq_len),
+                 count = static_cast<size_t>(plan.seq_len);
+      sums[static_cast<size_t>(begin + i)] =
+          sum_of(std::span(batch.labels).subspan(row, count), losses.subspan(row, count));
     }
   }
-  return {};
+  return read;
 }
 
 void fill_in_loss(EvalRecord& record, std::span<const WindowSum> sums) {

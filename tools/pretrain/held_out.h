@@ -24,10 +24,12 @@ struct WindowSum {
 struct HeldOutPlan {
   int64_t micro_batch = 1, seq_len = 0;
   int64_t rank = 0, ranks = 1;  // micro-batches are taken in turn
+  bool together = false;        // every rank calls `loss_rows` equally often
 };
 
-// Sums of this rank's windows; the others' stay 0. `stop` is asked before every batch. On an error
-// of reading, what was summed before stands.
+// Sums of this rank's windows; the others' stay 0. `stop` is asked before every batch; where ranks
+// go together, by all of them, and must give all the same answer. On an error of reading, what was
+// summed before stands.
 Result<void> held_out_sums(const WindowReader& reader, const HeldOutPlan& plan,
                            const LossRows& loss_rows, const std::function<bool()>& stop,
                            std::span<WindowSum> sums);

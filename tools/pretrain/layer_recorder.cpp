@@ -10,8 +10,8 @@ bool LayerRecorder::due(int64_t step) const {
   return step % every_ == 0 || step % std::max<int64_t>(1, every_ / kBetween) == 0;
 }
 
-void LayerRecorder::take(const ParamTable& table, const Tensor& params) {
-  if (stats_ != nullptr) taken_ = stats_->collect(table, params);
+void LayerRecorder::take() {
+  if (stats_ != nullptr) taken_ = stats_->collect();
 }
 
 Result<void> LayerRecorder::keep(int64_t segment, int64_t step) {

@@ -1,7 +1,5 @@
 #include "tools/pretrain/layer_stats.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -60,6 +58,8 @@ void LayerStats::branch_output(int64_t layer, BlockMatrix matrix, const SavedBra
 
 void LayerStats::after_forward(const BlockContext& c, const Saved& s, const Tensor& out) {
   const int64_t l = c.layer;
+  for (size_t m = 0; m < c.weights.size(); ++m)
+    add(l, kWeight + static_cast<int64_t>(m), c.weights[m]);
   add(l, kResidual, s.x);
   add(l, kInput + static_cast<int64_t>(BlockMatrix::qkv), s.y1);
   add(l, kOutput + static_cast<int64_t>(BlockMatrix::qkv),
@@ -114,15 +114,7 @@ double LayerStats::smallest_entropy(const BlockContext& c, const Tensor& qkv) {
   return std::isinf(smallest) ? std::numeric_limits<double>::quiet_NaN() : smallest;
 }
 
-Json LayerStats::collect(const ParamTable& table, const Tensor& params) {
-  for (int64_t l = 0; l < layers_; ++l) {
-    for (int64_t m = 0; m < 4; ++m) {
-      const StoredTensor& w = table.stored_named(fmt::format("layers.{}.{}", l, kMatrixNames[m]));
-      add(l, kWeight + m,
-          make_tensor(params.as<char>() + w.flat_begin * bytes_of(params.dtype), params.dtype,
-                      w.rows, w.cols));
-    }
-  }
+Json LayerStats::collect() {
   std::vector<double> sums(static_cast<size_t>(sums_.elements()));
   backend_.copy_out(sums.data(), sums_.data, sums_.elements() * 8, StreamId::compute);
   backend_.synchronize(backend_.record(StreamId::compute));

@@ -11,7 +11,6 @@
 
 #include "libcore/io/json.h"
 #include "libcore/model/model.h"
-#include "libcore/model/params.h"
 #include "libcore/tensor/arena.h"
 
 namespace ballast {
@@ -25,8 +24,8 @@ class LayerStats final : public BlockProbe {
   void after_forward(const BlockContext& c, const Saved& s, const Tensor& out) override;
   void input_gradient(const BlockContext& c, BlockMatrix matrix, const Tensor& dx) override;
 
-  // After the pass: arrays by layer, flat. `params` are the weights that were used.
-  Json collect(const ParamTable& table, const Tensor& params);
+  // After the pass: arrays by layer, flat.
+  Json collect();
 
  private:
   // Rows of a layer in `sums_`.

@@ -102,7 +102,8 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
                     ->group("Ranks"),
                 {"auto", "self", "tcp", "mpi", "nccl"});
   app.add_option("--zero", o.zero,
-                 "a rank keeps a share of 1: the optimizer's states, 2: gradients too (0: all)")
+                 "a rank keeps a share of 1: the optimizer's states, 2: gradients too, 3: weights "
+                 "too (0: all)")
       ->group("Ranks");
   choice_option(app.add_option("--deterministic", o.deterministic,
                                "same bits for the same ranks, or for any of 1, 2, 4, 8 (world)")

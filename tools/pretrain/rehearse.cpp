@@ -12,16 +12,16 @@ void walk_through(const StepParts& parts) {
   Backend& backend = parts.backend;
   const TrainBuffers& b = parts.buffers;
   const int64_t rows = parts.config.micro_batch * parts.config.seq_len;
+  const Model::Stores stores = parts.model.serve({});  // nobody else takes part
   parts.model.after_update();
-  GradientStore* const gradients = parts.model.serve(nullptr);  // nobody else takes part
   parts.model.watch(parts.layers);
   parts.model.forward_backward(b.inputs[0], cols_of(b.loss_rows, 0, rows),
                                cols_of(b.lse_rows, 0, rows),
                                static_cast<float>(parts.config.z_loss));
   parts.model.watch(nullptr);
-  parts.model.serve(gradients);
   parts.model.forward(b.inputs[0], cols_of(b.loss_rows, 0, rows), cols_of(b.lse_rows, 0, rows));
-  if (parts.layers != nullptr) parts.layers->collect(parts.table, b.params);
+  parts.model.serve(stores);
+  if (parts.layers != nullptr) parts.layers->collect();
   OptimizerStep step = parts.config.optimizer.at(1);
   step.param = b.params;
   step.grad = b.grads;

@@ -19,7 +19,6 @@ namespace ballast {
 struct StepParts {
   Backend& backend;
   const RunConfig& config;
-  const ParamTable& table;
   const TrainBuffers& buffers;
   Model& model;  // bound
   LayerStats* layers = nullptr;

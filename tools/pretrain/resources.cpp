@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <set>
+#include <tuple>
 
 #include "libcore/model/model.h"
 #include "tools/pretrain/buffers.h"
@@ -11,6 +13,7 @@
 #include "tools/pretrain/rehearse.h"
 #include "tools/pretrain/shard_state.h"
 #include "tools/pretrain/snapshots.h"
+#include "tools/pretrain/weight_gather.h"
 
 namespace ballast {
 namespace {
@@ -40,12 +43,25 @@ int64_t snapshot_bytes(const RunConfig& config, const TrainBuffers& buffers) {
   return bytes * std::min<int64_t>(SnapshotRing::kKept, (config.total_steps - 1) / every);
 }
 
-// The CPU backend packs every prepared weight twice, for products with it and with its transpose.
-int64_t packed_bytes(const ParamTable& table, bool tied) {
+// The CPU backend packs every prepared weight twice, for products with it and with its transpose,
+// and keeps the copies by place and shape: matrices that take turns in one place share theirs.
+int64_t packed_bytes(const RunConfig& config, const ParamTable& table, const FlatCut& cut,
+                     bool resident) {
+  const bool tied = config.model.tie_word_embeddings;
+  Arena arena;
+  const BucketRooms rooms(arena, cut, bucket_kinds(cut, tied, BucketKind::elsewhere));
+  std::set<std::tuple<size_t, int64_t, int64_t, int64_t>> places;
   int64_t bytes = 0;
   for (const StoredTensor& tensor : table.stored) {
-    const bool looked_up = tensor.name == "embed" && !tied;
-    if (tensor.matrix && !looked_up) bytes += 2 * tensor.rows * tensor.cols * 4;
+    if (!tensor.matrix || (tensor.name == "embed" && !tied)) continue;
+    const size_t bucket = cut.bucket_of(tensor.flat_begin);
+    const int64_t offset = tensor.flat_begin - cut.buckets()[bucket].range.begin;
+    // Under sigma-reparametrisation blocks are computed with what is made of one block at a time.
+    const bool made = config.model.switches.sigma_reparam && tensor.name.starts_with("layers.");
+    if (!resident && made && !tensor.name.starts_with("layers.0.")) continue;
+    if (resident || made ||
+        places.insert({rooms.room_of(bucket), offset, tensor.rows, tensor.cols}).second)
+      bytes += 2 * tensor.rows * tensor.cols * 4;
   }
   return bytes;
 }
@@ -54,6 +70,7 @@ int64_t packed_bytes(const ParamTable& table, bool tied) {
 struct Carving {
   TrainBuffers buffers;
   std::unique_ptr<GradientSum> gradient_sum;
+  std::unique_ptr<WeightGather> weight_gather;
   std::unique_ptr<Model> model;
   std::unique_ptr<LayerStats> layers;
   int64_t sums = 0, activations = 0;  // bytes
@@ -64,9 +81,12 @@ struct Carving {
     int64_t before = arena.peak_bytes();
     gradient_sum =
         make_gradient_sum(backend, nullptr, arena, config, ranks, cut, layout, buffers.grads);
+    weight_gather =
+        make_weight_gather(backend, nullptr, arena, config, ranks, cut, layout, buffers.params);
     sums = arena.peak_bytes() - before;
     before = arena.peak_bytes();
-    model = std::make_unique<Model>(backend, arena, config.model, table, model_shape(config));
+    model =
+        std::make_unique<Model>(backend, arena, config.model, table, model_shape(config, ranks));
     if (config.typed.layers_every > 0)
       layers = std::make_unique<LayerStats>(backend, arena, config.model, config.micro_batch,
                                             config.seq_len);
@@ -80,13 +100,15 @@ void rehearse_plan(MemoryPlan& plan, Backend& backend, const RunConfig& config,
                    int ranks) {
   Rehearsal* const rehearsal = begin_rehearsal(backend, Rehearsal::Kind::imaginary);
   if (rehearsal == nullptr) {
-    plan.prepared = packed_bytes(table, config.model.tie_word_embeddings);
+    plan.prepared = packed_bytes(config, table, cut, model_shape(config, ranks).resident);
     return;
   }
   Arena arena(backend, plan.arena());
   const Carving carving(backend, arena, config, table, cut, layout, ranks);
-  carving.model->bind(carving.buffers.params, carving.gradient_sum->places());
-  walk_through({backend, config, table, carving.buffers, *carving.model, carving.layers.get(),
+  carving.model->bind(
+      carving.weight_gather ? carving.weight_gather->places() : carving.buffers.params,
+      carving.gradient_sum->places());
+  walk_through({backend, config, carving.buffers, *carving.model, carving.layers.get(),
                 make_shard(layout, ranges_of(config.optimizer, table))});
   const RehearsedMemory memory = rehearsal->end_rehearsal();
   plan.prepared = memory.weight_copies;
@@ -161,6 +183,30 @@ CollectivePlan plan_shard_sums(const RunConfig& config, const FlatCut& cut, int 
   return plan;
 }
 
+// What WeightGather asks for in a step. Two buckets still stand where the direction of the passes
+// turns: between forward and backward, and from one micro-batch to the next. An update makes all
+// old, and the first sweep after it, of the power iterations or of the forward pass, asks for all.
+CollectivePlan plan_gathers(const RunConfig& config, const FlatCut& cut, int ranks) {
+  const int64_t micros = config.batches.largest() / config.seq_len / config.micro_batch / ranks;
+  const int64_t sweeps = 2 * micros + (config.model.switches.sigma_reparam ? 1 : 0);
+  const std::vector<BucketKind> kinds =
+      bucket_kinds(cut, config.model.tie_word_embeddings, BucketKind::elsewhere);
+  const auto sharing = std::ranges::count(kinds, BucketKind::shared);
+  CollectivePlan plan;
+  const auto add = [&](size_t b) {
+    ++plan.calls;
+    plan.bytes += cut.buckets()[b].range.size() * 4;
+  };
+  for (size_t b = 0; b < kinds.size(); ++b) add(b);       // 1-D parameters once, after the update
+  bool downwards = !config.model.switches.sigma_reparam;  // of the first sweep
+  for (int64_t sweep = 1; sweep < sweeps; ++sweep) {
+    downwards = !downwards;
+    const auto turn = static_cast<ptrdiff_t>(BucketRooms::kShared);
+    for (ptrdiff_t b = turn; b < sharing; ++b) add(static_cast<size_t>(downwards ? b - turn : b));
+  }
+  return plan;
+}
+
 }  // namespace
 
 std::vector<CollectivePlan> plan_collectives(const RunConfig& config, const ParamTable& table,
@@ -176,7 +222,9 @@ std::vector<CollectivePlan> plan_collectives(const RunConfig& config, const Para
     const CollectivePlan sums =
         stage >= 2 ? plan_shard_sums(config, cut, ranks) : CollectivePlan{"", buckets, flat};
     plans.push_back({"reduce-scatter gradients", sums.calls, part(sums.bytes)});
-    plans.push_back({"all-gather weights", buckets, part(flat)});
+    const CollectivePlan gathers =
+        stage >= 3 ? plan_gathers(config, cut, ranks) : CollectivePlan{"", buckets, flat};
+    plans.push_back({"all-gather weights", gathers.calls, part(gathers.bytes)});
     plans.push_back({"all-reduce sums by block", 2,
                      2 * part(table.flat_size / kFlatBlock * 4 * int64_t{sizeof(double)})});
   } else {

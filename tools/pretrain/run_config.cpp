@@ -171,13 +171,10 @@ Result<void> resolve_run(const TrainOptions& o, RunConfig& c) {
   if (!o.max_wall.empty()) c.max_wall_seconds = BALLAST_TRY(parse_seconds(o.max_wall));
   if (o.resume != "auto" && o.resume != "never" && !parse_count(o.resume).ok())
     return usage_error("--resume is '" + o.resume + "'", "", "accepted: auto, never, a step");
-  if (o.zero < 0 || o.zero > 2) {
-    return usage_error(
-        fmt::format("--zero {} is not {}", o.zero, o.zero == 3 ? "built" : "a stage"), "",
-        "accepted: 0, 1, 2");
-  }
-  if (o.zero == 2 && o.deterministic == "world") {
-    return usage_error("--deterministic world with --zero 2", "",
+  if (o.zero < 0 || o.zero > 3)
+    return usage_error(fmt::format("--zero {} is not a stage", o.zero), "", "accepted: 0, 1, 2, 3");
+  if (o.zero >= 2 && o.deterministic == "world") {
+    return usage_error(fmt::format("--deterministic world with --zero {}", o.zero), "",
                        "accepted: --zero 0, 1; the tree of slots needs all gradients of a rank");
   }
   c.ladder = BALLAST_TRY(Ladder::parse(o.guard));

@@ -43,7 +43,7 @@ float* HostState::make() {
 
 namespace {
 
-// Runs of a buffer to or from their places in host memory.
+// Runs of a buffer and their places in host memory.
 template <class Copy>
 void for_runs(const FlatRuns& runs, const Tensor& buffer, float* host, const Copy& copy) {
   for (const FlatRange& run : runs.runs()) copy(runs.part(buffer, run), host + run.begin);
@@ -51,20 +51,17 @@ void for_runs(const FlatRuns& runs, const Tensor& buffer, float* host, const Cop
 
 }  // namespace
 
-FlatState HostState::take(Backend& backend, const TrainBuffers& buffers, bool weights) {
-  const auto out = [&](const Tensor& part, float* host) { flat_to_host(backend, part, host); };
+FlatState HostState::take(Backend& backend, const TrainBuffers& buffers, bool weights,
+                          const std::function<void(float*)>& collect) {
   FlatState flat;
-  if (weights) {
-    weights_ = make();
-    for_runs(layout_.weights, buffers.params, weights_, out);
-    flat.master = weights_;
-  }
+  if (weights) flat.master = weights_ = make();
+  collect(weights_);
   for (const StateBuffer& state : kStates) {
     const Tensor& device = buffers.*state.device;
     if (device.empty()) continue;
     float* host = make();
     for (const FlatRange& run : layout_.owned.runs())
-      out((layout_.*state.runs).part(device, run), host + run.begin);
+      flat_to_host(backend, (layout_.*state.runs).part(device, run), host + run.begin);
     flat.*state.saved = host;
   }
   return flat;
@@ -74,6 +71,7 @@ MutableFlatState HostState::prepare(const TrainBuffers& buffers) {
   MutableFlatState flat;
   flat.master = weights_ = make();
   flat.keep = &layout_.states.runs();
+  flat.keep_weights = &layout_.weights.runs();
   for (const StateBuffer& state : kStates) {
     if ((buffers.*state.device).empty()) continue;
     flat.*state.loaded = states_[&state] = make();

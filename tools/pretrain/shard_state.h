@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -51,8 +52,10 @@ class HostState {
   // `layout` must outlive it.
   HostState(int64_t flat_size, const ShardLayout& layout)
       : flat_size_(flat_size), layout_(layout) {}
-  // From the device: what this rank owns of the states, and with `weights` all of those.
-  FlatState take(Backend& backend, const TrainBuffers& buffers, bool weights);
+  // From the device: all weights, where `weights` is wanted, by `collect`; what this rank owns of
+  // the states.
+  FlatState take(Backend& backend, const TrainBuffers& buffers, bool weights,
+                 const std::function<void(float*)>& collect);
   // To be filled by load_checkpoint(), then given to the device.
   MutableFlatState prepare(const TrainBuffers& buffers);
   void give(Backend& backend, const TrainBuffers& buffers);

@@ -81,9 +81,12 @@ void ShardedOptimizer::add_ratios(OptimizerStep& whole) {
 
 void ShardedOptimizer::gather_weights() {
   const RunClock::Scope waiting = clock_.waiting();
+  const bool by_pass = engine_.passes_are_collective();
+  const auto& buckets = engine_.cut().buckets();
   EventId last = 0;
-  for (const FlatBucket& bucket : engine_.cut().buckets()) {
-    last = comm_.gather_parts(cols_of(buffers_.params, bucket.range.begin, bucket.range.size()),
+  for (const FlatBucket& bucket : buckets) {
+    if (by_pass && &bucket != &buckets.back()) continue;
+    last = comm_.gather_parts(engine_.layout().weights.part(buffers_.params, bucket.range),
                               bucket.borders, backend_.record(StreamId::compute));
   }
   comm_.join(last);

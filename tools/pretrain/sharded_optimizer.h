@@ -1,9 +1,9 @@
 // From the summed gradient to new weights: its norm, the update of what this rank owns, and the
-// rest of the weights from their owners (ZeRO-1; without sharding a rank owns everything). Sums by
-// block of the flat index are their owner's and zero elsewhere, so that adding them over ranks is
-// exact, and blocks are added in one order, so norms do not depend on the number of ranks. The host
-// waits for none of it: norms are there after the next wait of its own, or when somebody asks. One
-// thread.
+// rest of the weights that stand here from their owners (ZeRO; without sharding a rank owns all).
+// Sums by block of the flat index are their owner's and zero elsewhere, so that adding them over
+// ranks is exact, and blocks are added in one order, so norms do not depend on the number of ranks.
+// The host waits for none of it: norms are there after the next wait of its own, or when somebody
+// asks. One thread.
 #pragma once
 
 #include <cstdint>

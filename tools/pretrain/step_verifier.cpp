@@ -55,10 +55,10 @@ Result<void> StepVerifier::compare_passes(StepWork& work,
                  {{"first", side_json(work, first)}, {"second", side_json(again, second)}});
 }
 
-// All ranks hold the same weights between two steps.
+// Ranks hold the same copies between two steps.
 Result<void> StepVerifier::compare_weights(StepWork& work) {
   const std::vector<Hash128> hashes =
-      gather_hashes(world_.comm(), hash_tensor(engine_.backend(), engine_.buffers().params));
+      gather_hashes(world_.comm(), hash_tensor(engine_.backend(), engine_.replicated_weights()));
   const std::vector<int64_t> odd = odd_ranks(hashes);
   if (odd.empty()) return {};
   Json values = Json::array();

@@ -52,8 +52,8 @@ Result<std::unique_ptr<Trainer>> Trainer::open(World& world, const RunConfig& co
 // ---- how a run begins -----------------------------------------------------------------------
 
 void Trainer::rehearse_step() {
-  rehearse(Rehearsal::Kind::real, {world_.backend(), config_, engine_.table(), engine_.buffers(),
-                                   engine_.model(), engine_.layer_stats(), optimizer_.shard()});
+  rehearse(Rehearsal::Kind::real, {world_.backend(), config_, engine_.buffers(), engine_.model(),
+                                   engine_.layer_stats(), optimizer_.shard()});
 }
 
 // Replicas multiply alike, whatever each has measured. A checkpoint's choices take precedence.
@@ -229,9 +229,7 @@ void Trainer::decide(StepWork& work) {
 }
 
 void Trainer::update(StepWork& work) {
-  // Statistics are of the weights of the pass.
-  if (layers_.due(work.step) || !work.rerun.empty())
-    layers_.take(engine_.table(), engine_.buffers().params);
+  if (layers_.due(work.step) || !work.rerun.empty()) layers_.take();
   optimizer_.update({.number = state_->counters().optimizer_steps + 1,
                      .lr = work.lr,
                      .grad_factor = work.clip.factor,

@@ -210,7 +210,7 @@ counted() { tail -1 "$2" | jq ".$1"; }
 
 @test "plan counts what every stage of ZeRO allocates on a rank's device" {
   local stage options=(--device emu --precision bf16 --seq-len 32 --batch-tokens 256 --micro-batch 2 --steps 2 --clip fixed:1.0)
-  for stage in 0 1 2; do
+  for stage in 0 1 2 3; do
     BALLAST_DEVICE_STATISTICS=counts start_ranks 2 "${options[@]}" --zero $stage --run "zero$stage"
     wait_ranks
     [ "${STATUSES[*]}" = "0 0" ]

@@ -41,10 +41,24 @@ within() { # losses and norms of two runs, relative
   by nccl 4 --run four
   by nccl 2 --zero 1 --run sharded
   by nccl 2 --zero 2 --run cut-gradients
-  for run in two four sharded cut-gradients; do within 1e-5 "$run" tcp; done
+  by nccl 2 --zero 3 --run cut-weights
+  for run in two four sharded cut-gradients cut-weights; do within 1e-5 "$run" tcp; done
   [ "$(jq -r .environment.sums two/ckpt/step-000000004/state.json)" = \
     "test library in NCCL's place, as of 2.28.9, NCCL_ALGO=Ring, NCCL_PROTO=Simple, NCCL_MIN_CTAS=16, NCCL_MAX_CTAS=16" ]
   [ "$(jq -r .environment.sums tcp/ckpt/step-000000004/state.json)" = pairwise ]
+}
+
+# Sums, gathered weights and all stay on the device: a rank waits for it where the laws decide, whatever it shares.
+@test "a step of a rank waits once for its device" {
+  local stage steps
+  for stage in 0 1 2 3; do
+    for steps in 2 6; do
+      BALLAST_DEVICE_STATISTICS=counts.$steps by nccl 2 --zero $stage --steps $steps --run "waits-$stage-$steps" --ckpt-every 1000
+    done
+    [ $(($(jq -s 'map(.waits) | max' counts.6) - $(jq -s 'map(.waits) | max' counts.2))) -eq 4 ] ||
+      { echo "stage $stage" >&2; cat counts.2 counts.6 >&2; return 1; }
+    rm counts.2 counts.6
+  done
 }
 
 @test "it resumes bit for bit, and says when another order of sums takes over" {

@@ -40,7 +40,7 @@ class Nap {
 }  // namespace
 
 struct NcclCommunicator::State {
-  std::shared_ptr<const NcclLibrary> library;
+  std::shared_ptr<const NcclLibrary> nccl;
   const DeviceAccess* device = nullptr;
   std::string place;
   std::chrono::seconds timeout{};
@@ -67,8 +67,8 @@ struct NcclCommunicator::State {
   }
   std::string describe(const std::string& name, ncclResult_t result) const {
     std::string text =
-        fmt::format("nccl: {}: {}: {}", place, name, library->ncclGetErrorString(result));
-    const char* last = library->ncclGetLastError(comm);
+        fmt::format("nccl: {}: {}: {}", place, name, nccl->ncclGetErrorString(result));
+    const char* last = nccl->ncclGetLastError(comm);
     std::string detail = last == nullptr ? "" : last;
     std::replace(detail.begin(), detail.end(), '\n', ' ');
     while (detail.ends_with(' ')) detail.pop_back();
@@ -111,7 +111,7 @@ void NcclCommunicator::State::look() {
   const std::unique_lock call(calls, std::try_to_lock);
   if (!call.owns_lock() || comm == nullptr) return;  // whoever makes a call looks for itself
   ncclResult_t result = ncclSuccess;
-  const ncclResult_t asked = library->ncclCommGetAsyncError(comm, &result);
+  const ncclResult_t asked = nccl->ncclCommGetAsyncError(comm, &result);
   if (asked != ncclSuccess) result = asked;
   if (result != ncclSuccess && result != ncclInProgress)
     return give_up(describe("an operation failed", result));
@@ -133,7 +133,7 @@ void NcclCommunicator::State::look() {
 void NcclCommunicator::State::abort_it() {
   const std::unique_lock call(calls, kAbortPatience);
   if (call.owns_lock() && comm != nullptr) {
-    library->ncclCommAbort(comm);
+    nccl->ncclCommAbort(comm);
     comm = nullptr;
   }
 }
@@ -142,7 +142,7 @@ NcclCommunicator::NcclCommunicator(std::shared_ptr<const NcclLibrary> library,
                                    const DeviceAccess& device, int size, int rank,
                                    const ncclUniqueId& id, int timeout_s)
     : state_(std::make_shared<State>()) {
-  state_->library = std::move(library);
+  state_->nccl = std::move(library);
   state_->device = &device;
   state_->place = fmt::format("rank {}", rank);
   state_->timeout = std::chrono::seconds(timeout_s);
@@ -161,7 +161,7 @@ void NcclCommunicator::start(int size, int rank, const ncclUniqueId& id) {
   State& s = *state_;
   const std::unique_lock call(s.calls);
   settle("ncclCommInitRankConfig",
-         s.library->ncclCommInitRankConfig(&s.comm, size, id, rank, &config));
+         s.nccl->ncclCommInitRankConfig(&s.comm, size, id, rank, &config));
 }
 
 NcclCommunicator::~NcclCommunicator() {
@@ -185,15 +185,15 @@ void NcclCommunicator::finish() noexcept {
   if (s.given_up) return;
   const std::unique_lock call(s.calls);
   const auto deadline = Clock::now() + std::min<Clock::duration>(kEndPatience, s.timeout);
-  ncclResult_t result = s.library->ncclCommFinalize(s.comm);
+  ncclResult_t result = s.nccl->ncclCommFinalize(s.comm);
   for (Nap nap; result == ncclInProgress && Clock::now() < deadline && !s.given_up; nap.take())
-    if (s.library->ncclCommGetAsyncError(s.comm, &result) != ncclSuccess) break;
+    if (s.nccl->ncclCommGetAsyncError(s.comm, &result) != ncclSuccess) break;
   if (result != ncclSuccess) return s.give_up("nccl: not all ranks have come to the end");
-  s.library->ncclCommDestroy(s.comm);
+  s.nccl->ncclCommDestroy(s.comm);
   s.comm = nullptr;
 }
 
-const NcclLibrary& NcclCommunicator::library() const { return *state_->library; }
+const NcclLibrary& NcclCommunicator::library() const { return *state_->nccl; }
 
 void NcclCommunicator::check() const {
   if (state_->given_up) throw DeviceError(state_->reason());
@@ -213,7 +213,7 @@ void NcclCommunicator::settle(const char* name, ncclResult_t result) {
     check();
     if (Clock::now() > deadline)
       fail(fmt::format("nccl: {}: {} has not ended within {} s", s.place, name, s.timeout.count()));
-    const ncclResult_t asked = s.library->ncclCommGetAsyncError(s.comm, &result);
+    const ncclResult_t asked = s.nccl->ncclCommGetAsyncError(s.comm, &result);
     if (asked != ncclSuccess) result = asked;
   }
   if (result != ncclSuccess) fail(s.describe(name, result));
@@ -224,17 +224,17 @@ void NcclCommunicator::call(const char* name, const Call& make) {
   State& s = *state_;
   const std::unique_lock call(s.calls);
   check();
-  settle(name, make(*s.library, s.comm));
+  settle(name, make(*s.nccl, s.comm));
 }
 
 // A group that cannot go on is closed, whatever comes of it: the communicator has to end.
 void NcclCommunicator::call_in_group(const char* name, const Call& make) {
   State& s = *state_;
   ncclResult_t result = ncclSuccess;
-  if (!s.given_up) result = make(*s.library, s.comm);
+  if (!s.given_up) result = make(*s.nccl, s.comm);
   if (!s.given_up && (result == ncclSuccess || result == ncclInProgress)) return;
   const std::string why = s.given_up ? s.reason() : s.describe(name, result);
-  s.library->ncclGroupEnd();
+  s.nccl->ncclGroupEnd();
   grouping_ = false;
   s.calls.unlock();
   fail(why);
@@ -246,7 +246,7 @@ void NcclCommunicator::group_begin() {
   State& s = *state_;
   s.calls.lock();
   grouping_ = true;
-  if (!s.given_up && s.library->ncclGroupStart() == ncclSuccess) return;
+  if (!s.given_up && s.nccl->ncclGroupStart() == ncclSuccess) return;
   grouping_ = false;
   s.calls.unlock();
   fail("nccl: cannot begin a group");
@@ -257,7 +257,7 @@ void NcclCommunicator::group_end() {
   State& s = *state_;
   grouping_ = false;
   const std::unique_lock call(s.calls, std::adopt_lock);
-  const ncclResult_t result = s.library->ncclGroupEnd();
+  const ncclResult_t result = s.nccl->ncclGroupEnd();
   check();
   settle("ncclGroupEnd", result);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,8 +29,9 @@ enum class ColumnKind {
 struct ColumnTarget {
   ColumnKind kind = ColumnKind::unused;
   const StepField* field = nullptr;
-  int rank = 0;     // of several columns of one row with the same target the lowest rank counts
-  std::string set;  // evals: which held-out data, "" for the only one
+  int rank = 0;      // of several columns of one row with the same target the lowest rank counts
+  double scale = 1;  // what the column's number is multiplied with: a share for "mfu(%)", ms for s
+  std::string set;   // evals: which held-out data, "" for the only one
 };
 
 // The target of one name under `options.map`, which goes before the table: a target that is mapped
@@ -54,5 +56,16 @@ class ColumnMap {
 // out there); texts and flags from their words.
 void set_field(StepRecord& record, const StepField& field, double value);
 void set_field(StepRecord& record, const StepField& field, std::string_view text);
+// The same, scaled, for a target of kind field.
+void set_field(StepRecord& record, const ColumnTarget& target, double value);
+
+// The number that a cell or value is: blanks around it, thousands separators ("1,234"), a trailing
+// "%" (the number before it), and nan, inf and infinity in any case are understood; nullopt when it
+// is none.
+std::optional<double> number_in(std::string_view text);
+// Microseconds since 1970 of a time: a number of seconds (milliseconds from 1e11 on), RFC 3339, or
+// "2026-11-21 23:50:01.123456" taken as UTC. nullopt when it is none.
+std::optional<int64_t> time_us_in(std::string_view text);
+std::optional<int64_t> time_us_of_number(double seconds);
 
 }  // namespace ballast

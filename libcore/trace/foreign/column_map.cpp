@@ -408,6 +408,7 @@ std::optional<double> number_in(std::string_view text) {
   if (text.size() > kLongest) return std::nullopt;
   size_t size = 0;
   const size_t whole = std::min(text.find_first_of(".eE"), text.size());
+  if (text.front() == '0') return std::nullopt;  // a decimal comma rather than thousands
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != ',') {
       digits[size++] = text[i];
@@ -431,13 +432,15 @@ std::optional<int64_t> time_us_in(std::string_view text) {
   text = trim_blanks(text);
   if (const std::optional<double> number = number_in(text)) return time_us_of_number(*number);
   constexpr size_t kDate = 10;
-  if (text.size() < kDate + 2 || text.size() > 40) return std::nullopt;
-  std::string time(text);
+  constexpr size_t kLongest = 40;
+  if (text.size() < kDate + 2 || text.size() > kLongest) return std::nullopt;
+  std::array<char, kLongest + 1> time{};
+  std::copy(text.begin(), text.end(), time.begin());
+  size_t size = text.size();
   if (time[kDate] == ' ') time[kDate] = 'T';
-  const bool zone =
-      time.back() == 'Z' || time.back() == 'z' || time.find_first_of("+-", kDate) != time.npos;
-  if (!zone) time.push_back('Z');
-  const Result<int64_t> parsed = parse_time_us(time);
+  const bool zone = text.back() == 'Z' || text.find_first_of("+-", kDate) != std::string_view::npos;
+  if (!zone) time[size++] = 'Z';
+  const Result<int64_t> parsed = parse_time_us(std::string_view(time.data(), size));
   if (!parsed.ok()) return std::nullopt;
   return *parsed;
 }

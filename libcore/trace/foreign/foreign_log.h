@@ -55,6 +55,7 @@ struct ForeignNotes {
   std::string first_damage;         // why
   bool truncated = false;           // ends within a record: still being written, or cut
   std::string averaged;             // "" or what is a mean: "loss over 50 steps"
+  double norm_tick = 0;             // the norm is written in multiples of it; 0: in full
   std::vector<std::string> unused;  // columns that were not understood, at most 100, in order
 };
 

@@ -1,6 +1,7 @@
 #include "libcore/guard/history.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "libcore/trace/surviving.h"
@@ -8,8 +9,13 @@
 namespace ballast {
 namespace {
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+float narrow(const std::optional<double>& value) {
+  return static_cast<float>(value.value_or(kNone));
+}
+
 StepRow row_of(const StepRecord& step) {
-  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   StepRow row;
   row.segment = step.segment;
   row.step = step.step;
@@ -23,10 +29,46 @@ StepRow row_of(const StepRecord& step) {
   row.lr = step.lr.value_or(kNone);
   row.tokens_per_s = step.tokens_per_s.value_or(kNone);
   row.step_ms = step.step_ms.value_or(kNone);
+  row.batch_start = step.batch_start.value_or(-1);
+  row.param_norm = narrow(step.param_norm);
+  row.v_norm = narrow(step.v_norm);
+  row.update_rms = narrow(step.update_rms);
+  row.loss_max_rank = narrow(step.loss_max_rank);
   row.has_loss = step.loss.has_value();
   row.has_norm = step.grad_norm.has_value();
   row.skipped = step.skipped;
   return row;
+}
+
+// Sources are few, and come in the same order from step to step.
+void add_sources(RunHistory& history, const StepRecord& step) {
+  size_t guess = 0;
+  for (const auto& [name, loss] : step.source_loss) {
+    if (guess >= history.sources.size() || history.sources[guess] != name)
+      guess = static_cast<size_t>(std::find(history.sources.begin(), history.sources.end(), name) -
+                                  history.sources.begin());
+    if (guess == history.sources.size()) history.sources.push_back(name);
+    history.source_losses.push_back(
+        {history.rows.size() - 1, static_cast<int32_t>(guess++), static_cast<float>(loss)});
+  }
+}
+
+// The largest (or smallest) number of an array; NaN where there is none.
+double extreme(const Json& object, const char* key, bool largest) {
+  double found = kNone;
+  const auto values = object.find(key);
+  if (values == object.end() || !values->is_array()) return found;
+  for (const Json& value : *values) {
+    const Result<double> number = number_of(value, key);
+    if (!number.ok()) continue;
+    found = largest ? std::fmax(found, number.value()) : std::fmin(found, number.value());
+  }
+  return found;
+}
+
+LayersRow layers_row(int64_t segment, const OtherRecord& record) {
+  return {segment, *record.step, extreme(record.object, "attn_logit_max", true),
+          extreme(record.object, "attn_entropy_min", false)};
 }
 
 void mark_rows(RunHistory& history) {
@@ -74,17 +116,19 @@ Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool sk
   TraceReadOptions options;
   options.view = TraceView::all;
   options.skip_bad_lines = skip_bad_lines;
-  options.fields = kAllFields & ~uint64_t{kFieldRest};
   const std::unique_ptr<TraceReader> reader = BALLAST_TRY(TraceReader::open(fs, path, options));
   RunHistory history;
   history.path = reader->path();
   TraceRecord record;
   while (BALLAST_TRY(reader->next(record))) {
-    if (record.type == RecordType::step) history.rows.push_back(row_of(record.step));
+    if (record.type == RecordType::step) {
+      history.rows.push_back(row_of(record.step));
+      add_sources(history, record.step);
+    }
     if (record.type == RecordType::event) history.events.push_back(record.event);
     if (record.type == RecordType::eval) history.evals.push_back(record.eval);
     if (record.type == RecordType::other && record.other.type == "layers" && record.other.step)
-      history.layer_records.emplace_back(record.segment, *record.other.step);
+      history.layers.push_back(layers_row(record.segment, record.other));
     if (record.type != RecordType::run) continue;
     Segment segment;
     segment.id = record.run.segment;

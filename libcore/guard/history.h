@@ -1,6 +1,6 @@
 // A whole trace in memory, one row per step of every branch, for analyses that look back:
 // incidents, plots, reports. Rows are in file order, which is the order in which the run lived
-// them. About 100 bytes per step. One thread.
+// them. About 130 bytes per step, and 16 per loss by source. One thread.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +28,28 @@ struct StepRow {
   double lr = 0;
   double tokens_per_s = 0;
   double step_ms = 0;
+  int64_t batch_start = -1;  // data index of the first sample; -1: not recorded
+  // Evidence for diagnoses, to which six digits are enough.
+  float param_norm = 0, v_norm = 0, update_rms = 0, loss_max_rank = 0;
   bool has_loss = false;
   bool has_norm = false;
   bool skipped = false;
   bool surviving = false;
+};
+
+// The loss of one source of data in one step.
+struct SourceLoss {
+  size_t row = 0;      // of RunHistory::rows
+  int32_t source = 0;  // of RunHistory::sources
+  float loss = 0;
+};
+
+// What diagnoses need of a "layers" record: extremes over the layers; NaN: not recorded.
+struct LayersRow {
+  int64_t segment = 0;
+  int64_t step = 0;
+  double logit_max = 0;    // largest attention score
+  double entropy_min = 0;  // smallest entropy of attention
 };
 
 struct RunHistory {
@@ -41,7 +59,9 @@ struct RunHistory {
   std::vector<StepRow> rows;
   std::vector<EventRecord> events;
   std::vector<EvalRecord> evals;
-  std::vector<std::pair<int64_t, int64_t>> layer_records;  // segment and step of "layers" records
+  std::vector<LayersRow> layers;
+  std::vector<std::string> sources;
+  std::vector<SourceLoss> source_losses;  // rows ascending
   TraceHealth health;
 
   // Indices of the surviving rows in order.

@@ -68,6 +68,7 @@ class LineAnalysis {
   RunIncident describe(const Incident& verdict) const;
   void join(const Episode& episode, std::vector<RunIncident>& incidents) const;
   void measure(RunIncident& incident) const;
+  double seconds_of(size_t begin, size_t end) const;
 
   const RunHistory& history_;
   std::vector<size_t> rows_;
@@ -157,6 +158,25 @@ void LineAnalysis::join(const Episode& episode, std::vector<RunIncident>& incide
   found->persistent = found->persistent || episode.persistent;
 }
 
+// Of the steps from `begin` to before `end`: their own time, else what the clock shows since the
+// step before (of the same segment: between two the run may have lain still), else tokens by speed;
+// NaN where the log has none of these.
+double LineAnalysis::seconds_of(size_t begin, size_t end) const {
+  double own = 0, by_speed = 0;
+  for (size_t i = begin; i < end; ++i) {
+    own += row(i).step_ms * 1e-3;
+    const int64_t tokens = i > 0 ? row(i).tokens - row(i - 1).tokens : row(i).tokens;
+    by_speed += static_cast<double>(tokens) / row(i).tokens_per_s;
+  }
+  if (begin >= end) return kNone;
+  if (std::isfinite(own)) return own;
+  const bool together = begin > 0 && row(begin - 1).segment == row(end - 1).segment;
+  const int64_t before = together ? row(begin - 1).time_us : 0;
+  const int64_t after = row(end - 1).time_us;
+  if (before > 0 && after > before) return static_cast<double>(after - before) * 1e-6;
+  return by_speed > 0 && std::isfinite(by_speed) ? by_speed : kNone;
+}
+
 void LineAnalysis::measure(RunIncident& incident) const {
   const size_t begin = position_of(incident.first);
   const size_t end = position_of(incident.last + 1);
@@ -172,10 +192,11 @@ void LineAnalysis::measure(RunIncident& incident) const {
     if (step.skipped) ++incident.skipped_steps;
     incident.step_ms += step.step_ms;
   }
-  incident.cost = kNone;
+  incident.seconds = seconds_of(begin, end);
+  std::optional<double> per_hour = settings_.cost_per_hour;
   for (const RunRecord& run : history_.runs)
-    if (run.segment == incident.segment && run.cost_per_hour)
-      incident.cost = incident.step_ms / 3.6e6 * *run.cost_per_hour;
+    if (run.segment == incident.segment && run.cost_per_hour) per_hour = run.cost_per_hour;
+  incident.cost = per_hour ? incident.seconds / 3600 * *per_hour : kNone;
   if (begin >= end) return;
   const bool has_before = begin > 0;
   incident.samples_begin = has_before ? row(begin - 1).samples : 0;
@@ -245,6 +266,7 @@ Json to_json(const RunIncident& i) {
             {"samples_end", i.samples_end},
             {"skipped_steps", i.skipped_steps}};
   if (!std::isnan(i.step_ms)) json["step_ms"] = i.step_ms;
+  if (!std::isnan(i.seconds)) json["seconds"] = i.seconds;
   if (!std::isnan(i.cost)) json["cost"] = i.cost;
   if (i.classified) {
     const Incident& v = i.verdict;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,14 @@ struct RunIncident {
   int64_t samples_end = 0;
   int64_t skipped_steps = 0;  // of those, skipped by the guard
   double step_ms = 0;         // sum over them; NaN: not recorded
-  double cost = 0;            // of that time at the run's cost per hour; NaN: not known
+  double seconds = 0;         // that, else by the clock, else by tokens per second; NaN: not known
+  double cost = 0;            // of that time at the cost per hour; NaN: not known
 };
 
 struct IncidentSettings {
   DetectorSettings detector;
   ClassifierSettings classifier;
+  std::optional<double> cost_per_hour;  // where the run record has none
 };
 
 std::vector<RunIncident> find_incidents(const RunHistory& history,

@@ -10,7 +10,9 @@ setup() {
 @test "a clean run has no incident, and --fail-on passes" {
   run --separate-stderr "$BIN/gradstat" spikes "$traces/clean.jsonl"
   [ "$status" -eq 0 ]
-  [ "$output" = "no incident in 120 steps" ]
+  [ "${lines[0]}" = "no incident in 120 steps" ]
+  [[ "${lines[1]}" == "scores: OLMo 2 loss too few steps,"*"; jumps to 2x 0" ]]
+  [ "${#lines[@]}" -eq 2 ]
   run "$BIN/gradstat" summary --fail-on onset,persistent,nonfinite "$traces/clean.jsonl"
   [ "$status" -eq 0 ]
 }
@@ -105,4 +107,76 @@ setup() {
   run --separate-stderr "$BIN/gradstat" summary nowhere.jsonl
   [ "$status" -eq 3 ]
   [[ "$stderr" == *"nowhere.jsonl"* ]]
+}
+
+# trace STEPS SPIKE: a run of so many steps with one loss of twice the others, without times.
+trace() {
+  awk -v n="$1" -v at="$2" 'BEGIN {
+    print "{\"v\":1,\"type\":\"run\",\"segment\":0,\"run\":\"made\"}"
+    for (i = 1; i <= n; i++) {
+      loss = 3 + 0.01 * sin(2.1 * i) + (i == at ? 4 : 0)
+      norm = 1 + 0.02 * cos(1.3 * i) + (i == at - 2 || i == at ? 20 : 0)
+      printf "{\"v\":1,\"type\":\"step\",\"segment\":0,\"step\":%d,\"tokens\":%d,\"samples\":%d,\"loss\":%.6f,\"grad_norm\":%.6f,\"tokens_per_s\":500,\"skipped\":false}\n", i, i * 1000, i * 10, loss, norm
+    }
+  }'
+}
+
+@test "the table has peak, recovery, lead, samples and what it cost" {
+  trace 1500 1200 > one.jsonl
+  run --separate-stderr "$BIN/gradstat" spikes --cost-per-hour 36 one.jsonl
+  [ "$status" -eq 0 ]
+  [[ "${lines[0]}" == *"peak loss"*"at"*"recovered"*"lead"*"tokens"*"cost"*"samples" ]]
+  # Three steps of 1000 tokens at 500 a second and 36 an hour.
+  [[ "${lines[1]}" =~ 1\ +1200\ +1\ recoverable.*\ 1200\ .*\ 1201\ +2\ +3K\ +0.06\ +11970:12000 ]]
+  run --separate-stderr "$BIN/gradstat" spikes one.jsonl
+  [[ "${lines[0]}" != *"cost"* ]]
+  run -2 "$BIN/gradstat" spikes --cost-per-hour -1 one.jsonl
+}
+
+@test "the price in the trace goes before the option" {
+  sed '1s/"cost_per_hour":[0-9.]*/"cost_per_hour":7200/' "$traces/incidents.jsonl" > priced.jsonl
+  grep -q '"cost_per_hour":7200}' priced.jsonl
+  run --separate-stderr "$BIN/gradstat" spikes --json --cost-per-hour 1 priced.jsonl
+  [[ "${lines[0]}" == *'"seconds":0.75,"cost":1.5,'* ]]
+  sed '1s/,"cost_per_hour":7200//' priced.jsonl > free.jsonl
+  run --separate-stderr "$BIN/gradstat" spikes --json free.jsonl
+  [[ "${lines[0]}" != *'"cost"'* ]]
+}
+
+@test "--scores tells what the rules of others say, and the rollback passes it over" {
+  trace 1500 1200 > one.jsonl
+  run --separate-stderr "$BIN/gradstat" spikes --scores one.jsonl
+  [[ "$output" == *"OLMo 2, 7 deviations of 1000 values        loss  0.2 % (1 of 500)"* ]]
+  [[ "$output" == *"norm  0.4 % (2 of 500)"* ]]
+  [[ "$output" == *"OLMo-core, 6 deviations of 128 values      both  2 of 1372 steps"* ]]
+  [[ "$output" == *"llm.c, z above 6 in a ring of 128          loss  1 of 1372, largest 11.27"* ]]
+  [[ "$output" == *"a jump to 2 times within 100 steps         loss  1 jumps, 1 steps, largest 2.343"* ]]
+  run --separate-stderr "$BIN/gradstat" spikes --json --scores one.jsonl
+  [ "${#lines[@]}" -eq 2 ]
+  [[ "${lines[1]}" == '{"v":1,"type":"scores","steps":1500,"olmo2_loss":{"tested":500,"spikes":1,"percent":0.2,'* ]]
+  mkdir run
+  cp one.jsonl run/trace.jsonl
+  # Past the scores the rollback asks for a checkpoint, of which there is none.
+  run --separate-stderr bash -c '"$BIN/gradstat" spikes --json --scores run | "$BIN/ckpt" rollback run - --before-incident 7 --reason r -n'
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"no incident '7'"*"1 (step 1198)"* ]]
+}
+
+@test "every parameter of both laws is an option with a range" {
+  run -0 "$BIN/gradstat" spikes --onset-sigmas 1e3 --onset-ratio 100 --detector-sigmas 1000 "$traces/incidents.jsonl"
+  [[ "$output" != *"recoverable   loss"* ]]
+  run -0 "$BIN/gradstat" spikes --minimum 100 "$traces/incidents.jsonl"
+  [[ "${lines[1]}" == *" - "*"loss+norm"* ]]
+  run -0 "$BIN/gradstat" spikes --detector-minimum 100 "$traces/incidents.jsonl"
+  [[ "${lines[1]}" == *"1 recoverable   hindsight"* ]]
+  run -7 "$BIN/gradstat" spikes --fail-on onset --detector-minimum 128 --detector-sigmas 100 "$traces/clean.jsonl"
+  BALLAST_DETECTOR_MINIMUM=100 run -0 "$BIN/gradstat" spikes "$traces/incidents.jsonl"
+  [[ "${lines[1]}" == *"hindsight"* ]]
+  for wrong in "--window 1" "--minimum 501" "--recent 501" "--onset-votes 4" "--settle-begin 1000" "--mad-floor 2" \
+    "--divergent-share -1" "--detector-window 5000" "--detector-minimum 129" "--detector-sigmas nan" "--lead-span -1"; do
+    # shellcheck disable=SC2086
+    run --separate-stderr "$BIN/gradstat" spikes $wrong "$traces/clean.jsonl"
+    [ "$status" -eq 2 ] || { echo "$wrong: $status"; return 1; }
+    [[ "$stderr" == *"${wrong%% *}"* ]]
+  done
 }

@@ -48,5 +48,5 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
   train --run calm --schedule constant --lr 2e-3 --batch-tokens 512 --steps 170
   run --separate-stderr "$BIN/gradstat" spikes --fail-on onset,persistent,nonfinite calm
   [ "$status" -eq 0 ]
-  [ "$output" = "no incident in 170 steps" ]
+  [ "${lines[0]}" = "no incident in 170 steps" ]
 }

@@ -88,6 +88,7 @@ Result<std::vector<RunTrouble>> read_incidents(FileSystem& fs, const std::string
     const std::string where = fmt::format("{}:{}", source, lines.line_number());
     const Json json = BALLAST_TRY(parse_json(*line, where));
     if (!json.is_object()) return corrupt_error("incident is not a JSON object", where);
+    if (json.contains("type") && json.at("type") != "incident") continue;  // scores of the run
     incidents.push_back(BALLAST_TRY(parse_incident(json, where)));
     if (incidents.back().id.empty()) incidents.back().id = std::to_string(incidents.size());
   }

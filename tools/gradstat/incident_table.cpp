@@ -27,6 +27,12 @@ std::string seen_cell(const RunIncident& incident) {
   return text.empty() ? "hindsight" : text;
 }
 
+// Half-open, as everywhere.
+std::string samples_cell(const RunIncident& incident) {
+  if (incident.samples_end <= incident.samples_begin) return "-";
+  return fmt::format("{}:{}", incident.samples_begin, incident.samples_end);
+}
+
 std::string step_cell(int64_t step) { return step >= 0 ? fmt::format("{}", step) : "-"; }
 
 }  // namespace
@@ -53,17 +59,28 @@ std::string incident_sentence(const RunIncident& incident) {
 }
 
 std::string incident_table(const std::vector<RunIncident>& incidents) {
-  std::string text =
-      fmt::format("{:>3}  {:>9}  {:<15} {:<15} {:>10} {:>10} {:>9} {:>5} {:>8}\n", "id", "onset",
-                  "class", "seen in", "peak loss", "peak norm", "recovered", "lead", "tokens");
+  bool any_cost = false, any_samples = false;
+  for (const RunIncident& i : incidents) {
+    any_cost = any_cost || !std::isnan(i.cost);
+    any_samples = any_samples || i.samples_end > i.samples_begin;
+  }
+  std::string text = fmt::format(
+      "{:>3}  {:>9}  {:<15} {:<15} {:>10} {:>9} {:>10} {:>9} {:>5} {:>8}", "id", "onset", "class",
+      "seen in", "peak loss", "at", "peak norm", "recovered", "lead", "tokens");
+  if (any_cost) text += fmt::format(" {:>9}", "cost");
+  if (any_samples) text += fmt::format("  {}", "samples");
+  text += "\n";
   for (const RunIncident& i : incidents) {
     const bool lead = i.classified && i.verdict.norm_onset >= 0;
     text +=
-        fmt::format("{:>3}  {:>9}  {:<15} {:<15} {:>10} {:>10} {:>9} {:>5} {:>8}{}\n", i.id,
+        fmt::format("{:>3}  {:>9}  {:<15} {:<15} {:>10} {:>9} {:>10} {:>9} {:>5} {:>8}", i.id,
                     i.onset, class_cell(i), seen_cell(i), short_number(i.peak_loss),
-                    short_number(i.peak_norm), step_cell(i.classified ? i.verdict.recovery : -1),
-                    lead ? fmt::format("{}", i.verdict.lead) : "-", format_count(i.tokens_lost),
-                    i.abandoned ? fmt::format("  (abandoned, segment {})", i.segment) : "");
+                    step_cell(i.classified ? i.verdict.peak_step : -1), short_number(i.peak_norm),
+                    step_cell(i.classified ? i.verdict.recovery : -1),
+                    lead ? fmt::format("{}", i.verdict.lead) : "-", format_count(i.tokens_lost));
+    if (any_cost) text += fmt::format(" {:>9}", short_number(i.cost));
+    if (any_samples) text += "  " + samples_cell(i);
+    text += i.abandoned ? fmt::format("  (abandoned, segment {})\n", i.segment) : "\n";
   }
   return text;
 }

@@ -139,8 +139,9 @@ std::string Account::evidence() const {
   t += item("Sequences with the highest loss", worst);
   t += item("Token histogram of these batches", kNotRecorded);
   int64_t layers = 0;
-  for (const auto& [segment, step] : h_.layer_records)
-    if (segment == i_.segment && step >= i_.first - kEventReach && step <= i_.last) ++layers;
+  for (const LayersRow& row : h_.layers)
+    if (row.segment == i_.segment && row.step >= i_.first - kEventReach && row.step <= i_.last)
+      ++layers;
   t += item("Activation norms by layer at the spike",
             layers > 0
                 ? fmt::format("{} `layers` records from step {} on", layers, i_.first - kEventReach)

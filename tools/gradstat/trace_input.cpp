@@ -56,7 +56,7 @@ Result<FailOn> parse_fail_on(const std::vector<std::string>& words, bool live) {
 }
 
 int fail_on_verdict(const FailOn& fail_on, const RunHistory& history,
-                    const std::vector<RunIncident>& incidents) {
+                    const std::vector<RunIncident>& incidents, int64_t minimum) {
   if (!fail_on.any()) return kExitDone;
   for (const RunIncident& incident : incidents) {
     const bool onset = incident.detected >= 0 || incident.classified;
@@ -68,9 +68,9 @@ int fail_on_verdict(const FailOn& fail_on, const RunHistory& history,
     return r.surviving && r.has_loss && !r.skipped;
   });
   const bool needs_level = fail_on.onset || fail_on.persistent;
-  if (needs_level && tested <= DetectorSettings().minimum) {
+  if (needs_level && tested <= minimum) {
     print_warning(fmt::format("{} steps with a loss are too few for a verdict (more than {})",
-                              tested, DetectorSettings().minimum));
+                              tested, minimum));
     return kExitInsufficient;
   }
   return kExitDone;

@@ -34,8 +34,9 @@ CLI::Option* add_fail_on(CLI::App& app, std::vector<std::string>& words);
 Result<FailOn> parse_fail_on(const std::vector<std::string>& words, bool live);
 
 // Exit code of a finished trace: 1 when something asked for was found, 7 when the Detector had too
-// few steps to say, 0 otherwise.
+// few steps to say (its `minimum`), 0 otherwise.
 int fail_on_verdict(const FailOn& fail_on, const RunHistory& history,
-                    const std::vector<RunIncident>& incidents);
+                    const std::vector<RunIncident>& incidents,
+                    int64_t minimum = DetectorSettings().minimum);
 
 }  // namespace ballast

@@ -124,6 +124,8 @@ constexpr KnownColumn kKnown[] = {
     field_column("samples", "consumed_samples", 1),
     field_column("samples", "time_sample", 2),
 
+    field_column("skipped", "optim_step_skipped", 0),
+
     // Only of the whole run: what is logged per device ("tps", "tgs") has no member.
     field_column("tokens_per_s", "tokens_per_s", 0),
     field_column("tokens_per_s", "tokens_per_sec", 0),

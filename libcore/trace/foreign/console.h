@@ -4,13 +4,19 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "libcore/io/stream.h"
+#include "libcore/trace/foreign/column_map.h"
 #include "libcore/trace/foreign/foreign_log.h"
+#include "libcore/trace/step_fields.h"
 
 namespace ballast {
 
@@ -79,6 +85,41 @@ class DecimalTick {
  private:
   int decimals_ = -1;
   bool exponent_ = false;
+};
+
+// What names mean, remembered.
+class KnownNames {
+ public:
+  KnownNames(ColumnMap map, ForeignNotes& notes) : map_(std::move(map)), notes_(notes) {}
+  // Valid until the next call. A name that means nothing is listed in the notes.
+  const ColumnTarget& target_of(std::string_view name);
+
+ private:
+  ColumnMap map_;
+  ForeignNotes& notes_;
+  std::map<std::string, ColumnTarget, std::less<>> known_;
+};
+
+// One step and its held-out losses, from names and numbers in any order; of several names for one
+// member the best one counts.
+class StepGatherer {
+ public:
+  explicit StepGatherer(KnownNames& names) : names_(names) {}
+  void begin(int64_t step, int64_t time_us, int64_t line);
+  bool is_open() const { return open_; }
+  StepRecord& step() { return step_; }
+  // False: the name is of no use.
+  bool add(std::string_view name, double value);
+  // Ends the step: its records, behind those that are there.
+  void finish(std::deque<TraceRecord>& into);
+
+ private:
+  KnownNames& names_;
+  bool open_ = false, is_step_ = false;
+  int64_t line_ = 0;
+  StepRecord step_;
+  std::vector<EvalRecord> evals_;
+  std::array<int, kStepFields.size()> ranks_{};  // of the name that set a field
 };
 
 // The time in a line's prefix, "2025-01-31 12:00:00.123" with a point or comma before the fraction.

@@ -48,6 +48,9 @@ class ColumnMap {
   Result<std::vector<ColumnTarget>> resolve(std::span<const std::string> names,
                                             std::string_view where) const;
 
+  // Key and column, as given.
+  const std::vector<std::pair<std::string, std::string>>& mapped() const { return options_.map; }
+
  private:
   ImportOptions options_;
 };

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
-#include <climits>
 #include <cmath>
 #include <cstring>
 
 #include "libcore/base/ascii.h"
-#include "libcore/trace/foreign/column_map.h"
 
 namespace ballast {
 namespace {
@@ -66,89 +64,6 @@ Result<std::optional<std::string_view>> ConsoleLines::next() {
   }
 }
 
-void count_damaged(ForeignNotes& notes, int64_t line, std::string_view why) {
-  if (notes.damaged++ > 0) return;
-  notes.first_damaged = line;
-  notes.first_damage = why;
-}
-
-void count_unused(ForeignNotes& notes, std::string_view name) {
-  constexpr size_t kMost = 100;
-  constexpr size_t kLongest = 200;
-  name = name.substr(0, kLongest);
-  if (notes.unused.size() >= kMost) return;
-  if (std::find(notes.unused.begin(), notes.unused.end(), name) == notes.unused.end())
-    notes.unused.emplace_back(name);
-}
-
-const ColumnTarget& KnownNames::target_of(std::string_view name) {
-  constexpr size_t kMost = 8192;
-  constexpr size_t kLongest = 1024;
-  static const ColumnTarget kNone;
-  const auto found = known_.find(name);
-  if (found != known_.end()) return found->second;
-  if (known_.size() >= kMost || name.size() > kLongest) return kNone;
-  const auto added = known_.emplace(name, map_.target_of(name)).first;
-  if (added->second.kind == ColumnKind::unused) count_unused(notes_, name);
-  return added->second;
-}
-
-void StepGatherer::begin(int64_t step, int64_t time_us, int64_t line) {
-  open_ = true;
-  is_step_ = false;
-  line_ = line;
-  clear_step(step_);
-  step_.step = step;
-  step_.time_us = time_us;
-  evals_.clear();
-  ranks_.fill(INT_MAX);
-}
-
-bool StepGatherer::add(std::string_view name, double value) {
-  constexpr size_t kMostSets = 1024;
-  const ColumnTarget& target = names_.target_of(name);
-  if (target.kind == ColumnKind::field) {
-    int& rank = ranks_[static_cast<size_t>(target.field - kStepFields.data())];
-    if (target.rank >= rank) return true;
-    rank = target.rank;
-    set_field(step_, target, value);
-    is_step_ = true;
-    return true;
-  }
-  if (target.kind != ColumnKind::eval_loss && target.kind != ColumnKind::eval_perplexity)
-    return false;
-  auto eval = std::find_if(evals_.begin(), evals_.end(),
-                           [&](const EvalRecord& e) { return e.set == target.set; });
-  if (eval == evals_.end()) {
-    if (evals_.size() >= kMostSets) return false;
-    evals_.emplace_back().set = target.set;
-    eval = std::prev(evals_.end());
-  }
-  (target.kind == ColumnKind::eval_loss ? eval->loss : eval->perplexity) = value;
-  return true;
-}
-
-void StepGatherer::finish(std::deque<TraceRecord>& into) {
-  if (!open_) return;
-  open_ = false;
-  if (step_.skipped && step_.skip_reason.empty()) step_.skip_reason = "the trainer skipped it";
-  TraceRecord record;
-  record.line = line_;
-  if (is_step_) {
-    record.type = RecordType::step;
-    record.step = step_;
-    into.push_back(record);
-  }
-  for (EvalRecord& eval : evals_) {
-    record.type = RecordType::eval;
-    record.eval = std::move(eval);
-    record.eval.step = step_.step;
-    record.eval.time_us = step_.time_us;
-    record.eval.tokens = step_.tokens;
-    into.push_back(record);
-  }
-}
-
 bool RepeatedSteps::is_repeat(const StepRecord& record) {
   constexpr int64_t kSeconds = 10'000'000;
   constexpr size_t kSteps = 2;
@@ -165,15 +80,6 @@ bool RepeatedSteps::is_repeat(const StepRecord& record) {
   newest_ = (newest_ + 1) % kRemembered;
   seen_[newest_] = now;
   return false;
-}
-
-void StepGaps::add(int64_t step) {
-  const int64_t gap = step - last_;
-  if (last_ >= 0 && gap > 0) {
-    if (votes_ == 0) gap_ = gap;
-    votes_ += gap == gap_ ? 1 : -1;
-  }
-  last_ = step;
 }
 
 void DecimalTick::add(std::string_view number) {

@@ -1,6 +1,7 @@
 #include "libcore/trace/foreign/olmo_core.h"
 
 #include "libcore/base/ascii.h"
+#include "libcore/trace/foreign/column_map.h"
 #include "libcore/trace/foreign/console.h"
 
 namespace ballast {
@@ -64,6 +65,7 @@ class OlmoCoreLog final : public ForeignLog {
       if (!line && !gatherer_.is_open()) {
         notes_.truncated = lines_.torn();
         notes_.norm_tick = tick_.tick();
+        BALLAST_TRY(names_.check_mapped(lines_.name()));
         return false;
       }
       if (line) {

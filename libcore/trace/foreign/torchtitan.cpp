@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "libcore/base/ascii.h"
+#include "libcore/trace/foreign/column_map.h"
 #include "libcore/trace/foreign/console.h"
 
 namespace ballast {
@@ -62,6 +63,7 @@ class TorchtitanLog final : public ForeignLog {
       if (!line) {
         notes_.truncated = lines_.torn();
         notes_.norm_tick = tick_.tick();
+        BALLAST_TRY(names_.check_mapped(lines_.name()));
         return false;
       }
       if (const std::optional<Head> head = find_head(*line)) read_record(*head);

@@ -91,6 +91,13 @@ TEST(TorchtitanLog, CountsDamageAndTakesAMap) {
                 .steps.at(0)
                 .grad_norm,
             4.0);
+  auto log = torchtitan_log(memory_source("step: 1  loss: 2  grad_norm: 1.0\n", "run.log"), options)
+                 .take_value();
+  TraceRecord record;
+  EXPECT_TRUE(log->next(record).ok());
+  const Result<bool> end = log->next(record);
+  ASSERT_FALSE(end.ok());
+  EXPECT_EQ(end.error().message(), "nothing is called 'raw_norm': run.log (--map grad_norm)");
   options.map = {{"nothing", "x"}};
   EXPECT_FALSE(torchtitan_log(memory_source(""), options).ok());
 }

@@ -27,6 +27,7 @@ complete -c gradstat -n '__fish_seen_subcommand_from spikes' -F
 complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l on-error -x -a 'fail skip' -d 'what a damaged line does: fail, or skip it and count it'
 complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l line -x -a 'all surviving' -d 'which steps count: all branches, or those that survived'
 complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l fail-on -x -d 'exit 1 when one of these was seen: onset, persistent, nonfinite'
+complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l diagnose -d 'weigh what may have caused each incident, with the evidence'
 complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l scores -d 'what the rules of OLMo 2, OLMo-core, llm.c and a rule of thumb say of the run, as a table, or as a last JSON object'
 complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l cost-per-hour -x -d 'price of an hour of the whole job, where the trace has none'
 complete -c gradstat -n '__fish_seen_subcommand_from spikes' -l window -x -d 'losses that make the baseline'

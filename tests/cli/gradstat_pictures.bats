@@ -87,7 +87,7 @@ setup() {
   for field in '# Spike #1 - ' '## Symptoms' 'Pre-spike loss' 'Peak loss' 'Recovery loss (500 steps later)' \
     'Gradient norm peak (before clipping): 19' '## Evidence' 'Run: golden' 'Batch index range: samples' \
     'Token histogram of these batches: not recorded' 'Activation norms by layer at the spike: not recorded' \
-    '## Classification' 'Type: 1 (recoverable)' 'Root cause: not recorded' '## Recovery action' '## Outcome' \
+    '## Classification' 'Type: 1 (recoverable)' 'Root cause: undetermined' '## Recovery action' '## Outcome' \
     'Loss back on its course: at step' 'Cost of the incident' '## Lessons and follow-ups' \
     'Sequences with the highest loss: [2071,2066]' '1 of the steps 130 to 130 were skipped'; do
     grep -qF "$field" pm.md || { echo "missing: $field"; false; }

@@ -180,3 +180,32 @@ trace() {
     [[ "$stderr" == *"${wrong%% *}"* ]]
   done
 }
+
+@test "--diagnose says what speaks for a cause, and undetermined where that is little" {
+  run --separate-stderr "$BIN/gradstat" spikes --diagnose "$traces/incidents.jsonl"
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"#1 at step 91: undetermined (heaviest: rare tokens, 0.25)"* ]]
+  [[ "$output" == *"rare tokens     0.25 + step 90: the norm is 19.7, one step before"* ]]
+  [[ "$output" == *"not recorded: "*"v_norm, update_rms, beta2 (stale beta2)"* ]]
+  run --separate-stderr "$BIN/gradstat" spikes "$traces/incidents.jsonl"
+  [[ "$output" != *"undetermined"* ]]
+}
+
+@test "--diagnose finds an injected fault and other bits, also as JSON that the rollback takes" {
+  inject='{"v":1,"type":"event","time":"2026-01-01T00:00:00.000000Z","segment":0,"step":90,"event":"inject","reason":"spike@90:x=30"}'
+  bits='{"v":1,"type":"event","time":"2026-01-01T00:00:00.000000Z","segment":0,"step":130,"event":"hardware","reason":"a rerun of the step gave other bits","rank":2,"host":"n7"}'
+  { head -89 "$traces/incidents.jsonl"; echo "$inject"; tail -n +90 "$traces/incidents.jsonl"; echo "$bits"; } > told.jsonl
+  run --separate-stderr "$BIN/gradstat" spikes --diagnose told.jsonl
+  [[ "$output" == *"#1 at step 91: injected fault (0.95)"* ]]
+  [[ "$output" == *"#2 at step 130: hardware (0.95)"* ]]
+  [[ "$output" == *'+ step 130: a rerun of the step gave other bits rank 2 host "n7"'* ]]
+  run --separate-stderr "$BIN/gradstat" spikes --diagnose --json told.jsonl
+  [ "${#lines[@]}" -eq 2 ]
+  [[ "${lines[0]}" == *'"diagnosis":{"cause":"injected","weight":0.95'* ]]
+  [[ "${lines[1]}" == *'"diagnosis":{"cause":"hardware",'*'"evidence":[{"kind":"for","text":"step 130: '* ]]
+  mkdir run
+  cp told.jsonl run/trace.jsonl
+  run --separate-stderr bash -c '"$BIN/gradstat" spikes --diagnose --json run | "$BIN/ckpt" rollback run - --before-incident 7 --reason r -n'
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"no incident '7'"*"2 (step 130)"* ]]
+}

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "libcore/base/units.h"
+#include "libcore/guard/diagnosis.h"
 #include "libcore/io/utf8.h"
 #include "libcore/stats/robust.h"
 #include "tools/gradstat/incident_table.h"
@@ -22,8 +23,9 @@ constexpr int64_t kEventReach = 50;  // events so many steps around belong to th
 
 class Account {
  public:
-  Account(const RunHistory& history, const RunIncident& incident)
-      : h_(history), i_(incident), run_(find_run()) {
+  // `cause` is what a diagnosis says.
+  Account(const RunHistory& history, const RunIncident& incident, const std::string& cause)
+      : h_(history), i_(incident), cause_(cause), run_(find_run()) {
     for (size_t r = 0; r < h_.rows.size(); ++r)
       if (h_.rows[r].segment == i_.segment) own_.push_back(r);
   }
@@ -71,6 +73,7 @@ class Account {
 
   const RunHistory& h_;
   const RunIncident& i_;
+  const std::string& cause_;
   const RunRecord* run_;
   std::vector<size_t> own_;  // rows of the incident's segment
 };
@@ -156,7 +159,7 @@ std::string Account::classification() const {
                 ? fmt::format("{} ({}){}", static_cast<int>(i_.verdict.type), class_name(i_),
                               i_.verdict.provisional ? ", provisional: too few steps since" : "")
                 : "none: the loss stayed within its range");
-  t += item("Root cause", kNotRecorded);
+  t += item("Root cause", cause_);
   return t + "\n";
 }
 
@@ -234,10 +237,19 @@ std::string Account::outcome() const {
   return t + "\n";
 }
 
+// The verdict and what speaks for it.
+std::string cause_text(const Diagnosis& diagnosis) {
+  std::string text = diagnosis_sentence(diagnosis);
+  for (const Evidence& evidence : diagnosis.causes.front().evidence)
+    if (evidence.kind == Evidence::Kind::supports) text += "; " + evidence.text;
+  return text;
+}
+
 }  // namespace
 
-std::string post_mortem(const RunHistory& history, const RunIncident& incident) {
-  return Account(history, incident).text();
+std::string post_mortem(const RunHistory& history, const RunIncident& incident,
+                        const std::string& cause) {
+  return Account(history, incident, cause).text();
 }
 
 std::string post_mortems(const RunHistory& history, const std::vector<RunIncident>& incidents) {
@@ -245,9 +257,10 @@ std::string post_mortems(const RunHistory& history, const std::vector<RunInciden
     return fmt::format("No incident was found in the {} steps of {}.\n", history.rows.size(),
                        printable(history.path));
   std::string text;
+  const Diagnoser diagnoser(history, incidents);
   for (const RunIncident& incident : incidents) {
     if (!text.empty()) text += "\n";
-    text += post_mortem(history, incident);
+    text += post_mortem(history, incident, cause_text(diagnoser.diagnose(incident)));
   }
   return text;
 }

@@ -10,7 +10,9 @@
 
 namespace ballast {
 
-std::string post_mortem(const RunHistory& history, const RunIncident& incident);
+// `cause` says what the root cause may be.
+std::string post_mortem(const RunHistory& history, const RunIncident& incident,
+                        const std::string& cause);
 // All of them, or one sentence when there was none.
 std::string post_mortems(const RunHistory& history, const std::vector<RunIncident>& incidents);
 

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "libcore/cli/message.h"
+#include "libcore/guard/diagnosis.h"
 #include "libcore/stats/spike_scores.h"
+#include "tools/gradstat/diagnosis_text.h"
 #include "tools/gradstat/incident_table.h"
 #include "tools/gradstat/score_table.h"
 #include "tools/gradstat/spike_settings.h"
@@ -18,6 +21,7 @@ struct SpikesOptions {
   TraceInput input;
   std::string line = "all";
   std::vector<std::string> fail_on;
+  bool diagnose = false;
   bool scores = false;
   IncidentSettings settings;
 };
@@ -45,15 +49,24 @@ Result<int> spikes(const SpikesOptions& options, const CommonOptions& common) {
   BALLAST_TRY(check_spike_settings(options.settings));
   const FailOn fail_on = BALLAST_TRY(parse_fail_on(options.fail_on, false));
   const RunHistory history = BALLAST_TRY(load_trace(options.input));
-  std::vector<RunIncident> incidents = find_incidents(history, options.settings);
+  const std::vector<RunIncident> all = find_incidents(history, options.settings);
+  std::vector<RunIncident> incidents = all;
   if (options.line == "surviving")
     std::erase_if(incidents, [](const RunIncident& i) { return i.abandoned; });
+  std::optional<Diagnoser> diagnoser;  // branches that were left are evidence
+  if (options.diagnose) diagnoser.emplace(history, all);
   if (common.json) {
-    for (const RunIncident& incident : incidents) print_out(to_json_line(to_json(incident)) + "\n");
+    for (const RunIncident& incident : incidents) {
+      Json json = to_json(incident);
+      if (diagnoser) json["diagnosis"] = to_json(diagnoser->diagnose(incident));
+      print_out(to_json_line(json) + "\n");
+    }
     if (options.scores) print_out(to_json_line(scores_json(scores_of(history))) + "\n");
   } else {
     const SpikeScores scores = scores_of(history);
     print_out(human(incidents, history));
+    for (const RunIncident& incident : incidents)
+      if (diagnoser) print_out(diagnosis_text(incident, diagnoser->diagnose(incident)));
     print_out(options.scores ? scores_table(scores) : scores_line(scores));
   }
   return fail_on_verdict(fail_on, history, incidents, options.settings.detector.minimum);
@@ -69,6 +82,8 @@ VerbRun add_spikes(CLI::App& app, const CommonOptions& common) {
                     ->capture_default_str(),
                 {"all", "surviving"});
   add_fail_on(app, options->fail_on);
+  app.add_flag("--diagnose", options->diagnose,
+               "weigh what may have caused each incident, with the evidence");
   app.add_flag("--scores", options->scores,
                "what the rules of OLMo 2, OLMo-core, llm.c and a rule of thumb say of the run, as "
                "a table, or as a last JSON object");

@@ -2,7 +2,7 @@
 
 #include "libcore/trace/foreign/tfevents_message.h"
 #include "libcore/trace/foreign/tfrecord.h"
-#include "tests/unit/trace/foreign_build.h"
+#include "tests/support/foreign_build.h"
 #include "tests/unit/trace/foreign_logs.h"
 
 namespace ballast {

@@ -2,7 +2,7 @@
 
 #include "libcore/trace/foreign/wandb_history.h"
 #include "libcore/trace/foreign/wandb_run.h"
-#include "tests/unit/trace/foreign_build.h"
+#include "tests/support/foreign_build.h"
 #include "tests/unit/trace/foreign_logs.h"
 
 namespace ballast {

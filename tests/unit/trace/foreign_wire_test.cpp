@@ -7,7 +7,7 @@
 #include "libcore/trace/foreign/json_pull.h"
 #include "libcore/trace/foreign/protobuf_wire.h"
 #include "libcore/trace/foreign/rows.h"
-#include "tests/unit/trace/foreign_build.h"
+#include "tests/support/foreign_build.h"
 
 namespace ballast {
 namespace {

@@ -5,9 +5,10 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <bit>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "libcore/base/bytes.h"
 #include "libcore/trace/foreign/crc32c.h"

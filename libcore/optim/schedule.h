@@ -76,4 +76,8 @@ Result<Schedule> make_schedule(std::string_view spec, double peak_lr, int64_t to
 Result<Schedule> parse_schedule_file(std::string_view text, const std::string& where,
                                      double peak_lr, int64_t total_tokens);
 
+// The ballast-schedule(5) file of a schedule of kind file, in one line without LF. `note` is a JSON
+// value for its key of that name, or empty.
+std::string schedule_file_text(const Schedule& schedule, const std::string& note);
+
 }  // namespace ballast

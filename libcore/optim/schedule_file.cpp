@@ -69,4 +69,13 @@ Result<Schedule> parse_schedule_file(std::string_view text, const std::string& w
   return schedule;
 }
 
+std::string schedule_file_text(const Schedule& schedule, const std::string& note) {
+  std::string text = fmt::format(R"({{"v":1,"type":"schedule","values":"{}","points":[)",
+                                 schedule.absolute_points ? "lr" : "multiplier");
+  for (const SchedulePoint& point : schedule.points)
+    text += fmt::format("{}[{},{}]", text.back() == '[' ? "" : ",", point.tokens,
+                        format_double(point.value));
+  return text + (note.empty() ? "]}" : "],\"note\":" + note + "}");
+}
+
 }  // namespace ballast

@@ -25,7 +25,8 @@ std::vector<int64_t> curve_tokens(const std::vector<int64_t>& borders, int64_t f
     for (int64_t i = 1; i < kMostCurvePoints; ++i) {
       const double q =
           (1 - std::cos(std::numbers::pi * static_cast<double>(i) / kMostCurvePoints)) / 2;
-      tokens.push_back(from + std::llround(q * static_cast<double>(to - from)));
+      const int64_t x = from + std::llround(q * static_cast<double>(to - from));
+      if (x > tokens.back() && x < to) tokens.push_back(x);
     }
   }
   tokens.push_back(to);

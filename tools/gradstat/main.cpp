@@ -22,6 +22,11 @@ constexpr ballast::Verb kVerbs[] = {
      ballast::add_follow,
      "gradstat follow RUN\npretrain --config run.toml --trace - | gradstat follow --fail-on "
      "nonfinite -\n"},
+    {"lr", "values and theory of learning-rate schedules, and extension of a finished run",
+     ballast::add_lr,
+     "gradstat lr values --schedule wsd:cooldown=20% --steps 1000 --plot\n"
+     "gradstat lr bound --schedule wsd --schedule cosine --steps 50K\n"
+     "gradstat lr extend --steps 50K --to-steps 100K --json > longer.json\n"},
 };
 
 }  // namespace

@@ -12,5 +12,6 @@ VerbRun add_normality(CLI::App& app, const CommonOptions& common);
 VerbRun add_plot(CLI::App& app, const CommonOptions& common);
 VerbRun add_report(CLI::App& app, const CommonOptions& common);
 VerbRun add_follow(CLI::App& app, const CommonOptions& common);
+VerbRun add_lr(CLI::App& app, const CommonOptions& common);
 
 }  // namespace ballast

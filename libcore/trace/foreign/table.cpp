@@ -7,6 +7,7 @@
 
 #include "libcore/base/ascii.h"
 #include "libcore/trace/foreign/gather.h"
+#include "libcore/trace/foreign/wandb_csv.h"
 
 namespace ballast {
 namespace {
@@ -199,7 +200,7 @@ Result<std::unique_ptr<ForeignLog>> table_log(std::unique_ptr<ByteSource> source
 }
 
 bool looks_like_table(std::string_view head) {
-  if (head.starts_with('{') || head.starts_with('[')) return false;
+  if (head.starts_with('{') || head.starts_with('[') || looks_like_wandb_csv(head)) return false;
   CsvRows rows(memory_source(std::string(head)));
   std::vector<std::string_view> cells;
   const auto row = [&] {

@@ -1,0 +1,10 @@
+// Megatron-LM's console.
+#include "libcore/trace/foreign/megatron.h"
+
+#include "tests/fuzz/foreign_text.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  (void)ballast::looks_like_megatron(std::string_view(reinterpret_cast<const char*>(data), size));
+  ballast::drain(ballast::megatron_log(ballast::bytes(data, size), {}));
+  return 0;
+}

@@ -1,0 +1,10 @@
+// OLMo-core's console.
+#include "libcore/trace/foreign/olmo_core.h"
+
+#include "tests/fuzz/foreign_text.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  (void)ballast::looks_like_olmo_core(std::string_view(reinterpret_cast<const char*>(data), size));
+  ballast::drain(ballast::olmo_core_log(ballast::bytes(data, size), {}));
+  return 0;
+}

@@ -24,9 +24,26 @@ HWY_INLINE void add_squares(Vector x, Doubles& low, Doubles& high) {
   high = hn::MulAdd(b, b, high);
 }
 
-// n elements of one range; m2 is null but for ademamix; adds to sums[3] unless null.
+using Words = hn::RebindToUnsigned<Floats>;
+
+// Values of bf16, those of float_to_bf16_stochastic().
+HWY_INLINE Vector rounded_to_bf16(Vector x, hn::Vec<Words> noise) {
+  const Words w;
+  const auto bits = hn::BitCast(w, x), kept = hn::Set(w, 0xFFFF0000u);
+  const auto finite = hn::And(hn::Add(bits, noise), kept);
+  const auto nan = hn::And(hn::Or(bits, hn::Set(w, 0x00400000u)), kept);
+  const auto exponent = hn::Set(w, 0x7F800000u);
+  const auto is_nan = hn::RebindMask(w, hn::IsNaN(x));
+  const auto not_finite = hn::IfThenElse(is_nan, nan, bits);
+  const auto special = hn::Eq(hn::And(bits, exponent), exponent);
+  return hn::BitCast(Floats(), hn::IfThenElse(special, not_finite, finite));
+}
+
+// n elements of one range; m2 is null but for ademamix; p is rounded to values of bf16 by `noise`,
+// which may be read to the end of a vector behind n, unless null; adds to sums[3] unless null.
 void optimizer_range(float* p, const float* grad, float* m, float* v, float* m2, int64_t n,
-                     const ref::OptimizerScalars<float>& s, bool apply, double* sums) {
+                     const ref::OptimizerScalars<float>& s, bool apply, const uint32_t* noise,
+                     double* sums) {
   const Floats d;
   const Doubles zero = hn::Zero(DoubleTag());
   Doubles update_low = zero, update_high = zero, p_low = zero, p_high = zero;
@@ -54,6 +71,7 @@ void optimizer_range(float* p, const float* grad, float* m, float* v, float* m2,
         update = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(left)), update);
       }
       pv = hn::Sub(pv, update);
+      if (noise != nullptr) pv = rounded_to_bf16(pv, hn::LoadU(Words(), noise + i));
       store_up_to(mv, m + i, left);
       store_up_to(vv, v + i, left);
       store_up_to(pv, p + i, left);
@@ -99,11 +117,13 @@ HWY_EXPORT(ratio_range);
 
 namespace {
 
-constexpr int64_t kChunk = 1024;  // elements of bf16 states that are widened at a time
+constexpr int64_t kChunk = 1024;  // elements that are rounded at a time
+constexpr int64_t kLongestVector = 64;
 
 void check(const OptimizerStep& step) {
   const int64_t n = step.param.cols;
   BALLAST_CHECK(step.grad.cols == n && step.m.cols == n && step.v.cols == n);
+  BALLAST_CHECK(step.param.dtype == Dtype::f32);  // the compute type; it may hold values of bf16
   BALLAST_CHECK(step.m.dtype == step.v.dtype &&
                 (step.m.dtype == Dtype::f32 || step.m.dtype == Dtype::bf16));
   const bool slow = step.kind == OptimizerKind::ademamix;
@@ -112,27 +132,35 @@ void check(const OptimizerStep& step) {
                 (step.ranges.front().begin >= 0 && step.ranges.back().end <= n));
 }
 
-// bf16 states of [begin, end): widened, used, rounded by the element's noise.
-void update_bf16(const OptimizerStep& step, int64_t begin, int64_t end,
-                 const ref::OptimizerScalars<float>& scalars, double* sums) {
-  const bool slow = step.kind == OptimizerKind::ademamix;
-  uint16_t* states[3] = {step.m.as<uint16_t>(), step.v.as<uint16_t>(),
-                         slow ? step.m2.as<uint16_t>() : nullptr};
+// [begin, end) of a step that rounds states, weights or both: bf16 states are widened and used,
+// then everything is rounded by the element's noise.
+void update_rounded(const OptimizerStep& step, int64_t begin, int64_t end,
+                    const ref::OptimizerScalars<float>& scalars, double* sums) {
+  const bool narrow = step.m.dtype == Dtype::bf16, round_param = step.apply && step.round_param;
+  const Tensor* states[3] = {&step.m, &step.v, &step.m2};
+  const int count = step.kind == OptimizerKind::ademamix ? 3 : 2;
   float wide[3][kChunk];
+  ref::RoundingNoise noise[kChunk];
+  uint32_t param_noise[kChunk + kLongestVector] = {};
   for (int64_t at = begin; at < end; at += kChunk) {
     const int64_t n = std::min(kChunk, end - at);
-    for (int k = 0; k < (slow ? 3 : 2); ++k)
-      for (int64_t i = 0; i < n; ++i) wide[k][i] = bf16_to_float(states[k][at + i]);
+    for (int64_t i = 0; step.apply && i < n; ++i) {
+      noise[i] = ref::rounding_noise(step.rounding_seed, step.t, step.flat_begin + at + i);
+      param_noise[i] = noise[i].param;
+    }
+    float* used[3] = {};
+    for (int k = 0; k < count; ++k) {
+      used[k] = narrow ? wide[k] : states[k]->as<float>() + at;
+      for (int64_t i = 0; narrow && i < n; ++i)
+        wide[k][i] = bf16_to_float(states[k]->as<uint16_t>()[at + i]);
+    }
     HWY_DYNAMIC_DISPATCH(optimizer_range)
-    (step.param.as<float>() + at, step.grad.as<float>() + at, wide[0], wide[1],
-     slow ? wide[2] : nullptr, n, scalars, step.apply, sums);
-    if (!step.apply) continue;
-    for (int64_t i = 0; i < n; ++i) {
-      const ref::StateNoise noise =
-          ref::state_noise(step.rounding_seed, step.t, step.flat_begin + at + i);
-      states[0][at + i] = float_to_bf16_stochastic(wide[0][i], noise.m);
-      states[1][at + i] = float_to_bf16_stochastic(wide[1][i], noise.v);
-      if (slow) states[2][at + i] = float_to_bf16_stochastic(wide[2][i], noise.m2);
+    (step.param.as<float>() + at, step.grad.as<float>() + at, used[0], used[1], used[2], n, scalars,
+     step.apply, round_param ? param_noise : nullptr, sums);
+    for (int64_t i = 0; step.apply && narrow && i < n; ++i) {
+      const uint16_t of_state[3] = {noise[i].m, noise[i].v, noise[i].m2};
+      for (int k = 0; k < count; ++k)
+        states[k]->as<uint16_t>()[at + i] = float_to_bf16_stochastic(wide[k][i], of_state[k]);
     }
   }
 }
@@ -159,16 +187,17 @@ void CpuBackend::optimizer_step(const OptimizerStep& step) {
     scalars.push_back(ref::optimizer_scalars<float>(step, range));
   }
   float* slow = step.kind == OptimizerKind::ademamix ? step.m2.as<float>() : nullptr;
+  const bool rounds = step.m.dtype == Dtype::bf16 || step.round_param;
   pool_.parallel_for(n, kFlatBlock, [&](int64_t begin, int64_t end) {
     double* sums =
         step.block_sums.empty() ? nullptr : step.block_sums.row<double>(begin / kFlatBlock);
     if (sums != nullptr) std::fill_n(sums, 3, 0.0);
     for_ranges(step.ranges, begin, end, [&](size_t r, int64_t from, int64_t to) {
-      if (step.m.dtype == Dtype::bf16) return update_bf16(step, from, to, scalars[r], sums);
+      if (rounds) return update_rounded(step, from, to, scalars[r], sums);
       HWY_DYNAMIC_DISPATCH(optimizer_range)
       (step.param.as<float>() + from, step.grad.as<float>() + from, step.m.as<float>() + from,
        step.v.as<float>() + from, slow == nullptr ? nullptr : slow + from, to - from, scalars[r],
-       step.apply, sums);
+       step.apply, nullptr, sums);
     });
   });
 }

@@ -18,9 +18,9 @@ constexpr int kAhead = 8;    // rows of one token that are read before they are 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 // The host cannot look at tokens; one outside the table gives a row of NaN instead of a wild read.
-template <class T, int N>
+template <class T, class P, int N>
 __global__ void __launch_bounds__(kThreads)
-    embed_kernel(DeviceMatrix<T> y, DeviceMatrix<const float> table, const int32_t* tokens) {
+    embed_kernel(DeviceMatrix<T> y, DeviceMatrix<const P> table, const int32_t* tokens) {
   const int64_t row = blockIdx.x;
   const int32_t token = tokens[row];
   const bool known = token >= 0 && token < table.rows;
@@ -121,13 +121,14 @@ __global__ void __launch_bounds__(kThreads)
 
 void CudaBackend::embed(const Tensor& y, const Tensor& table, const Tensor& tokens) {
   BALLAST_CHECK(y.cols == table.cols && tokens.cols == y.rows);
-  with_activation_type(y.dtype, [&](auto zero) {
+  with_weight_types(y.dtype, table.dtype, [&](auto zero, auto weight) {
     using T = decltype(zero);
+    using P = decltype(weight);
     with_vectors<T>(
         [&](auto n) {
-          launch(compute_stream(), "embed", embed_kernel<T, n()>,
+          launch(compute_stream(), "embed", embed_kernel<T, P, n()>,
                  {.x = y.rows, .threads = kThreads}, device_matrix<T>(y),
-                 device_matrix<const float>(table), tokens.as<int32_t>());
+                 device_matrix<const P>(table), tokens.as<int32_t>());
         },
         y, table);
   });

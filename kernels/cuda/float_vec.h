@@ -1,4 +1,5 @@
-// Vectors of N floats beside those of N activations: in accesses of up to 16 bytes.
+// Vectors of N floats beside those of N activations: in accesses of up to 16 bytes; and of N
+// weights, which are floats or of the type of activations.
 #pragma once
 
 #include "kernels/cuda/device.h"
@@ -13,6 +14,14 @@ __device__ __forceinline__ Vec<float, N> load_floats(const float* p) {
     const auto part = load_vec<kWidth>(p + i);
     for (int j = 0; j < kWidth; ++j) v.at[i + j] = part.at[j];
   }
+  return v;
+}
+
+template <int N>
+__device__ __forceinline__ Vec<float, N> load_floats(const bf16* p) {
+  const auto narrow = load_vec<N>(p);
+  Vec<float, N> v;
+  for (int i = 0; i < N; ++i) v.at[i] = to_float(narrow.at[i]);
   return v;
 }
 

@@ -46,6 +46,20 @@ void with_activation_type(Dtype dtype, const Function& function) {
   }
 }
 
+// function(T(), P()) with the element types of activations and of a matrix of weights: f32, or that
+// of activations.
+template <class Function>
+void with_weight_types(Dtype activations, Dtype weights, const Function& function) {
+  BALLAST_CHECK(weights == Dtype::f32 || weights == activations);
+  with_activation_type(activations, [&](auto zero) {
+    if (weights == Dtype::f32) {
+      function(zero, float());
+    } else {
+      function(zero, zero);
+    }
+  });
+}
+
 // Whether every row of all tensors can be read in whole vectors of `lanes` elements. The vector is
 // 16 bytes of the smallest type; wider types take several accesses.
 template <class... Tensors>

@@ -36,9 +36,9 @@ __global__ void __launch_bounds__(kThreads)
   first[piece] = low;
 }
 
-template <class S>
+template <class P, class S>
 struct Buffers {
-  float* param;
+  P* param;
   const float* grad;
   S *m, *v, *m2;
   int64_t n;
@@ -75,17 +75,37 @@ __device__ __forceinline__ float update_element(float& p, float grad, float& m, 
   return update;
 }
 
-__device__ __forceinline__ float stored(float x, uint32_t, float) { return x; }
-__device__ __forceinline__ bf16 stored(float x, uint32_t noise, bf16) {
-  return bf16_stochastic(x, noise);
+// As T stores it: bf16 always rounds, a float that does has a value of bf16.
+template <class T, bool kRound>
+__device__ __forceinline__ T stored(float x, uint32_t noise) {
+  if constexpr (!kRound) {
+    return x;
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    return bf16_stochastic(x, noise);
+  } else {
+    return to_float(bf16_stochastic(x, noise));
+  }
 }
 
+// Types of weights and states, whether the weights are rounded, whether there is a slow moment.
+template <class P_, class S_, bool kRound_, bool kSlow_>
+struct Variant {
+  using P = P_;
+  using S = S_;
+  static constexpr bool kSlow = kSlow_;
+  static constexpr bool kRoundState = sizeof(S) < sizeof(float);
+  static constexpr bool kRoundParam = kRound_;
+};
+
 // The group at `at`; without `apply` it only adds up what there is, and reads no gradient.
-template <class S, bool kSlow, class Part>
-__device__ __forceinline__ void update_group(const Buffers<S>& b, int64_t at, Part part,
+template <class V, class Part>
+__device__ __forceinline__ void update_group(const Buffers<typename V::P, typename V::S>& b,
+                                             int64_t at, Part part,
                                              const ref::OptimizerScalars<float>& scalars,
                                              const Rounding& rounding, bool apply,
                                              SquareSums& sums) {
+  using P = typename V::P;
+  using S = typename V::S;
   float p[kGroup], v[kGroup];
   load_group(p, b.param + at, part);
   load_group(v, b.v + at, part);
@@ -93,25 +113,26 @@ __device__ __forceinline__ void update_group(const Buffers<S>& b, int64_t at, Pa
     float g[kGroup], m[kGroup], m2[kGroup] = {};
     load_group(g, b.grad + at, part);
     load_group(m, b.m + at, part);
-    if constexpr (kSlow) load_group(m2, b.m2 + at, part);
-    Vec<float, kGroup> new_p;
+    if constexpr (V::kSlow) load_group(m2, b.m2 + at, part);
+    Vec<P, kGroup> new_p;
     Vec<S, kGroup> new_m, new_v, new_m2;
-    StateNoises noises(rounding.seed, rounding.t);
+    RoundingNoises noises(rounding.seed, rounding.t);
     for (int i = 0; i < kGroup; ++i) {
-      const float update = update_element<kSlow>(p[i], g[i], m[i], v[i], m2[i], scalars);
+      const float update = update_element<V::kSlow>(p[i], g[i], m[i], v[i], m2[i], scalars);
       sums.update += part.has(i) ? square(update) : 0;  // 0 / 0 outside, where eps is 0
-      StateNoise noise = {};
-      if constexpr (sizeof(S) < sizeof(float))
+      RoundingNoise noise = {};
+      if constexpr (V::kRoundState || V::kRoundParam)
         noise = noises.of(rounding.flat_begin + at + i, i == 0);
-      new_p.at[i] = p[i];
-      new_m.at[i] = stored(m[i], noise.m, S());
-      new_v.at[i] = stored(v[i], noise.v, S());
-      new_m2.at[i] = stored(m2[i], noise.m2, S());
+      new_p.at[i] = stored<P, V::kRoundParam>(p[i], noise.param);
+      p[i] = to_float(new_p.at[i]);
+      new_m.at[i] = stored<S, V::kRoundState>(m[i], noise.m);
+      new_v.at[i] = stored<S, V::kRoundState>(v[i], noise.v);
+      new_m2.at[i] = stored<S, V::kRoundState>(m2[i], noise.m2);
     }
     store_group(b.param + at, new_p, part);
     store_group(b.m + at, new_m, part);
     store_group(b.v + at, new_v, part);
-    if constexpr (kSlow) store_group(b.m2 + at, new_m2, part);
+    if constexpr (V::kSlow) store_group(b.m2 + at, new_m2, part);
   }
   for (int i = 0; i < kGroup; ++i) {
     sums.param += part.has(i) ? square(p[i]) : 0;
@@ -120,11 +141,11 @@ __device__ __forceinline__ void update_group(const Buffers<S>& b, int64_t at, Pa
 }
 
 // One piece. `partials`: three sums per piece, or null.
-template <class S, bool kSlow>
+template <class V>
 __global__ void __launch_bounds__(kThreads)
-    optimizer_kernel(Buffers<S> b, const DeviceRange* ranges, int32_t count, const int32_t* first,
-                     ref::OptimizerScalars<float> scalars, Rounding rounding, bool apply,
-                     double* partials) {
+    optimizer_kernel(Buffers<typename V::P, typename V::S> b, const DeviceRange* ranges,
+                     int32_t count, const int32_t* first, ref::OptimizerScalars<float> scalars,
+                     Rounding rounding, bool apply, double* partials) {
   BALLAST_SHARED(double, scratch, kWarps);
   const int64_t begin = int64_t{blockIdx.x} * kPiece;
   const int64_t end = begin + kPiece < b.n ? begin + kPiece : b.n;
@@ -138,9 +159,8 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t high = range.end < end ? range.end : end;
     for (int64_t at = begin + int64_t{threadIdx.x} * kGroup; at < high; at += kThreads * kGroup) {
       if (at + kGroup <= low) continue;
-      with_group(at, low, high, b.aligned, [&](auto part) {
-        update_group<S, kSlow>(b, at, part, scalars, rounding, apply, sums);
-      });
+      with_group(at, low, high, b.aligned,
+                 [&](auto part) { update_group<V>(b, at, part, scalars, rounding, apply, sums); });
     }
   }
   if (partials == nullptr) return;
@@ -165,7 +185,7 @@ __global__ void __launch_bounds__(kThreads)
 // g^2 / max(v', eps^2) summed over one range.
 template <class S>
 __global__ void __launch_bounds__(kThreads)
-    update_ratio_kernel(double* out, Buffers<S> b, const DeviceRange* ranges,
+    update_ratio_kernel(double* out, Buffers<float, S> b, const DeviceRange* ranges,
                         ref::OptimizerScalars<float> s) {
   BALLAST_SHARED(double, scratch, kWarps);
   const DeviceRange range = ranges[blockIdx.x];
@@ -192,7 +212,8 @@ __global__ void __launch_bounds__(kThreads)
 void check(const OptimizerStep& step) {
   const int64_t n = step.param.cols;
   BALLAST_CHECK(step.grad.cols == n && step.m.cols == n && step.v.cols == n);
-  BALLAST_CHECK(step.param.dtype == Dtype::f32 && step.grad.dtype == Dtype::f32);
+  BALLAST_CHECK(step.grad.dtype == Dtype::f32);
+  BALLAST_CHECK(step.param.dtype == Dtype::f32 || step.param.dtype == Dtype::bf16);
   BALLAST_CHECK(step.m.dtype == step.v.dtype &&
                 (step.m.dtype == Dtype::f32 || step.m.dtype == Dtype::bf16));
   const bool slow = step.kind == OptimizerKind::ademamix;
@@ -201,13 +222,13 @@ void check(const OptimizerStep& step) {
                 (step.ranges.front().begin >= 0 && step.ranges.back().end <= n));
 }
 
-template <class S>
-Buffers<S> buffers_of(const OptimizerStep& step) {
+template <class P, class S>
+Buffers<P, S> buffers_of(const OptimizerStep& step) {
   const auto fits = [](const Tensor& t) {
     const auto bytes = static_cast<size_t>(kGroup * bytes_of(t.dtype));
     return reinterpret_cast<uintptr_t>(t.data) % bytes == 0;
   };
-  return {step.param.as<float>(),
+  return {step.param.as<P>(),
           step.grad.as<float>(),
           step.m.as<S>(),
           step.v.as<S>(),
@@ -216,12 +237,35 @@ Buffers<S> buffers_of(const OptimizerStep& step) {
           fits(step.param) && fits(step.grad) && fits(step.m) && fits(step.v) && fits(step.m2)};
 }
 
+// function(Variant()) of the step.
+template <class Function>
+void with_variant(const OptimizerStep& step, const Function& function) {
+  const auto with_moments = [&](auto param, auto state, auto round) {
+    using P = decltype(param);
+    using S = decltype(state);
+    if (step.kind == OptimizerKind::ademamix) {
+      function(Variant<P, S, round(), true>());
+    } else {
+      function(Variant<P, S, round(), false>());
+    }
+  };
+  with_activation_type(step.m.dtype, [&](auto state) {
+    if (step.param.dtype == Dtype::bf16) {
+      with_moments(bf16(), state, std::true_type());
+    } else if (step.round_param) {
+      with_moments(float(), state, std::true_type());
+    } else {
+      with_moments(float(), state, std::false_type());
+    }
+  });
+}
+
 }  // namespace
 
 void CudaBackend::optimizer_step(const OptimizerStep& step) {
   check(step);
   const int64_t n = step.param.cols, pieces = blocks_for(n, kPiece);
-  const bool wants_sums = !step.block_sums.empty(), slow = step.kind == OptimizerKind::ademamix;
+  const bool wants_sums = !step.block_sums.empty();
   BALLAST_CHECK(!wants_sums ||
                 (step.block_sums.rows == blocks_for(n, kFlatBlock) && step.block_sums.cols == 3));
   const std::vector<OptimizerRange> ranges = joined_ranges(step);
@@ -236,12 +280,11 @@ void CudaBackend::optimizer_step(const OptimizerStep& step) {
   launch(compute_stream(), "optimizer pieces", first_range_kernel,
          {.x = blocks_for(pieces, kThreads), .threads = kThreads}, first, pieces, device_ranges,
          count);
-  with_activation_type(step.m.dtype, [&](auto zero) {
-    using S = decltype(zero);
-    launch(compute_stream(), "optimizer_step",
-           slow ? optimizer_kernel<S, true> : optimizer_kernel<S, false>,
-           {.x = pieces, .threads = kThreads}, buffers_of<S>(step), device_ranges, count, first,
-           ref::optimizer_scalars<float>(step, OptimizerRange()),
+  with_variant(step, [&](auto variant) {
+    using V = decltype(variant);
+    launch(compute_stream(), "optimizer_step", optimizer_kernel<V>,
+           {.x = pieces, .threads = kThreads}, buffers_of<typename V::P, typename V::S>(step),
+           device_ranges, count, first, ref::optimizer_scalars<float>(step, OptimizerRange()),
            Rounding{step.rounding_seed, step.t, step.flat_begin}, step.apply,
            wants_sums ? sums : nullptr);
   });
@@ -262,8 +305,8 @@ void CudaBackend::update_ratio(const Tensor& out, const OptimizerStep& step) {
   with_activation_type(step.v.dtype, [&](auto zero) {
     using S = decltype(zero);
     launch(compute_stream(), "update_ratio", update_ratio_kernel<S>,
-           {.x = count, .threads = kThreads}, out.as<double>(), buffers_of<S>(step), device_ranges,
-           ref::optimizer_scalars<float>(step, OptimizerRange()));
+           {.x = count, .threads = kThreads}, out.as<double>(), buffers_of<float, S>(step),
+           device_ranges, ref::optimizer_scalars<float>(step, OptimizerRange()));
   });
 }
 

@@ -29,8 +29,7 @@ __device__ __forceinline__ PhiloxWords philox_words(uint64_t seed, uint64_t stre
   return c;
 }
 
-// Up with the probability of the distance from the value below; `noise` is uniform in 16 bits.
-// Infinity stays; NaN stays NaN.
+// float_to_bf16_stochastic() of libcore/precision/half.h; `noise` is uniform in 16 bits.
 __device__ __forceinline__ bf16 bf16_stochastic(float x, uint32_t noise) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof(bits));
@@ -38,23 +37,23 @@ __device__ __forceinline__ bf16 bf16_stochastic(float x, uint32_t noise) {
   return {static_cast<uint16_t>((bits + noise) >> 16)};
 }
 
-// Noise for the states m, v, m2 of one element, 16 bits each.
-struct StateNoise {
-  uint32_t m, v, m2;
+// Noise for what is rounded of one element, 16 bits each.
+struct RoundingNoise {
+  uint32_t m, v, m2, param;
 };
 
 // Of the elements of the flat index in step t, which must be asked for in rising order from the
 // first of a run; two elements share a block of the generator.
-class StateNoises {
+class RoundingNoises {
  public:
-  __device__ StateNoises(uint64_t seed, int64_t t)
+  __device__ RoundingNoises(uint64_t seed, int64_t t)
       : seed_(seed), stream_(0x6F7074696D73746Du + static_cast<uint64_t>(t)) {}  // "optimstm"
-  __device__ __forceinline__ StateNoise of(int64_t index, bool first) {
+  __device__ __forceinline__ RoundingNoise of(int64_t index, bool first) {
     const bool odd = (index & 1) != 0;
     if (first || !odd) words_ = philox_words(seed_, stream_, static_cast<uint64_t>(index) / 2);
-    const uint32_t both = odd ? words_.at[2] : words_.at[0];
-    const uint32_t third = odd ? words_.at[3] : words_.at[1];
-    return {both & 0xFFFF, both >> 16, third & 0xFFFF};
+    const uint32_t low = odd ? words_.at[2] : words_.at[0];
+    const uint32_t high = odd ? words_.at[3] : words_.at[1];
+    return {low & 0xFFFF, low >> 16, high & 0xFFFF, high >> 16};
   }
 
  private:

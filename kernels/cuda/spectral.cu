@@ -14,16 +14,16 @@ constexpr int kRowsPerBlock = kThreads / kWarpSize;
 constexpr int kSumThreads = 512;  // of the block that adds up all rows
 constexpr int kSumWarps = kSumThreads / kWarpSize;
 
-// sums[i] = a_i . b_i, times factors[i] unless null.
-template <int N>
+// sums[i] = w_i . b_i, times factors[i] unless null.
+template <class P, int N>
 __global__ void __launch_bounds__(kThreads)
-    row_products_kernel(double* sums, DeviceMatrix<const float> a, DeviceMatrix<const float> b,
+    row_products_kernel(double* sums, DeviceMatrix<const P> w, DeviceMatrix<const float> b,
                         const float* factors) {
   const int64_t row = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x / kWarpSize;
-  const bool there = row < a.rows;
+  const bool there = row < w.rows;
   float sum = 0;
-  for (int64_t c = int64_t{lane_of_warp()} * N; there && c < a.cols; c += kWarpSize * N) {
-    const auto left = load_vec<N>(a.row(row) + c), right = load_vec<N>(b.row(row) + c);
+  for (int64_t c = int64_t{lane_of_warp()} * N; there && c < w.cols; c += kWarpSize * N) {
+    const auto left = load_floats<N>(w.row(row) + c), right = load_floats<N>(b.row(row) + c);
     for (int i = 0; i < N; ++i) sum += left.at[i] * right.at[i];
   }
   sum = warp_sum(sum);
@@ -49,9 +49,9 @@ __global__ void __launch_bounds__(kSumThreads)
   *factor = static_cast<float>(static_cast<double>(*gain) / total);
 }
 
-template <class T, int N>
+template <class T, class P, int N>
 __global__ void __launch_bounds__(kThreads)
-    spectral_scale_kernel(DeviceMatrix<T> hat, DeviceMatrix<const float> w, const float* factor) {
+    spectral_scale_kernel(DeviceMatrix<T> hat, DeviceMatrix<const P> w, const float* factor) {
   const int64_t row = blockIdx.x;
   const float f = *factor;
   for (int64_t c = int64_t{threadIdx.x} * N; c < w.cols; c += kThreads * N) {
@@ -112,15 +112,18 @@ Tensor repeated(const Tensor& row, int64_t rows) {
   return {row.data, row.dtype, rows, row.cols, 0};
 }
 
-void launch_row_products(const Stream& stream, double* sums, const Tensor& a, const Tensor& b,
+void launch_row_products(const Stream& stream, double* sums, const Tensor& w, const Tensor& b,
                          const float* factors) {
-  with_vectors<float>(
-      [&](auto n) {
-        launch(stream, "row products", row_products_kernel<n()>,
-               {.x = blocks_for(a.rows, kRowsPerBlock), .threads = kThreads}, sums,
-               device_matrix<const float>(a), device_matrix<const float>(b), factors);
-      },
-      a, b);
+  with_activation_type(w.dtype, [&](auto weight) {
+    using P = decltype(weight);
+    with_vectors<float>(
+        [&](auto n) {
+          launch(stream, "row products", row_products_kernel<P, n()>,
+                 {.x = blocks_for(w.rows, kRowsPerBlock), .threads = kThreads}, sums,
+                 device_matrix<const P>(w), device_matrix<const float>(b), factors);
+        },
+        w, b);
+  });
 }
 
 }  // namespace
@@ -134,13 +137,14 @@ void CudaBackend::spectral_scale(const Tensor& hat, const Tensor& sigma, const T
   launch_row_products(compute_stream(), sums, w, repeated(u, w.rows), v.as<float>());
   launch(compute_stream(), "sigma", sigma_kernel, {.threads = kSumThreads}, sigma.as<float>(),
          factor, sums, w.rows, gain.as<float>());
-  with_activation_type(hat.dtype, [&](auto zero) {
+  with_weight_types(hat.dtype, w.dtype, [&](auto zero, auto weight) {
     using T = decltype(zero);
+    using P = decltype(weight);
     with_vectors<T>(
         [&](auto n) {
-          launch(compute_stream(), "spectral_scale", spectral_scale_kernel<T, n()>,
+          launch(compute_stream(), "spectral_scale", spectral_scale_kernel<T, P, n()>,
                  {.x = w.rows, .threads = kThreads}, device_matrix<T>(hat),
-                 device_matrix<const float>(w), factor);
+                 device_matrix<const P>(w), factor);
         },
         hat, w);
   });
@@ -154,7 +158,7 @@ void CudaBackend::spectral_scale_bwd(const Tensor& dw, const Tensor& dgain, cons
   BALLAST_CHECK(dw.rows == w.rows && dw.cols == w.cols);
   double* const sums = workspace_of<double>(w.rows + 2);
   double* const factors = sums + w.rows;
-  launch_row_products(compute_stream(), sums, dhat, w, nullptr);
+  launch_row_products(compute_stream(), sums, w, dhat, nullptr);
   launch(compute_stream(), "spectral slope", spectral_slope_kernel, {.threads = kSumThreads},
          dgain.as<float>(), factors, sums, w.rows, gain.as<float>(), sigma.as<float>());
   with_vectors<float>(

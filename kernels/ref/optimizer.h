@@ -10,8 +10,8 @@
 //     R = sqrt(mean of g^2 / max(v, eps^2)) when that is above 1:
 //     u = s/max(1, R) (lr_scale m / (sqrt(v) + eps) + wd p)
 //   p = p - u
-// Decay is not scaled by lr_scale, so that lr * wd stays the same at every width (muP). States of
-// type bf16 are computed and used in T and rounded stochastically when they are stored.
+// Decay is not scaled by lr_scale, so that lr * wd stays the same at every width (muP). States and
+// weights of type bf16 are computed and used in T and rounded stochastically when they are stored.
 #pragma once
 
 #include <algorithm>
@@ -94,23 +94,23 @@ T optimizer_element(T& p, T grad, T& m, T& v, T* m2, const OptimizerScalars<T>& 
   return update;
 }
 
-// Noise for the states m, v, m2 of element `index` of the flat index in step t: 16 bits each. Two
+// Noise for what is rounded of element `index` of the flat index in step t: 16 bits each. Two
 // elements share a block of the generator.
-struct StateNoise {
-  uint16_t m, v, m2;
+struct RoundingNoise {
+  uint16_t m, v, m2, param;
 };
-inline StateNoise state_noise(uint64_t seed, int64_t t, int64_t index) {
+inline RoundingNoise rounding_noise(uint64_t seed, int64_t t, int64_t index) {
   constexpr uint64_t kStream = 0x6F7074696D73746Du;  // "optimstm"
   const auto words =
       philox(seed, kStream + static_cast<uint64_t>(t), static_cast<uint64_t>(index) / 2);
   const size_t half = static_cast<size_t>(index & 1) * 2;
   return {static_cast<uint16_t>(words[half]), static_cast<uint16_t>(words[half] >> 16),
-          static_cast<uint16_t>(words[half + 1])};
+          static_cast<uint16_t>(words[half + 1]), static_cast<uint16_t>(words[half + 1] >> 16)};
 }
 
-// State storage: T itself, or bf16 bits.
+// Storage of states and weights: T itself, or bf16 bits.
 template <class T, class S>
-T load_state(S value) {
+T load_stored(S value) {
   if constexpr (std::is_same_v<S, uint16_t>) {
     return static_cast<T>(bf16_to_float(value));
   } else {
@@ -118,7 +118,7 @@ T load_state(S value) {
   }
 }
 template <class T, class S>
-void store_state(S& into, T value, uint16_t noise) {
+void store_rounded(S& into, T value, uint16_t noise) {
   if constexpr (std::is_same_v<S, uint16_t>) {
     into = float_to_bf16_stochastic(static_cast<float>(value), noise);
   } else {
@@ -127,29 +127,35 @@ void store_state(S& into, T value, uint16_t noise) {
 }
 
 // Buffers of n elements; m2 null but for ademamix; block_sums (blocks, 3) or null: sums of squares
-// of update, p and v.
-template <class T, class S>
-void optimizer_step(T* param, const T* grad, S* m, S* v, S* m2, int64_t n,
+// of update, p as it is stored, and v.
+template <class T, class S, class P>
+void optimizer_step(P* param, const T* grad, S* m, S* v, S* m2, int64_t n,
                     const OptimizerStep& step, double* block_sums) {
   if (block_sums != nullptr) std::fill_n(block_sums, (n + kFlatBlock - 1) / kFlatBlock * 3, 0.0);
   for (const OptimizerRange& range : step.ranges) {
     const OptimizerScalars<T> scalars = optimizer_scalars<T>(step, range);
     for (int64_t i = range.begin; i < range.end; ++i) {
-      T mi = load_state<T>(m[i]), vi = load_state<T>(v[i]);
-      T m2i = m2 == nullptr ? 0 : load_state<T>(m2[i]);
+      T p = load_stored<T>(param[i]), mi = load_stored<T>(m[i]), vi = load_stored<T>(v[i]);
+      T m2i = m2 == nullptr ? 0 : load_stored<T>(m2[i]);
       T update = 0;
       if (step.apply) {
-        update =
-            optimizer_element(param[i], grad[i], mi, vi, m2 == nullptr ? nullptr : &m2i, scalars);
-        const StateNoise noise = state_noise(step.rounding_seed, step.t, step.flat_begin + i);
-        store_state(m[i], mi, noise.m);
-        store_state(v[i], vi, noise.v);
-        if (m2 != nullptr) store_state(m2[i], m2i, noise.m2);
+        update = optimizer_element(p, grad[i], mi, vi, m2 == nullptr ? nullptr : &m2i, scalars);
+        const RoundingNoise noise = rounding_noise(step.rounding_seed, step.t, step.flat_begin + i);
+        store_rounded(m[i], mi, noise.m);
+        store_rounded(v[i], vi, noise.v);
+        if (m2 != nullptr) store_rounded(m2[i], m2i, noise.m2);
+        if (step.round_param) {
+          uint16_t rounded = 0;
+          store_rounded(rounded, p, noise.param);
+          p = load_stored<T>(rounded);
+        }
+        store_rounded(param[i], p, noise.param);  // changes nothing that is rounded already
       }
       if (block_sums == nullptr) continue;
+      const T stored = load_stored<T>(param[i]);
       double* sums = block_sums + i / kFlatBlock * 3;
       sums[0] += static_cast<double>(update) * static_cast<double>(update);
-      sums[1] += static_cast<double>(param[i]) * static_cast<double>(param[i]);
+      sums[1] += static_cast<double>(stored) * static_cast<double>(stored);
       sums[2] += static_cast<double>(vi) * static_cast<double>(vi);
     }
   }
@@ -174,7 +180,7 @@ void update_ratio(double* out, const T* grad, const S* v, const OptimizerStep& s
     const OptimizerScalars<T> scalars = optimizer_scalars<T>(step, without_ratio(range));
     double sum = 0;
     for (int64_t i = range.begin; i < range.end; ++i)
-      sum += static_cast<double>(update_ratio_element(grad[i], load_state<T>(v[i]), scalars));
+      sum += static_cast<double>(update_ratio_element(grad[i], load_stored<T>(v[i]), scalars));
     out[range.ratio.entry] = sum;
   }
 }

@@ -20,8 +20,9 @@ inline uint16_t float_to_bf16(float value) {
   return static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
-// Rounds up with the probability of the distance from the value below, so that the mean over
-// uniform `noise` is `value`. Infinity stays; NaN stays NaN.
+// Rounds away from zero with the probability of the distance from the neighbour towards zero, so
+// that the mean over uniform `noise` is `value`; signs are alike, and values of bf16 stay. Beyond
+// the largest one infinity takes the place of the next. Infinity stays; NaN stays NaN.
 inline uint16_t float_to_bf16_stochastic(float value, uint16_t noise) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7F800000u) == 0x7F800000u) return float_to_bf16(value);

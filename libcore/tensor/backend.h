@@ -93,10 +93,11 @@ struct OptimizerRange {
 // kernels/ref/optimizer.h has the formulas.
 enum class OptimizerKind : uint8_t { adamw, ademamix, stable_adamw };
 
-// One update of flat buffers (1, n). param and grad are f32; the states m, v and (ademamix) m2 are
-// all f32, or all bf16 and rounded stochastically by (rounding_seed, t, index). Moments, weights
-// and decay change only when `apply`; the choice is a select, never a product. Elements outside all
-// ranges (padding) stay as they are.
+// One update of flat buffers (1, n). grad is f32; param is f32 or bf16; the states m, v and
+// (ademamix) m2 are all f32, or all bf16. What is bf16 is used in f32 and rounded stochastically by
+// (rounding_seed, t, index) when it is stored; an f32 param is rounded to values of bf16 by the
+// same noise where `round_param` says so. Moments, weights and decay change only when `apply`; the
+// choice is a select, never a product. Elements outside all ranges (padding) stay as they are.
 struct OptimizerStep {
   OptimizerKind kind = OptimizerKind::adamw;
   Tensor param, grad, m, v;
@@ -109,10 +110,12 @@ struct OptimizerStep {
   double update_factor = 1;     // 1 unless a fault is injected
   bool apply = true;
   Tensor ratio_sums = {};      // stable_adamw: what update_ratio() made, summed over ranks
-  uint64_t rounding_seed = 0;  // bf16 states
-  int64_t flat_begin = 0;      // bf16 states: place of element 0 in the flat index
-  // Per 65,536-element block: sums of squares of the applied update (decay included), of the new
-  // weights and of the new v (before it is rounded); (blocks, 3) f64, overwritten. May be empty.
+  bool round_param = false;    // always done where param is bf16
+  uint64_t rounding_seed = 0;  // of what is rounded
+  int64_t flat_begin = 0;      // the same: place of element 0 in the flat index
+  // Per 65,536-element block: sums of squares of the applied update (decay included, before the
+  // weights are rounded), of the new weights as they are stored and of the new v (before it is
+  // rounded); (blocks, 3) f64, overwritten. May be empty.
   Tensor block_sums;
 };
 
@@ -147,8 +150,8 @@ class Backend {
                     EventId event) = 0;         // later work on `stream` runs after `event`
   virtual void synchronize(EventId event) = 0;  // the host waits
 
-  // `weight` (out, in) has new content: copies derived from it (packed panels, FP8) are made again
-  // before next use.
+  // `weight` (out, in), f32 or of the compute type, has new content: copies derived from it (packed
+  // panels, FP8) are made again before next use.
   virtual void prepare(const Tensor& weight) = 0;
 
   // D (m, n) = alpha * op(A) (m, k) * op(B) (k, n) + beta * C (m, n).
@@ -157,7 +160,7 @@ class Backend {
   // y (1, m) = A (m, k) x (1, k), or A^T x with `transpose`.
   virtual void gemv(const Tensor& y, const Tensor& a, const Tensor& x, bool transpose) = 0;
 
-  // y (N, H) = table (V, H) rows at tokens (1, N) i32.
+  // y (N, H) = table (V, H) rows at tokens (1, N) i32; the table is f32 or of y's type.
   virtual void embed(const Tensor& y, const Tensor& table, const Tensor& tokens) = 0;
   // dtable += dy rows, in token order for each row of the table: deterministic.
   virtual void embed_bwd(const Tensor& dtable, const Tensor& dy, const Tensor& tokens) = 0;
@@ -233,7 +236,8 @@ class Backend {
                          const Tensor& alpha) = 0;
 
   // Sigma-reparametrisation (Zhai et al. 2023) of w (m, n) with u (1, n), v (1, m), gain (1, 1):
-  // sigma (1, 1) = v w u', hat (m, n) = gain / sigma * w. Scalars stay on the device.
+  // sigma (1, 1) = v w u', hat (m, n) = gain / sigma * w. Scalars stay on the device. w is f32 or
+  // of the compute type here and in the next two.
   virtual void spectral_scale(const Tensor& hat, const Tensor& sigma, const Tensor& w,
                               const Tensor& gain, const Tensor& u, const Tensor& v) = 0;
   // u and v are constants: with g = sum dhat * w / sigma, dw += gain / sigma * (dhat - g v'u),

@@ -277,6 +277,13 @@ class Bench {
     step.lr = 1e-9;
     step.block_sums = sums;
     bytes("adamw", {param, param, grad, m, m, v, v}, [&] { b_.optimizer_step(step); });
+    if (b_.compute_dtype() == Dtype::bf16) {
+      const Tensor narrow = activation(n / kFlatBlock, kFlatBlock);
+      step.param = make_tensor(narrow.data, narrow.dtype, 1, n);
+      bytes("adamw, bf16 weights", {step.param, step.param, grad, m, m, v, v},
+            [&] { b_.optimizer_step(step); });
+      step.param = param;
+    }
     step.kind = OptimizerKind::ademamix;
     step.m2 = m2;
     step.alpha = 1;

@@ -48,7 +48,7 @@ struct Buffers {
   void update(WeightAverages& averages, Backend& backend, int64_t t) {
     for (size_t i = 0; i < weights.size(); ++i)
       weights[i] = static_cast<float>(weight(static_cast<int64_t>(i % 1000), t));
-    averages.update(backend, view(swa), view(ema), view(weights), view(scratch), t);
+    averages.update(backend, view(swa), view(ema), {view(weights)}, view(scratch), t);
   }
   std::vector<float> weights, swa, ema, scratch;
 };

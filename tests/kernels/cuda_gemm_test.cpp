@@ -55,7 +55,23 @@ TEST_P(CudaGemm, GradientsOfWeightsAddUpInF32) {
   });
 }
 
-// Weights are f32: with bf16 activations a product reads a rounded copy, made anew after prepare().
+// Weights of the type of activations are read where they lie, whatever they were prepared for.
+TEST_P(CudaGemm, WeightsOfTheTypeOfActivationsNeedNoCopy) {
+  everywhere([&] {
+    OpValues x = random(12, 40, 1), w = random(24, 40, 2), y = empty(12, 24);
+    device().prepare(w.tensor());
+    for (const double factor : {1.0, 2.0}) {
+      const std::vector<double> before = w.wanted();
+      w.fill([&](int64_t i) { return factor * before[static_cast<size_t>(i)]; });
+      device().gemm(y.tensor(), x.tensor(), w.tensor(), {.transpose_b = true, .b_is_weight = true});
+      ref::gemm<double>(y.matrix(), x.matrix(), w.matrix(), false, true, 1, 0, y.matrix());
+      check(y, 40);
+    }
+  });
+}
+
+// With bf16 activations and weights in f32 a product reads a rounded copy, made anew after
+// prepare().
 TEST_P(CudaGemm, WeightsAreReadAsPrepared) {
   everywhere([&] {
     OpValues x = random(12, 40, 1), w = random_of(Dtype::f32, 24, 40, 2), y = empty(12, 24);

@@ -51,6 +51,11 @@ std::vector<OptimizerRange> odd_ratio_ranges(int64_t n) {
   return ranges;
 }
 
+// How weights are stored: f32, f32 with values of bf16, bf16.
+enum class Weights : uint8_t { f32, rounded, bf16 };
+constexpr Weights kWeights[] = {Weights::f32, Weights::rounded, Weights::bf16};
+constexpr Weights kRoundedWeights[] = {Weights::rounded, Weights::bf16};
+
 // The buffers of one run on a backend: bits to compare.
 struct Bits {
   std::vector<double> param, m, v, m2, sums, ratios;
@@ -66,6 +71,7 @@ class CudaOptimizer : public DeviceOps {
     int64_t flat_begin = 0;
     bool apply = true;
     double eps = 1e-8;
+    Weights weights = Weights::f32;
   };
   struct State {
     OpValues param, grad, m, v, m2, sums, ratios;
@@ -81,7 +87,8 @@ class CudaOptimizer : public DeviceOps {
     const OptimizerConfig config = config_of(run);
     const int64_t n = run.n, blocks = (n + kFlatBlock - 1) / kFlatBlock;
     const bool stable = config.kind == OptimizerKind::stable_adamw;
-    State s{random_of(Dtype::f32, 1, n, 1),
+    const bool narrow = run.weights == Weights::bf16;
+    State s{random_of(narrow ? Dtype::bf16 : Dtype::f32, 1, n, 1),
             empty(1, n, Dtype::f32),
             random_of(config.state, 1, n, 2, 0.1),
             random_of(config.state, 1, n, 3, 0.1),
@@ -91,6 +98,13 @@ class CudaOptimizer : public DeviceOps {
             stable ? odd_ratio_ranges(n) : odd_ranges(n)};
     const std::vector<double> v = s.v.wanted();
     s.v.fill([&](int64_t i) { return std::abs(v[static_cast<size_t>(i)]); });
+    if (run.weights == Weights::rounded) {
+      const std::vector<double> param = s.param.wanted();
+      s.param.fill([&](int64_t i) {
+        const auto wide = static_cast<float>(param[static_cast<size_t>(i)]);
+        return static_cast<double>(bf16_to_float(float_to_bf16(wide)));
+      });
+    }
     return s;
   }
   OptimizerStep step_of(const Run& run, State& s, int64_t t) {
@@ -103,6 +117,7 @@ class CudaOptimizer : public DeviceOps {
     step.apply = run.apply;
     step.rounding_seed = 0x123456789abcdef;
     step.flat_begin = run.flat_begin;
+    step.round_param = run.weights != Weights::f32;
     return step;
   }
   void bind(OptimizerStep& step, State& s) {
@@ -169,16 +184,63 @@ TEST_P(CudaOptimizer, FollowsTheReference) {
   });
 }
 
+// One step, in which f32 and double may fall on two sides of a value of bf16 and then are an ulp
+// apart, two unit roundoffs. A state is rounded once.
+TEST_P(CudaOptimizer, FollowsTheReferenceWithRoundedWeights) {
+  everywhere([&] {
+    for (const char* spec : {"adamw", "ademamix:state=bf16", "stable_adamw"}) {
+      for (const Weights weights : kRoundedWeights) {
+        const Run run{spec, kFlatBlock + 4321, 77, true, 1e-8, weights};
+        State s = start(run);
+        OptimizerStep step = step_of(run, s, 7);
+        std::vector<uint16_t> states[3];
+        const OpValues* const from[3] = {&s.m, &s.v, &s.m2};
+        for (int k = 0; k < 3; ++k)
+          for (const double x : from[k]->wanted())
+            states[k].push_back(float_to_bf16(static_cast<float>(x)));
+        take_step(step, s);
+        step.ratio_sums = make_tensor(s.ratios.matrix().data, Dtype::f64, 1, 32);
+        if (step.kind == OptimizerKind::stable_adamw)
+          ref::update_ratio<double>(s.ratios.matrix().data, s.grad.matrix().data, s.v.matrix().data,
+                                    step);
+        if (step.kind == OptimizerKind::ademamix) {
+          ref::optimizer_step<double>(s.param.matrix().data, s.grad.matrix().data, states[0].data(),
+                                      states[1].data(), states[2].data(), run.n, step,
+                                      s.sums.matrix().data);
+        } else {
+          ref::optimizer_step<double>(
+              s.param.matrix().data, s.grad.matrix().data, s.m.matrix().data, s.v.matrix().data,
+              static_cast<double*>(nullptr), run.n, step, s.sums.matrix().data);
+          check(s.m, 1);
+          check(s.v, 1);
+        }
+        SCOPED_TRACE(testing::Message() << spec << " " << static_cast<int>(weights));
+        const std::vector<double> got = s.param.download(), &wanted = s.param.wanted();
+        int64_t apart = 0;
+        for (size_t i = 0; i < got.size(); ++i) {
+          apart += got[i] != wanted[i] ? 1 : 0;
+          ASSERT_NEAR(got[i], wanted[i], 0x1p-7 * std::abs(wanted[i])) << i;
+        }
+        // Eight roundings of f32, 2^-24 of a weight each, are 2^-13 of an ulp: so likely is an
+        // element to fall apart, and eight times as many would be no chance.
+        EXPECT_LE(apart, 8 * run.n >> 13);
+      }
+    }
+  });
+}
+
 // The CPU's kernels with fused products: states (also rounded stochastically) and weights get the
-// same bits, wherever the slice begins; sums are taken in another order.
+// same bits, wherever the slice begins; sums are taken in another order. The CPU has weights in f32
+// whether or not they are rounded.
 TEST_P(CudaOptimizer, HasTheBitsOfTheCpu) {
   const std::unique_ptr<Backend> cpu = open_cpu(2);
   if (cpu->description().find("AVX") == std::string::npos) GTEST_SKIP() << "no fused products";
   everywhere([&] {
     for (const std::string kind : kSpecs) {
       for (const std::string state : {"fp32", "bf16"}) {
-        for (const int64_t flat_begin : {int64_t{0}, (int64_t{5} << 33) + 3}) {
-          const Run run{kind + ":state=" + state, 3000, flat_begin};
+        for (const Weights weights : kWeights) {
+          const int64_t flat_begin = weights == Weights::bf16 ? 0 : (int64_t{5} << 33) + 3;
+          const Run run{kind + ":state=" + state, 3000, flat_begin, true, 1e-8, weights};
           State s = start(run);
           OptimizerStep step = step_of(run, s, int64_t{1} << 20);
           // The same on the host.
@@ -225,7 +287,8 @@ TEST_P(CudaOptimizer, HasTheBitsOfTheCpu) {
               ASSERT_EQ(values[i], static_cast<double>(value)) << i;
             }
           };
-          SCOPED_TRACE(testing::Message() << run.spec << " at " << flat_begin);
+          SCOPED_TRACE(testing::Message() << run.spec << " at " << flat_begin << ", weights "
+                                          << static_cast<int>(weights));
           expect_equal(s.param, twin.param);
           expect_equal(s.m, twin.m);
           expect_equal(s.v, twin.v);
@@ -268,13 +331,42 @@ TEST_P(CudaOptimizer, RoundsWithTheNoiseOfTheReference) {
   });
 }
 
+// Decay alone takes the same products from a weight in any arithmetic: what is left is the noise.
+TEST_P(CudaOptimizer, RoundsWeightsWithTheNoiseOfTheReference) {
+  everywhere([&] {
+    for (const Weights weights : kRoundedWeights) {
+      const Run run{"adamw", 2000, (int64_t{9} << 34) + 7, true, 1e-8, weights};
+      State s = start(run);
+      OptimizerStep step = step_of(run, s, 12345);
+      for (OpValues* values : {&s.grad, &s.m}) values->fill([](int64_t) { return 0.0; });
+      std::vector<float> param(s.param.wanted().begin(), s.param.wanted().end());
+      const std::vector<float> before = param, zeros(param.size());
+      std::vector<float> m = zeros, v(s.v.wanted().begin(), s.v.wanted().end());
+      double sums[3];
+      ref::optimizer_step<float>(param.data(), zeros.data(), m.data(), v.data(),
+                                 static_cast<float*>(nullptr), run.n, step, sums);
+      take_step(step, s);
+      const Bits got = bits_of(s);
+      int64_t moved = 0;
+      for (size_t i = 0; i < param.size(); ++i) {
+        ASSERT_EQ(got.param[i], static_cast<double>(param[i])) << i;
+        moved += param[i] != before[i] ? 1 : 0;
+      }
+      EXPECT_GT(moved, 0);
+      EXPECT_LT(moved, run.n / 10);  // 1.25e-4 of a weight is a small part of an ulp
+      for (size_t k = 0; k < 3; ++k) EXPECT_NEAR(got.sums[k], sums[k], 1e-12 * sums[k]) << k;
+    }
+  });
+}
+
 // Sums reach laws: the same bits at any alignment, and however ranges of the same kind are cut.
 TEST_P(CudaOptimizer, BitsDependOnNeitherAlignmentNorCuts) {
   std::map<std::string, Bits> seen;
   everywhere([&] {
     for (const char* spec : {"adamw", "ademamix:state=bf16"}) {
       for (const bool cut : {false, true}) {
-        const Run run{spec, 20001};
+        const Weights weights = spec[2] == 'a' ? Weights::f32 : Weights::bf16;
+        const Run run{spec, 20001, 0, true, 1e-8, weights};
         State s = start(run);
         s.ranges = {{0, run.n, true, 0.5f}};
         if (cut) {
@@ -321,7 +413,8 @@ TEST_P(CudaOptimizer, ManyRanges) {
 TEST_P(CudaOptimizer, WithoutApplyNothingChangesAndNoGradientIsRead) {
   everywhere([&] {
     for (const std::string spec : {"adamw", "ademamix", "stable_adamw", "ademamix:state=bf16"}) {
-      const Run run{spec, 5000, 0, false};
+      const Weights weights = kWeights[spec.size() % 3];
+      const Run run{spec, 5000, 0, false, 1e-8, weights};
       State s = start(run);
       const Bits before = bits_of(s);
       OptimizerStep step = step_of(run, s, 3);

@@ -13,8 +13,10 @@ class CudaSpectral : public DeviceOps {
   struct Matrix {
     OpValues w, gain, u, v;
   };
-  Matrix matrix(int64_t rows, int64_t cols) {
-    return {random_of(Dtype::f32, rows, cols, 1), constant(Dtype::f32, 1, 1, 1.5),
+  Dtype weights_of(const Shape& s) const { return s.rows % 2 == 0 ? type() : Dtype::f32; }
+  // Weights are f32 or of the type of activations.
+  Matrix matrix(int64_t rows, int64_t cols, Dtype weights) {
+    return {random_of(weights, rows, cols, 1), constant(Dtype::f32, 1, 1, 1.5),
             random_of(Dtype::f32, 1, cols, 2, 1 / std::sqrt(static_cast<double>(cols))),
             random_of(Dtype::f32, 1, rows, 3, 1 / std::sqrt(static_cast<double>(rows)))};
   }
@@ -25,7 +27,7 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CudaSpectral);
 TEST_P(CudaSpectral, PowerIteration) {
   everywhere([&] {
     for (const Shape& s : shapes()) {
-      Matrix m = matrix(s.rows, s.cols);
+      Matrix m = matrix(s.rows, s.cols, weights_of(s));
       device().power_iteration(m.u.tensor(), m.v.tensor(), m.w.tensor());
       ref::power_iteration<double>(m.u.matrix(), m.v.matrix(), m.w.matrix());
       SCOPED_TRACE(testing::Message() << s.rows << " x " << s.cols);
@@ -37,7 +39,7 @@ TEST_P(CudaSpectral, PowerIteration) {
 
 TEST_P(CudaSpectral, AZeroVectorStaysOne) {
   everywhere([&] {
-    Matrix m = matrix(3, 5);
+    Matrix m = matrix(3, 5, Dtype::f32);
     m.w.fill([](int64_t) { return 0.0; });
     device().power_iteration(m.u.tensor(), m.v.tensor(), m.w.tensor());
     for (const double x : m.u.download()) EXPECT_EQ(x, 0);
@@ -49,7 +51,7 @@ TEST_P(CudaSpectral, AZeroVectorStaysOne) {
 TEST_P(CudaSpectral, ScaleOfActivationsType) {
   everywhere([&] {
     for (const Shape& s : shapes()) {
-      Matrix m = matrix(s.rows, s.cols);
+      Matrix m = matrix(s.rows, s.cols, weights_of(s));
       for (int i = 0; i < 2; ++i)
         ref::power_iteration<double>(m.u.matrix(), m.v.matrix(), m.w.matrix());
       const std::vector<double> u = m.u.wanted(), v = m.v.wanted();
@@ -70,7 +72,7 @@ TEST_P(CudaSpectral, ScaleOfActivationsType) {
 TEST_P(CudaSpectral, BackwardAccumulates) {
   everywhere([&] {
     for (const Shape& s : shapes()) {
-      Matrix m = matrix(s.rows, s.cols);
+      Matrix m = matrix(s.rows, s.cols, weights_of(s));
       OpValues dhat = random_of(Dtype::f32, s.rows, s.cols, 4);
       OpValues dw = random_of(Dtype::f32, s.rows, s.cols, 5);
       OpValues dgain = constant(Dtype::f32, 1, 1, 0.25), sigma = constant(Dtype::f32, 1, 1, 3.25);

@@ -329,17 +329,157 @@ TEST(Optimizer, Bf16RoundingDependsOnTheFlatIndexAlone) {
   EXPECT_EQ(run(1), run(2));
 }
 
-TEST(Bf16, StochasticRoundingIsUnbiasedAndKeepsWhatIsExact) {
-  const float value = 1.0f + 0x1p-10f;  // an eighth of the way to the next bf16
-  double sum = 0;
-  for (uint32_t noise = 0; noise < 65536; ++noise)
-    sum += static_cast<double>(bf16_to_float(float_to_bf16_stochastic(value, uint16_t(noise))));
-  EXPECT_DOUBLE_EQ(sum / 65536, static_cast<double>(value));
-  for (const float exact : {0.0f, -0.0f, 1.0f, -2.5f, 0x1p-130f}) {
-    EXPECT_EQ(bf16_to_float(float_to_bf16_stochastic(exact, 65535)), exact);
+// Weights in f32 that hold values of bf16 only, as the CPU keeps --param-dtype bf16.
+struct RoundedRun {
+  std::vector<float> p, g, m, v, m2;
+  std::vector<double> sums{0, 0, 0}, blocks{0, 0, 0};
+  explicit RoundedRun(int64_t n)
+      : p(static_cast<size_t>(n)), g(p.size()), m(p.size()), v(p.size()), m2(p.size()) {
+    for (size_t i = 0; i < p.size(); ++i)
+      p[i] = bf16_to_float(float_to_bf16(static_cast<float>(random_normal(2, 0, i))));
   }
-  EXPECT_TRUE(std::isinf(bf16_to_float(float_to_bf16_stochastic(INFINITY, 65535))));
-  EXPECT_TRUE(std::isnan(bf16_to_float(float_to_bf16_stochastic(std::nanf(""), 65535))));
+  int64_t size() const { return std::ssize(p); }
+  void gradients(int64_t t) {
+    for (size_t i = 0; i < g.size(); ++i)
+      g[i] = static_cast<float>(random_normal(7, static_cast<uint64_t>(t), i));
+  }
+  // Elements [begin, end) as a rank has them.
+  OptimizerStep step(const OptimizerConfig& config, int64_t t, int64_t begin, int64_t end) {
+    const auto part = [&](std::vector<float>& values) {
+      return cols_of(make_tensor(values.data(), Dtype::f32, 1, size()), begin, end - begin);
+    };
+    OptimizerStep step = config.at(t);
+    step.param = part(p);
+    step.grad = part(g);
+    step.m = part(m);
+    step.v = part(v);
+    if (config.has_slow_moment()) step.m2 = part(m2);
+    step.ratio_sums = make_tensor(sums.data(), Dtype::f64, 1, 3);
+    step.lr = 1e-3;
+    step.round_param = true;
+    step.rounding_seed = 11;
+    step.flat_begin = begin;
+    return step;
+  }
+};
+
+// f32 with fused and with separate products falls on two sides of a value of bf16 now and then.
+TEST(Optimizer, RoundedWeightsAgreeWithTheReferenceToOneRounding) {
+  const int64_t n = 5000;
+  const std::unique_ptr<Backend> cpu = open_cpu(2);
+  const std::vector<OptimizerRange> ranges{{0, n, true, 1.0f, {0, 0, 1, n}}};
+  for (const char* spec : {"adamw", "ademamix", "stable_adamw"}) {
+    const OptimizerConfig config = parse_optimizer(spec, 100).take_value();
+    RoundedRun fast(n), reference(n);
+    for (int64_t t = 1; t <= 4; ++t) {
+      for (RoundedRun* run : {&fast, &reference}) run->gradients(t);
+      OptimizerStep step = fast.step(config, t, 0, n), same = reference.step(config, t, 0, n);
+      step.ranges = same.ranges = ranges;
+      step.block_sums = make_tensor(fast.blocks.data(), Dtype::f64, 1, 3);
+      if (config.kind == OptimizerKind::stable_adamw) {
+        cpu->update_ratio(step.ratio_sums, step);
+        ref::update_ratio<float>(reference.sums.data(), reference.g.data(), reference.v.data(),
+                                 same);
+      }
+      cpu->optimizer_step(step);
+      ref::optimizer_step<float>(reference.p.data(), reference.g.data(), reference.m.data(),
+                                 reference.v.data(),
+                                 config.has_slow_moment() ? reference.m2.data() : nullptr, n, same,
+                                 reference.blocks.data());
+    }
+    int64_t apart = 0;
+    double squares = 0;
+    for (size_t i = 0; i < fast.p.size(); ++i) {
+      ASSERT_EQ(fast.p[i], bf16_to_float(float_to_bf16(fast.p[i]))) << i;
+      ASSERT_NEAR(fast.p[i], reference.p[i], std::abs(reference.p[i]) / 64) << i;
+      apart += fast.p[i] != reference.p[i] ? 1 : 0;
+      squares += static_cast<double>(fast.p[i]) * static_cast<double>(fast.p[i]);
+    }
+    EXPECT_LT(apart, n / 100) << spec;
+    EXPECT_NEAR(fast.blocks[1], squares, 1e-12 * squares);  // of the weights as they are stored
+    EXPECT_NEAR(fast.blocks[0], reference.blocks[0], 1e-2 * reference.blocks[0]);
+  }
+}
+
+// The bits of the whole, however ranks and threads share it.
+TEST(Optimizer, RoundedWeightsDependOnSeedStepAndFlatIndexAlone) {
+  const int64_t n = kFlatBlock + 4096;
+  const OptimizerConfig config = parse_optimizer("adamw", 100).take_value();
+  const auto run = [&](const std::vector<int64_t>& borders, int threads, int64_t t, uint64_t seed) {
+    const std::unique_ptr<Backend> cpu = open_cpu(threads);
+    RoundedRun whole(n);
+    whole.gradients(1);
+    for (size_t k = 0; k + 1 < borders.size(); ++k) {
+      OptimizerStep step = whole.step(config, t, borders[k], borders[k + 1]);
+      const std::vector<OptimizerRange> ranges{{0, borders[k + 1] - borders[k], true, 1.0f}};
+      step.ranges = ranges;
+      step.rounding_seed = seed;
+      cpu->optimizer_step(step);
+    }
+    return whole.p;
+  };
+  const std::vector<float> wanted = run({0, n}, 1, 5, 3);
+  EXPECT_EQ(run({0, n}, 3, 5, 3), wanted);
+  EXPECT_EQ(run({0, 1501, kFlatBlock, n}, 2, 5, 3), wanted);
+  EXPECT_NE(run({0, n}, 1, 5, 4), wanted);
+}
+
+// Decay takes 1e-4 of a weight, 1/39 of what rounding to the nearest keeps to itself. The mean over
+// many elements keeps it: one rounding has the variance f (1 - f) ulp^2, f being the part of an
+// ulp, and a mean that is 6 of its deviations off would be no chance.
+TEST(Optimizer, DecayIsNotLostToRounding) {
+  const int64_t n = 2 * kFlatBlock;
+  const std::unique_ptr<Backend> cpu = open_cpu(2);
+  const OptimizerConfig config = parse_optimizer("adamw:decay=0.1", 100).take_value();
+  const std::vector<OptimizerRange> ranges{{0, n, true, 1.0f}};
+  RoundedRun run(n);
+  std::ranges::fill(run.p, 1.0f);
+  std::ranges::fill(run.v, 1.0f);
+  OptimizerStep step = run.step(config, 9, 0, n);
+  step.ranges = ranges;
+  ASSERT_EQ(float_to_bf16(1.0f - 1e-4f), float_to_bf16(1.0f));
+  cpu->optimizer_step(step);
+  double sum = 0;
+  for (const float p : run.p) sum += static_cast<double>(p);
+  const double ulp = 0x1p-8, f = 1e-4 / ulp;  // below 1
+  const double deviation = ulp * std::sqrt(f * (1 - f) / static_cast<double>(n));
+  EXPECT_NEAR(sum / static_cast<double>(n), 1 - 1e-4, 6 * deviation);
+}
+
+TEST(Optimizer, WithoutApplyRoundedWeightsKeepTheirBits) {
+  const std::unique_ptr<Backend> cpu = open_cpu(2);
+  const OptimizerConfig config = parse_optimizer("adamw", 10).take_value();
+  const std::vector<OptimizerRange> ranges{{0, 100, true, 1.0f}};
+  RoundedRun run(100);
+  run.p.assign(100, 1 + 0x1p-20f);  // no value of bf16: nothing touches it
+  const std::vector<float> before = run.p;
+  OptimizerStep step = run.step(config, 3, 0, 100);
+  step.ranges = ranges;
+  step.apply = false;
+  cpu->optimizer_step(step);
+  EXPECT_EQ(run.p, before);
+}
+
+// What is not finite stays visible, with the bits of float_to_bf16_stochastic().
+TEST(Optimizer, RoundedWeightsShowWhatIsNotFinite) {
+  const std::unique_ptr<Backend> cpu = open_cpu(1);
+  const OptimizerConfig config = parse_optimizer("adamw", 10).take_value();
+  const int64_t n = 37;
+  const std::vector<OptimizerRange> ranges{{0, n, false, 1.0f}};
+  RoundedRun run(n);
+  run.v.assign(run.v.size(), 1);
+  run.p[3] = INFINITY;
+  run.p[36] = -INFINITY;
+  run.g[5] = std::nanf("");
+  OptimizerStep step = run.step(config, 3, 0, n);
+  step.ranges = ranges;
+  cpu->optimizer_step(step);
+  EXPECT_EQ(run.p[3], INFINITY);
+  EXPECT_EQ(run.p[36], -INFINITY);
+  for (size_t i = 0; i < run.p.size(); ++i) {
+    EXPECT_EQ(std::isnan(run.p[i]), i == 5) << i;
+    EXPECT_EQ(std::bit_cast<uint32_t>(run.p[i]) & 0xFFFF, 0u) << i;
+  }
 }
 
 TEST(Optimizer, ANanInTheSecondMomentReachesTheRatio) {

@@ -65,10 +65,10 @@ matrix_case() {
   case $(((o + 2 * c + 3 * s) % 6)) in
     0) extra=(--batch-tokens 0:64,384:192) ;;
     1) extra=(--batch-tokens 128 --phase from=600,weights=1:3 --phase from=900,weights=0:1,seed=4) ;;
-    2) extra=(--batch-tokens 128 --goldfish k=4,h=5) ;;
+    2) extra=(--batch-tokens 128 --goldfish k=4,h=5 --param-dtype bf16) ;;
     3) extra=(--batch-tokens 128 --swa window=4,every=2 --z-loss 1e-3) ;;
     4) extra=(--batch-tokens 128 --ema decay=0.8,every=2 --goldfish k=3,h=4,mode=apertus) ;;
-    5) extra=(--batch-tokens 0:128,1024:64 --swa window=6,every=3 --ema decay=0.5,every=1 --phase from=500,weights=1:1) ;;
+    5) extra=(--param-dtype bf16 --batch-tokens 0:128,1024:64 --swa window=6,every=3 --ema decay=0.5,every=1 --phase from=500,weights=1:1) ;;
   esac
   resume_case "case-$o-$c-$s-$4" --optimizer "${MATRIX_OPTIMIZERS[o]}" --clip "${MATRIX_CLIPPERS[c]}" \
     --schedule "$schedule" ${stability:+--stability "$stability"} "${extra[@]}" || { echo "failed: $o $c $s $4" >&2; return 1; }

@@ -51,23 +51,43 @@ WeightAverages::WeightAverages(const AverageConfig& config, const ParamTable& ta
       copied_.emplace_back(table.flat_size - spec.flat_begin, spec.elements());
 }
 
+namespace {
+
 // average += share * (weights - average), by ops that every backend has.
-void WeightAverages::move(Backend& backend, const Tensor& average, const Tensor& weights,
-                          const Tensor& scratch, double share) const {
+void move_part(Backend& backend, const Tensor& average, const Tensor& weights,
+               const Tensor& scratch, double share) {
   for (int64_t begin = 0; begin < average.cols; begin += scratch.cols) {
     const int64_t n = std::min(scratch.cols, average.cols - begin);
     const Tensor a = blocks_of(cols_of(average, begin, n)), s = blocks_of(cols_of(scratch, 0, n));
-    backend.scale(s, blocks_of(cols_of(weights, begin, n)), static_cast<float>(share));
+    Tensor w = blocks_of(cols_of(weights, begin, n));
+    if (w.dtype != s.dtype) {
+      backend.cast(s, w);
+      w = s;
+    }
+    backend.scale(s, w, static_cast<float>(share));
     backend.scale(a, a, static_cast<float>(1 - share));
     backend.add(a, a, s);
   }
+}
+
+}  // namespace
+
+void WeightAverages::move(Backend& backend, const Tensor& average,
+                          const std::vector<Tensor>& weights, const Tensor& scratch,
+                          double share) const {
+  int64_t begin = 0;
+  for (const Tensor& part : weights) {
+    move_part(backend, cols_of(average, begin, part.cols), part, scratch, share);
+    begin += part.cols;
+  }
+  const Tensor& last = weights.back();
   for (const auto& [from_end, n] : copied_)
     backend.scale(cols_of(average, average.cols - from_end, n),
-                  cols_of(weights, weights.cols - from_end, n), 1.0f);
+                  cols_of(last, last.cols - from_end, n), 1.0f);
 }
 
 void WeightAverages::update(Backend& backend, const Tensor& swa, const Tensor& ema,
-                            const Tensor& weights, const Tensor& scratch, int64_t t) {
+                            const std::vector<Tensor>& weights, const Tensor& scratch, int64_t t) {
   if (config_.swa && t % config_.swa_every == 0) {
     if ((t - 1) % config_.swa_window < config_.swa_every) swa_samples_ = 0;  // a window begins
     ++swa_samples_;

@@ -34,18 +34,19 @@ Result<AverageConfig> parse_averages(std::string_view swa, std::string_view ema)
 class WeightAverages {
  public:
   WeightAverages(const AverageConfig& config, const ParamTable& table);
-  // After applied update `t` (from 1). All (1, n) f32, n a multiple of kFlatBlock; `scratch` is
-  // overwritten and may be shorter.
-  void update(Backend& backend, const Tensor& swa, const Tensor& ema, const Tensor& weights,
-              const Tensor& scratch, int64_t t);
+  // After applied update `t` (from 1). All (1, n), n a multiple of kFlatBlock, f32 but for weights;
+  // an average is as long as all weights, which the one-dimensional ones end, and `scratch`, which
+  // is overwritten, may be shorter.
+  void update(Backend& backend, const Tensor& swa, const Tensor& ema,
+              const std::vector<Tensor>& weights, const Tensor& scratch, int64_t t);
   int64_t swa_samples() const { return swa_samples_; }  // in the present window
   int64_t ema_samples() const { return ema_samples_; }
   Json state() const;  // an empty object without averages
   Result<void> load(const Json& state);
 
  private:
-  void move(Backend& backend, const Tensor& average, const Tensor& weights, const Tensor& scratch,
-            double share) const;
+  void move(Backend& backend, const Tensor& average, const std::vector<Tensor>& weights,
+            const Tensor& scratch, double share) const;
 
   AverageConfig config_;
   // What is not trained (vectors of power iterations) has no mean: averages hold the present one.

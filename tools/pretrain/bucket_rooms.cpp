@@ -4,7 +4,8 @@
 
 namespace ballast {
 
-BucketRooms::BucketRooms(Arena& arena, const FlatCut& cut, std::span<const BucketKind> kinds)
+BucketRooms::BucketRooms(Arena& arena, const FlatCut& cut, std::span<const BucketKind> kinds,
+                         Dtype type)
     : kinds_(kinds.begin(), kinds.end()) {
   BALLAST_CHECK(kinds.size() == cut.buckets().size());
   std::vector<int64_t> elements;  // of each room; the shared ones first
@@ -19,7 +20,7 @@ BucketRooms::BucketRooms(Arena& arena, const FlatCut& cut, std::span<const Bucke
     int64_t& room = elements[room_of_.back()];
     room = std::max(room, sizes_.back());
   }
-  for (const int64_t n : elements) rooms_.push_back(arena.take(Dtype::f32, 1, n));
+  for (const int64_t n : elements) rooms_.push_back(arena.take(type, 1, n));
 }
 
 FlatPlaces BucketRooms::places(const FlatCut& cut) const {

@@ -24,8 +24,9 @@ class BucketRooms {
   static constexpr size_t kShared = 2;
 
   BucketRooms() = default;
-  // One kind for every bucket of the cut. Rooms are f32, as large as their largest bucket.
-  BucketRooms(Arena& arena, const FlatCut& cut, std::span<const BucketKind> kinds);
+  // One kind for every bucket of the cut. Rooms are as large as their largest bucket.
+  BucketRooms(Arena& arena, const FlatCut& cut, std::span<const BucketKind> kinds,
+              Dtype type = Dtype::f32);
 
   size_t rooms() const { return rooms_.size(); }
   size_t room_of(size_t bucket) const { return room_of_[bucket]; }

@@ -31,6 +31,7 @@ const std::vector<Changeable>& changeables() {
       {"swa", &O::swa, nullptr, {"swa"}},
       {"ema", &O::ema, nullptr, {"ema"}},
       {"precision", &O::precision, nullptr, {"precision"}},
+      {"param_dtype", &O::param_dtype, nullptr, {"param_dtype"}},
       // Shares and steps of a schedule are of the whole run.
       {"tokens", &O::tokens, nullptr, {"total_tokens", "schedule"}},
       {"steps", &O::steps, nullptr, {"total_tokens", "schedule"}},
@@ -53,6 +54,7 @@ std::string event_of(std::string_view key) {
   if (key == "batch_tokens") return "batch_size";
   if (key == "phases" || key == "goldfish") return "data";
   if (key == "clip" || key == "precision") return std::string(key);
+  if (key == "param_dtype") return "precision";
   return "note";
 }
 
@@ -169,7 +171,8 @@ Result<void> apply_changes(TrainOptions& o) {
       o.*known->number = *number;
       continue;
     }
-    if (known->key == "precision" && value != "fp32" && value != "bf16")
+    const bool names_type = known->key == "precision" || known->key == "param_dtype";
+    if (names_type && value != "fp32" && value != "bf16")
       return usage_error(fmt::format("--change: '{}' is not built", change), "", "fp32 or bf16");
     if (known->key == "tokens") o.steps.clear();
     if (known->key == "steps") o.tokens.clear();

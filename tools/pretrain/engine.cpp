@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tools/pretrain/flat_copy.h"
+#include "tools/pretrain/shard_state.h"
 
 namespace ballast {
 
@@ -15,15 +16,16 @@ Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
       backend_(world.backend()),
       table_(make_param_table(config.model)),
       cut_(table_, world.size()),
-      layout_(make_layout(cut_, world.rank(), config.zero_stage(world.size()), table_.flat_size)) {
+      layout_(make_layout(cut_, world.rank(), config.zero_stage(world.size()), table_.flat_size,
+                          config.bf16_params)) {
   const int ranks = world.size();
   const bool layers = world.leads() && config.typed.layers_every > 0;
   const auto carve = [&](Arena& arena) {
     buffers_ = take_buffers(arena, table_, config_, ranks, layout_);
     gradient_sum_ = make_gradient_sum(backend_, &world_.comm(), arena, config_, ranks, cut_,
                                       layout_, buffers_.grads);
-    weight_gather_ = make_weight_gather(backend_, &world_.comm(), arena, config_, ranks, cut_,
-                                        layout_, buffers_.params);
+    weight_gather_ =
+        make_weight_gather(backend_, &world_.comm(), arena, config_, ranks, cut_, buffers_.weights);
     model_ = std::make_unique<Model>(backend_, arena, config_.model, table_,
                                      model_shape(config_, ranks));
     if (layers)
@@ -34,7 +36,7 @@ Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
   carve(plan);
   arena_ = std::make_unique<Arena>(backend_, plan.peak_bytes(), !world.alone());
   carve(*arena_);
-  model_->bind(weight_gather_ ? weight_gather_->places() : buffers_.params,
+  model_->bind(weight_gather_ ? weight_gather_->places() : buffers_.weights,
                gradient_sum_->places());
   model_->serve({weight_gather_.get(), gradient_sum_.get()});
 }
@@ -42,21 +44,21 @@ Engine::Engine(World& world, const RunConfig& config, RunClock& clock)
 void Engine::initialise() {
   std::vector<float> flat(static_cast<size_t>(table_.flat_size));
   initialise_parameters(table_, static_cast<uint64_t>(config_.seed), flat.data());
-  for (const FlatRange& run : layout_.weights.runs())
-    flat_to_device(backend_, layout_.weights.part(buffers_.params, run), flat.data() + run.begin);
+  give_weights(backend_, buffers_, layout_, flat.data());
   for (const Tensor& state : {buffers_.m, buffers_.v, buffers_.m2, buffers_.swa, buffers_.ema})
     if (!state.empty()) backend_.zero(state.data, state.cols * bytes_of(state.dtype));
   model_->prepare_weights();
 }
 
-Tensor Engine::replicated_weights() const {
-  if (weight_gather_ == nullptr) return buffers_.params;
-  return layout_.weights.part(buffers_.params, cut_.buckets().back().range);
+std::vector<Tensor> Engine::replicated_weights() const {
+  if (weight_gather_ == nullptr) return weight_tensors(buffers_);
+  return {buffers_.weights.at(cut_.buckets().back().range)};
 }
 
 void Engine::collect_weights(float* host) {
   if (weight_gather_ == nullptr) {
-    if (host != nullptr) flat_to_host(backend_, buffers_.params, host);
+    for (const FlatRange& run : layout_.cut_at_border(layout_.weights))
+      if (host != nullptr) flat_to_host(backend_, buffers_.weights.at(run), host + run.begin);
     return;
   }
   weight_gather_->visit([&](const FlatRange& range, const Tensor& weights) {

@@ -50,7 +50,7 @@ class Engine {
   // The first element of the flat index in this rank's own gradient, while `before_sum` runs.
   Tensor first_gradient() const { return gradient_sum_->places().at({0, 1}); }
   // The weights of which every rank has a copy; with ZeRO-3 the one-dimensional ones.
-  Tensor replicated_weights() const;
+  std::vector<Tensor> replicated_weights() const;
   // All weights into host memory, by the flat index, where `host` is not null. Collective.
   void collect_weights(float* host);
   // Whether a pass takes all ranks.

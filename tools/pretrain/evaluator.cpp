@@ -54,19 +54,59 @@ Result<void> Evaluator::evaluate() {
   return {};
 }
 
-// The average and the weights change places meanwhile. All ranks go the same way: what they agreed
-// on counts, not a signal of one of them.
+namespace {
+
+// The average and the weights change places while this lives. Weights in bf16 wait in host memory
+// for the average, rounded to the nearest, to go: both come back bit for bit.
+class AverageInPlace {
+ public:
+  AverageInPlace(Engine& engine, const Tensor& average) : engine_(engine), average_(average) {
+    for (const Tensor& weights : weight_tensors(engine.buffers()))
+      if (weights.dtype != average.dtype) wait_in_host_memory(weights);
+    change_places(true);
+  }
+  ~AverageInPlace() { change_places(false); }
+  AverageInPlace(const AverageInPlace&) = delete;
+  AverageInPlace& operator=(const AverageInPlace&) = delete;
+
+ private:
+  void wait_in_host_memory(const Tensor& weights) {
+    Backend& backend = engine_.backend();
+    waiting_.resize(static_cast<size_t>(weights.cols * bytes_of(weights.dtype)));
+    backend.copy_out(waiting_.data(), weights.data, std::ssize(waiting_), StreamId::compute);
+    backend.synchronize(backend.record(StreamId::compute));
+  }
+  void change_places(bool begin) {
+    Backend& backend = engine_.backend();
+    int64_t at = 0;
+    for (const Tensor& weights : weight_tensors(engine_.buffers())) {
+      const Tensor average = cols_of(average_, at, weights.cols);
+      at += weights.cols;
+      if (weights.dtype == average.dtype) {
+        exchange_flat(backend, weights, average, engine_.scratch());
+      } else if (begin) {
+        if (weights.cols > 0) backend.cast(blocks_of(weights), blocks_of(average));
+      } else {
+        backend.copy_in(weights.data, waiting_.data(), std::ssize(waiting_), StreamId::compute);
+        backend.synchronize(backend.record(StreamId::compute));
+      }
+    }
+    engine_.model().prepare_weights();
+  }
+
+  Engine& engine_;
+  Tensor average_;
+  std::vector<char> waiting_;
+};
+
+}  // namespace
+
+// All ranks go the same way: what they agreed on counts, not a signal of one of them.
 Result<void> Evaluator::evaluate_average(const std::string& set, const Tensor& average,
                                          int64_t samples) {
   if (samples == 0 || requests_.cuts_evaluation()) return {};
-  const auto change_places = [&] {
-    exchange_flat(engine_.backend(), engine_.buffers().params, average, engine_.scratch());
-    engine_.model().prepare_weights();
-  };
-  change_places();
-  const Result<void> evaluated = evaluate_weights(set, false);
-  change_places();
-  return evaluated;
+  const AverageInPlace in_place(engine_, average);
+  return evaluate_weights(set, false);
 }
 
 Result<void> Evaluator::evaluate_weights(const std::string& set, bool plain) {

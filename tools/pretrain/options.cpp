@@ -15,6 +15,10 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   choice_option(
       app.add_option("--precision", o.precision, "type of the arithmetic")->group("Model"),
       {"auto", "fp32", "bf16"});
+  choice_option(app.add_option("--param-dtype", o.param_dtype,
+                               "type of the stored matrices; bf16 is rounded stochastically")
+                    ->group("Model"),
+                {"fp32", "bf16"});
   choice_option(app.add_option("--recompute", o.recompute, "what the backward pass makes again")
                     ->group("Model"),
                 {"none", "norms", "block"});

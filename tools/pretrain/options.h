@@ -31,6 +31,7 @@ struct TrainOptions {
   std::string goldfish;
   std::string swa, ema;
   std::string precision = "auto";
+  std::string param_dtype = "fp32";
   std::string guard = "replay,skip:20,rollback:1000,stop";
   std::string inject;
   int64_t snapshot_every = 0;

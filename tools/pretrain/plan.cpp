@@ -45,6 +45,14 @@ Json memory_json(const MemoryPlan& m, bool device) {
   return json;
 }
 
+// What --param-dtype bf16 takes less than fp32 would, of the memory that the weights lie in.
+int64_t saved_bytes(Backend& backend, const RunConfig& config, const ParamTable& table, int ranks,
+                    const MemoryPlan& memory) {
+  RunConfig fp32 = config;
+  fp32.bf16_params = false;
+  return plan_memory(backend, fp32, table, ranks).device() - memory.device();
+}
+
 // Tokens of a source by language, as its manifest counts them; without one nothing is known.
 std::map<std::string, double> languages_of(const SourceConfig& source) {
   std::map<std::string, double> shares;
@@ -95,12 +103,13 @@ void add_data(Json& json, const RunConfig& config, const DataOrder& order) {
 }
 
 // What a failure costs on average: the steps since the last checkpoint, and reading that.
-Json restart_json(const RunConfig& config, const MemoryPlan& memory, const ParamTable& table,
-                  double step_s) {
+Json restart_json(const RunConfig& config, const ParamTable& table, double step_s) {
   const double lost = config.checkpoint_steps > 0 ? static_cast<double>(config.checkpoint_steps) / 2
                                                   : config.checkpoint_seconds / 2 / step_s;
-  const int64_t bytes = table.parameters * 4 * (memory.averages / memory.weights + 1) +
-                        table.parameters * 4 * (config.optimizer.has_slow_moment() ? 3 : 2);
+  const AverageConfig& averages = config.averages;
+  const int64_t bytes =
+      table.parameters * 4 * (1 + (averages.swa ? 1 : 0) + (averages.ema ? 1 : 0)) +
+      table.parameters * 4 * (config.optimizer.has_slow_moment() ? 3 : 2);
   return {{"checkpoint_bytes", bytes}, {"steps_lost", lost}, {"seconds_lost", lost * step_s}};
 }
 
@@ -131,11 +140,14 @@ Json plan_json(const RunConfig& config, const ParamTable& table, Backend& backen
                {"transfer_seconds", time.transfer_s},
                {"schedule", config.schedule.spec()},
                {"clip", config.clip}};
+  json["param_dtype"] = config.typed.param_dtype;
+  if (config.bf16_params)
+    json["param_dtype_saves_bytes"] = saved_bytes(backend, config, table, options.ranks, memory);
   json["collectives"] = Json::array();
   for (const CollectivePlan& c : collectives)
     json["collectives"].push_back(
         {{"name", c.name}, {"calls", c.calls}, {"bytes_per_rank", c.bytes}});
-  json["restart"] = restart_json(config, memory, table, time.total());
+  json["restart"] = restart_json(config, table, time.total());
   add_data(json, config, batches.order());
   return json;
 }
@@ -203,6 +215,9 @@ std::string plan_text(const Json& plan) {
     if (bytes.get<int64_t>() > 0)
       text += fmt::format("  {:<17}{}\n", part, format_bytes(bytes.get<int64_t>()));
   }
+  if (plan.contains("param_dtype_saves_bytes"))
+    text += fmt::format("param_dtype  bf16: {} less than with fp32\n",
+                        format_bytes(plan["param_dtype_saves_bytes"].get<int64_t>()));
   if (!plan["collectives"].empty()) text += "sent by each rank in a step\n";
   for (const Json& c : plan["collectives"]) {
     text += fmt::format("  {:<29}{} in {} calls\n", c["name"].get<std::string>(),

@@ -23,7 +23,6 @@ void walk_through(const StepParts& parts) {
   parts.model.serve(stores);
   if (parts.layers != nullptr) parts.layers->collect();
   OptimizerStep step = parts.config.optimizer.at(1);
-  step.param = b.params;
   step.grad = b.grads;
   step.m = b.m;
   step.v = b.v;
@@ -34,7 +33,7 @@ void walk_through(const StepParts& parts) {
     const FlatRange& range = piece.range;
     backend.norm_blocks(cols_of(b.norm_blocks, range.begin / kFlatBlock, range.size() / kFlatBlock),
                         cols_of(b.grads, piece.gradient, range.size()));
-    const OptimizerStep own = step_of_piece(step, piece);
+    const OptimizerStep own = step_of_piece(step, piece, b.weights);
     if (!b.ratio_sums.empty()) backend.update_ratio(b.ratio_sums, own);
     backend.optimizer_step(own);
   }

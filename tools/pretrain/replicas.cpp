@@ -9,16 +9,19 @@ constexpr size_t kWords = 4;  // of 32 bits, each exact as a double
 
 }  // namespace
 
-Hash128 hash_tensor(Backend& backend, const Tensor& tensor) {
+Hash128 hash_tensors(Backend& backend, const std::vector<Tensor>& tensors) {
   constexpr int64_t kPiece = int64_t{4} << 20;
-  const int64_t bytes = tensor.elements() * bytes_of(tensor.dtype);
-  std::vector<std::byte> piece(static_cast<size_t>(std::min(kPiece, bytes)));
+  std::vector<std::byte> piece;
   Xxh3Hasher hasher;
-  for (int64_t begin = 0; begin < bytes; begin += kPiece) {
-    const int64_t size = std::min(kPiece, bytes - begin);
-    backend.copy_out(piece.data(), tensor.as<char>() + begin, size, StreamId::compute);
-    backend.synchronize(backend.record(StreamId::compute));
-    hasher.update(Bytes(piece).first(static_cast<size_t>(size)));
+  for (const Tensor& tensor : tensors) {
+    const int64_t bytes = tensor.elements() * bytes_of(tensor.dtype);
+    for (int64_t begin = 0; begin < bytes; begin += kPiece) {
+      piece.resize(static_cast<size_t>(std::min(kPiece, bytes - begin)));
+      backend.copy_out(piece.data(), tensor.as<char>() + begin, std::ssize(piece),
+                       StreamId::compute);
+      backend.synchronize(backend.record(StreamId::compute));
+      hasher.update(Bytes(piece));
+    }
   }
   return hasher.digest();
 }

@@ -11,8 +11,8 @@
 
 namespace ballast {
 
-// xxh3-128 of a contiguous tensor's bytes, read back in pieces.
-Hash128 hash_tensor(Backend& backend, const Tensor& tensor);
+// xxh3-128 of the bytes of contiguous tensors, one after another, read back in pieces.
+Hash128 hash_tensors(Backend& backend, const std::vector<Tensor>& tensors);
 
 // Every rank's hash, by rank, on every rank.
 std::vector<Hash128> gather_hashes(Comm& comm, const Hash128& mine);

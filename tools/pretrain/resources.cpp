@@ -82,7 +82,7 @@ struct Carving {
     gradient_sum =
         make_gradient_sum(backend, nullptr, arena, config, ranks, cut, layout, buffers.grads);
     weight_gather =
-        make_weight_gather(backend, nullptr, arena, config, ranks, cut, layout, buffers.params);
+        make_weight_gather(backend, nullptr, arena, config, ranks, cut, buffers.weights);
     sums = arena.peak_bytes() - before;
     before = arena.peak_bytes();
     model =
@@ -106,7 +106,7 @@ void rehearse_plan(MemoryPlan& plan, Backend& backend, const RunConfig& config,
   Arena arena(backend, plan.arena());
   const Carving carving(backend, arena, config, table, cut, layout, ranks);
   carving.model->bind(
-      carving.weight_gather ? carving.weight_gather->places() : carving.buffers.params,
+      carving.weight_gather ? carving.weight_gather->places() : carving.buffers.weights,
       carving.gradient_sum->places());
   walk_through({backend, config, carving.buffers, *carving.model, carving.layers.get(),
                 make_shard(layout, ranges_of(config.optimizer, table))});
@@ -136,16 +136,18 @@ MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTab
   MemoryPlan plan;
   plan.process = resident_bytes();
   const FlatCut cut(table, ranks);
-  const ShardLayout layout =
-      make_layout(cut, cut.largest_rank(), config.zero_stage(ranks), table.flat_size);
+  const ShardLayout layout = make_layout(cut, cut.largest_rank(), config.zero_stage(ranks),
+                                         table.flat_size, config.bf16_params);
   const int64_t flat = table.flat_size * 4, states = layout.states.size();
   Arena arena;
   const Carving carving(backend, arena, config, table, cut, layout, ranks);
   const TrainBuffers& buffers = carving.buffers;
-  plan.weights = layout.weights.size() * 4;
+  for (const Tensor& tensor : weight_tensors(buffers))
+    plan.weights += tensor.cols * bytes_of(tensor.dtype);
   plan.gradients = layout.gradients.size() * 4;
   plan.states = states * config.optimizer.state_bytes_per_parameter();
-  plan.averages = plan.weights * ((config.averages.swa ? 1 : 0) + (config.averages.ema ? 1 : 0));
+  plan.averages =
+      layout.weights.size() * 4 * ((config.averages.swa ? 1 : 0) + (config.averages.ema ? 1 : 0));
   (config.zero_stage(ranks) >= 2 ? plan.buckets : plan.slots) = carving.sums;
   plan.activations = carving.activations;
   plan.batches = arena.peak_bytes() - plan.weights - plan.gradients - plan.states - plan.averages -
@@ -167,6 +169,17 @@ MemoryPlan plan_memory(Backend& backend, const RunConfig& config, const ParamTab
 }
 
 namespace {
+
+// All weights of a bucket; the last one is one-dimensional.
+int64_t weight_bytes(const RunConfig& config, const FlatCut& cut, size_t bucket) {
+  const bool matrices = bucket + 1 < cut.buckets().size();
+  return cut.buckets()[bucket].range.size() * (matrices ? bytes_of(config.matrix_type()) : 4);
+}
+int64_t weight_bytes(const RunConfig& config, const FlatCut& cut) {
+  int64_t bytes = 0;
+  for (size_t b = 0; b < cut.buckets().size(); ++b) bytes += weight_bytes(config, cut, b);
+  return bytes;
+}
 
 // What ShardGradientSum reduces in a step: rooms that are taken in turns at every micro-batch, the
 // others once.
@@ -195,7 +208,7 @@ CollectivePlan plan_gathers(const RunConfig& config, const FlatCut& cut, int ran
   CollectivePlan plan;
   const auto add = [&](size_t b) {
     ++plan.calls;
-    plan.bytes += cut.buckets()[b].range.size() * 4;
+    plan.bytes += weight_bytes(config, cut, b);
   };
   for (size_t b = 0; b < kinds.size(); ++b) add(b);       // 1-D parameters once, after the update
   bool downwards = !config.model.switches.sigma_reparam;  // of the first sweep
@@ -222,8 +235,9 @@ std::vector<CollectivePlan> plan_collectives(const RunConfig& config, const Para
     const CollectivePlan sums =
         stage >= 2 ? plan_shard_sums(config, cut, ranks) : CollectivePlan{"", buckets, flat};
     plans.push_back({"reduce-scatter gradients", sums.calls, part(sums.bytes)});
-    const CollectivePlan gathers =
-        stage >= 3 ? plan_gathers(config, cut, ranks) : CollectivePlan{"", buckets, flat};
+    const CollectivePlan gathers = stage >= 3
+                                       ? plan_gathers(config, cut, ranks)
+                                       : CollectivePlan{"", buckets, weight_bytes(config, cut)};
     plans.push_back({"all-gather weights", gathers.calls, part(gathers.bytes)});
     plans.push_back({"all-reduce sums by block", 2,
                      2 * part(table.flat_size / kFlatBlock * 4 * int64_t{sizeof(double)})});
@@ -261,9 +275,11 @@ TimePlan plan_time(const RunConfig& config, const ParamTable& table, const Memor
   plan.products_s = train_flops_per_token(config.model, config.seq_len) * share / rates.flops_per_s;
   // Every activation is written, read, and read again by the backward pass; gradients are read and
   // written by each micro-batch; then norms, the update and packing pass over the flat buffers.
-  const double flat = d(table.flat_size * 4);
+  const double flat = d(table.flat_size * 4),
+               weights = d(weight_bytes(config, FlatCut(table, ranks)));
   const double bytes = micros * (3 * d(memory.activations) + 2 * flat) + d(memory.slots) * 3 +
-                       2 * flat + 3 * flat + 2 * d(memory.states) + 1.5 * d(memory.prepared);
+                       2 * flat + flat + 2 * weights + 2 * d(memory.states) +
+                       1.5 * d(memory.prepared);
   plan.memory_s = bytes / rates.bytes_per_s;
   for (const CollectivePlan& collective : collectives)
     plan.transfer_s += d(collective.bytes) / link_bytes_per_s;

@@ -241,6 +241,7 @@ Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, b
   c.z_loss = o.z_loss;
   c.compute = BALLAST_TRY(compute_type(o.device, o.precision));
   c.typed.precision = c.compute == Dtype::bf16 ? "bf16" : "fp32";
+  c.bf16_params = o.param_dtype == "bf16";
   c.recompute = o.recompute == "block"   ? Recompute::block
                 : o.recompute == "norms" ? Recompute::norms
                                          : Recompute::none;
@@ -303,6 +304,7 @@ Json RunConfig::law() const {
   if (averages.swa) law["swa"] = averages.swa_spec();
   if (averages.ema) law["ema"] = averages.ema_spec();
   law["precision"] = typed.precision;
+  if (bf16_params) law["param_dtype"] = "bf16";
   return law;
 }
 
@@ -353,6 +355,7 @@ std::string RunConfig::toml() const {
   word("ema", averages.ema_spec());
   word("branch", o.branch);
   word("precision", o.precision);
+  word("param_dtype", o.param_dtype);
   word("recompute", o.recompute);
   word("guard", o.guard);
   line("snapshot_every", fmt::format("{}", o.snapshot_every));

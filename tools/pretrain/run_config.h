@@ -83,6 +83,9 @@ struct RunConfig {
   std::vector<Fault> faults;
   Recompute recompute = Recompute::none;
   Dtype compute = Dtype::f32;  // of activations; typed.precision names it
+  // --param-dtype bf16: matrices have values of bf16 only and are updated with stochastic rounding,
+  // without f32 copies; what is one-dimensional stays f32.
+  bool bf16_params = false;
   RetentionPolicy keep;
 
   int64_t total_tokens() const { return batches.tokens_before(total_steps); }
@@ -92,6 +95,8 @@ struct RunConfig {
   int64_t slots_of_rank(int ranks) const;
   // Of ZeRO: what ranks share out. One rank owns everything, whatever the stage.
   int zero_stage(int ranks) const { return ranks > 1 ? typed.zero : 0; }
+  // What matrices are stored in. A device that computes in f32 reads f32, whatever the values.
+  Dtype matrix_type() const { return bf16_params ? compute : Dtype::f32; }
   Result<void> check_ranks(int ranks) const;
   // Samples consumed on a line before step `step` (from 0), skipped steps included.
   int64_t samples_before(int64_t step) const { return batches.tokens_before(step) / seq_len; }

@@ -10,9 +10,9 @@ namespace ballast {
 std::vector<ShardPiece> make_shard(const ShardLayout& layout,
                                    const std::vector<OptimizerRange>& ranges) {
   std::vector<ShardPiece> pieces;
-  for (const FlatRange& run : layout.owned.runs())
-    pieces.push_back({run, layout.weights.offset(run), layout.gradients.offset(run),
-                      layout.states.offset(run), ranges_within(ranges, run)});
+  for (const FlatRange& run : layout.cut_at_border(layout.owned))
+    pieces.push_back({run, layout.gradients.offset(run), layout.states.offset(run),
+                      layout.rounded(run), ranges_within(ranges, run)});
   return pieces;
 }
 
@@ -21,10 +21,12 @@ std::vector<OptimizerRange> ranges_of(const OptimizerConfig& optimizer, const Pa
   return stable ? ratio_ranges(table) : table.optimizer_ranges();
 }
 
-OptimizerStep step_of_piece(const OptimizerStep& whole, const ShardPiece& piece) {
+OptimizerStep step_of_piece(const OptimizerStep& whole, const ShardPiece& piece,
+                            const FlatPlaces& weights) {
   const int64_t n = piece.range.size();
   OptimizerStep step = whole;
-  step.param = cols_of(step.param, piece.weight, n);
+  step.param = weights.at(piece.range);
+  step.round_param = piece.rounded;
   step.grad = cols_of(step.grad, piece.gradient, n);
   for (Tensor* state : {&step.m, &step.v, &step.m2})
     if (!state->empty()) *state = cols_of(*state, piece.state, n);
@@ -34,22 +36,20 @@ OptimizerStep step_of_piece(const OptimizerStep& whole, const ShardPiece& piece)
   return step;
 }
 
+void give_weights(Backend& backend, const TrainBuffers& buffers, const ShardLayout& layout,
+                  float* flat) {
+  for (const FlatRange& run : layout.cut_at_border(layout.weights)) {
+    if (layout.rounded(run)) round_to_bf16(flat + run.begin, run.size());
+    flat_to_device(backend, buffers.weights.at(run), flat + run.begin);
+  }
+}
+
 float* HostState::make() {
   arrays_.emplace_back(
       static_cast<float*>(std::calloc(static_cast<size_t>(flat_size_), sizeof(float))));
   if (arrays_.back() == nullptr) throw std::bad_alloc();
   return arrays_.back().get();
 }
-
-namespace {
-
-// Runs of a buffer and their places in host memory.
-template <class Copy>
-void for_runs(const FlatRuns& runs, const Tensor& buffer, float* host, const Copy& copy) {
-  for (const FlatRange& run : runs.runs()) copy(runs.part(buffer, run), host + run.begin);
-}
-
-}  // namespace
 
 FlatState HostState::take(Backend& backend, const TrainBuffers& buffers, bool weights,
                           const std::function<void(float*)>& collect) {
@@ -80,12 +80,12 @@ MutableFlatState HostState::prepare(const TrainBuffers& buffers) {
 }
 
 void HostState::give(Backend& backend, const TrainBuffers& buffers) {
-  const auto in = [&](const Tensor& part, const float* host) {
-    flat_to_device(backend, part, host);
-  };
-  for_runs(layout_.weights, buffers.params, weights_, in);
-  for (const auto& [state, host] : states_)
-    for_runs(layout_.*(state->runs), buffers.*(state->device), host, in);
+  give_weights(backend, buffers, layout_, weights_);
+  for (const auto& [state, host] : states_) {
+    const FlatRuns& runs = layout_.*(state->runs);
+    for (const FlatRange& run : runs.runs())
+      flat_to_device(backend, runs.part(buffers.*(state->device), run), host + run.begin);
+  }
 }
 
 }  // namespace ballast

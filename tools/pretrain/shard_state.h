@@ -1,6 +1,6 @@
 // Which part of the flat index this rank updates, and where in its buffers what belongs to it lies.
-// Without sharding one piece covers everything. Tensors that a run carries on are listed once, in
-// kStates: sharding, saving and loading follow the list.
+// Without sharding one piece covers everything, or one the matrices and one the rest. Tensors that
+// a run carries on are listed once, in kStates: sharding, saving and loading follow the list.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,9 @@ namespace ballast {
 
 struct ShardPiece {
   FlatRange range;
-  int64_t weight = 0, gradient = 0, state = 0;  // places of element range.begin in the buffers
-  std::vector<OptimizerRange> ranges;           // relative to range.begin
+  int64_t gradient = 0, state = 0;     // places of element range.begin in the buffers
+  bool rounded = false;                // matrices that have values of bf16 only
+  std::vector<OptimizerRange> ranges;  // relative to range.begin
 };
 
 std::vector<ShardPiece> make_shard(const ShardLayout& layout,
@@ -28,8 +29,14 @@ std::vector<ShardPiece> make_shard(const ShardLayout& layout,
 // Of the whole index, as the optimizer wants them cut.
 std::vector<OptimizerRange> ranges_of(const OptimizerConfig& optimizer, const ParamTable& table);
 
-// The step of one piece, from that of the whole index.
-OptimizerStep step_of_piece(const OptimizerStep& whole, const ShardPiece& piece);
+// The step of one piece, from that of the whole index without its weights.
+OptimizerStep step_of_piece(const OptimizerStep& whole, const ShardPiece& piece,
+                            const FlatPlaces& weights);
+
+// The weights that a rank keeps, from `flat` in host memory, addressed by the whole index; matrices
+// that are stored in bf16 are rounded to the nearest there, which changes none that were before.
+void give_weights(Backend& backend, const TrainBuffers& buffers, const ShardLayout& layout,
+                  float* flat);
 
 struct StateBuffer {
   Tensor TrainBuffers::*device;

@@ -46,7 +46,6 @@ double ShardedOptimizer::gradient_norm() const { return std::sqrt(sum_pairwise(n
 
 void ShardedOptimizer::update(const UpdateOrder& order) {
   OptimizerStep step = config_.optimizer.at(order.number);
-  step.param = buffers_.params;
   step.grad = buffers_.grads;
   step.m = buffers_.m;
   step.v = buffers_.v;
@@ -65,7 +64,8 @@ void ShardedOptimizer::update(const UpdateOrder& order) {
 void ShardedOptimizer::update_shard(OptimizerStep whole) {
   if (config_.optimizer.kind == OptimizerKind::stable_adamw) add_ratios(whole);
   zero_if_shared(buffers_.block_sums);
-  for (const ShardPiece& piece : shard_) backend_.optimizer_step(step_of_piece(whole, piece));
+  for (const ShardPiece& piece : shard_)
+    backend_.optimizer_step(step_of_piece(whole, piece, buffers_.weights));
   add_over_ranks(buffers_.block_sums);
   if (shares() && whole.apply) gather_weights();
 }
@@ -74,7 +74,7 @@ void ShardedOptimizer::update_shard(OptimizerStep whole) {
 void ShardedOptimizer::add_ratios(OptimizerStep& whole) {
   zero_if_shared(buffers_.ratio_sums);
   for (const ShardPiece& piece : shard_)
-    backend_.update_ratio(buffers_.ratio_sums, step_of_piece(whole, piece));
+    backend_.update_ratio(buffers_.ratio_sums, step_of_piece(whole, piece, buffers_.weights));
   add_over_ranks(buffers_.ratio_sums);
   whole.ratio_sums = buffers_.ratio_sums;
 }
@@ -86,8 +86,8 @@ void ShardedOptimizer::gather_weights() {
   EventId last = 0;
   for (const FlatBucket& bucket : buckets) {
     if (by_pass && &bucket != &buckets.back()) continue;
-    last = comm_.gather_parts(engine_.layout().weights.part(buffers_.params, bucket.range),
-                              bucket.borders, backend_.record(StreamId::compute));
+    last = comm_.gather_parts(buffers_.weights.at(bucket.range), bucket.borders,
+                              backend_.record(StreamId::compute));
   }
   comm_.join(last);
 }

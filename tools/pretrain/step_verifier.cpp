@@ -37,10 +37,10 @@ Result<void> StepVerifier::verify(StepWork& work,
 Result<void> StepVerifier::compare_passes(StepWork& work,
                                           const std::function<void(StepWork&)>& compute_again) {
   const Tensor& gradient = engine_.buffers().grads;
-  const Hash128 first = hash_tensor(engine_.backend(), gradient);
+  const Hash128 first = hash_tensors(engine_.backend(), {gradient});
   StepWork again = work;
   compute_again(again);
-  const Hash128 second = hash_tensor(engine_.backend(), gradient);
+  const Hash128 second = hash_tensors(engine_.backend(), {gradient});
   const bool same = first == second && same_bits(work.losses.loss, again.losses.loss) &&
                     same_bits(work.grad_norm, again.grad_norm);
   work.rerun = "same bits";
@@ -58,7 +58,7 @@ Result<void> StepVerifier::compare_passes(StepWork& work,
 // Ranks hold the same copies between two steps.
 Result<void> StepVerifier::compare_weights(StepWork& work) {
   const std::vector<Hash128> hashes =
-      gather_hashes(world_.comm(), hash_tensor(engine_.backend(), engine_.replicated_weights()));
+      gather_hashes(world_.comm(), hash_tensors(engine_.backend(), engine_.replicated_weights()));
   const std::vector<int64_t> odd = odd_ranks(hashes);
   if (odd.empty()) return {};
   Json values = Json::array();

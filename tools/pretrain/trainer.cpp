@@ -242,7 +242,7 @@ void Trainer::advance(const StepWork& work) {
   if (work.valid > 0) last_loss_ = work.losses.loss;
   if (!work.apply()) return;
   const TrainBuffers& b = engine_.buffers();
-  state_->averages().update(engine_.backend(), b.swa, b.ema, b.params, engine_.scratch(),
+  state_->averages().update(engine_.backend(), b.swa, b.ema, weight_tensors(b), engine_.scratch(),
                             state_->counters().optimizer_steps);
 }
 

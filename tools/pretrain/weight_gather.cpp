@@ -5,19 +5,18 @@
 namespace ballast {
 
 WeightGather::WeightGather(Backend& backend, Comm* comm, Arena& arena, const FlatCut& cut,
-                           bool tied_embedding, const FlatRuns& kept, const Tensor& params)
+                           bool tied_embedding, const FlatPlaces& kept, Dtype type)
     : backend_(backend),
       comm_(comm),
       cut_(cut),
       kept_(kept),
-      params_(params),
-      rooms_(arena, cut, bucket_kinds(cut, tied_embedding, BucketKind::elsewhere)),
+      rooms_(arena, cut, bucket_kinds(cut, tied_embedding, BucketKind::elsewhere), type),
       state_(rooms_.rooms()) {}
 
 FlatPlaces WeightGather::places() const {
   FlatPlaces places = rooms_.places(cut_);
   const FlatRange& whole = cut_.buckets().back().range;
-  places.put(whole, kept_.part(params_, whole));
+  places.put(whole, kept_.at(whole));
   return places;
 }
 
@@ -43,7 +42,7 @@ void WeightGather::visit(
     show(cut_.buckets()[b].range, rooms_.tensor(b));
   }
   const FlatRange& whole = cut_.buckets()[last].range;
-  show(whole, kept_.part(params_, whole));
+  show(whole, kept_.at(whole));
 }
 
 WeightGather::Room& WeightGather::stand(size_t bucket) {
@@ -63,8 +62,8 @@ void WeightGather::fetch(size_t bucket) {
   const FlatBucket& of = cut_.buckets()[bucket];
   const FlatRange own = of.part(comm_->rank());
   const Tensor weights = rooms_.tensor(bucket);
-  copy_flat(backend_, cols_of(weights, own.begin - of.range.begin, own.size()),
-            kept_.part(params_, own));
+  if (own.size() > 0)
+    copy_flat(backend_, cols_of(weights, own.begin - of.range.begin, own.size()), kept_.at(own));
   const EventId computed = backend_.record(StreamId::compute);
   room = {bucket, ++contents_, true, comm_->gather_parts(weights, of.borders, computed)};
 }
@@ -80,11 +79,10 @@ void WeightGather::fetch_after(size_t bucket) {
 
 std::unique_ptr<WeightGather> make_weight_gather(Backend& backend, Comm* comm, Arena& arena,
                                                  const RunConfig& config, int ranks,
-                                                 const FlatCut& cut, const ShardLayout& layout,
-                                                 const Tensor& params) {
+                                                 const FlatCut& cut, const FlatPlaces& kept) {
   if (config.zero_stage(ranks) < 3) return nullptr;
   return std::make_unique<WeightGather>(backend, comm, arena, cut, config.model.tie_word_embeddings,
-                                        layout.weights, params);
+                                        kept, config.matrix_type());
 }
 
 }  // namespace ballast

@@ -1,4 +1,4 @@
-// ZeRO-3: a rank keeps the master weights of its shard; a pass gets the others from their owners,
+// ZeRO-3: a rank keeps the weights of its shard; a pass gets the others from their owners,
 // bucket by bucket (FlatCut) into rooms that take turns, each just before its first layer needs it.
 // Then the next bucket in the direction of the pass is asked for, and travels while this one is
 // computed with. What still stands from the pass before is not asked for again. One-dimensional
@@ -22,9 +22,9 @@ namespace ballast {
 
 class WeightGather final : public WeightStore {
  public:
-  // `params` (1, n): the runs `kept` of the flat index, in which the last bucket is whole.
+  // `kept`: this rank's shard, in which the last bucket is whole; the others are of `type`.
   WeightGather(Backend& backend, Comm* comm, Arena& arena, const FlatCut& cut, bool tied_embedding,
-               const FlatRuns& kept, const Tensor& params);
+               const FlatPlaces& kept, Dtype type);
 
   // Where the model finds its weights.
   FlatPlaces places() const;
@@ -48,8 +48,7 @@ class WeightGather final : public WeightStore {
   Backend& backend_;
   Comm* comm_;  // null in a plan
   const FlatCut& cut_;
-  FlatRuns kept_;
-  Tensor params_;
+  FlatPlaces kept_;
   BucketRooms rooms_;
   std::vector<Room> state_;  // by room
   int64_t contents_ = 0;     // so many were gathered
@@ -59,7 +58,6 @@ class WeightGather final : public WeightStore {
 // Null unless the stage of ZeRO asks for it. `comm` is null in a plan.
 std::unique_ptr<WeightGather> make_weight_gather(Backend& backend, Comm* comm, Arena& arena,
                                                  const RunConfig& config, int ranks,
-                                                 const FlatCut& cut, const ShardLayout& layout,
-                                                 const Tensor& params);
+                                                 const FlatCut& cut, const FlatPlaces& kept);
 
 }  // namespace ballast

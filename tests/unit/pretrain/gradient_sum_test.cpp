@@ -98,7 +98,7 @@ TEST_P(GradientSums, AreWholeInTheirOwnersShardAndSendWhatIsPlanned) {
   std::vector<int64_t> sent(static_cast<size_t>(c.ranks));
   with_thread_ranks(c.ranks, [&](Comm& comm, ThreadLink& link) {
     const auto backend = open_cpu();
-    const ShardLayout layout = make_layout(cut, comm.rank(), c.zero, table.flat_size);
+    const ShardLayout layout = make_layout(cut, comm.rank(), c.zero, table.flat_size, false);
     Tensor grads;
     std::unique_ptr<GradientSum> sum;
     const auto carve = [&](Arena& arena) {

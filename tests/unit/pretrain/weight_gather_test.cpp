@@ -23,11 +23,11 @@ class Rank {
   Rank(const RunConfig& config, const ParamTable& table, const FlatCut& cut, Comm& comm)
       : table_(table),
         backend_(open_cpu()),
-        layout_(make_layout(cut, comm.rank(), 3, table.flat_size)) {
+        layout_(make_layout(cut, comm.rank(), 3, table.flat_size, false)) {
     const auto carve = [&](Arena& arena) {
       params_ = arena.take(Dtype::f32, 1, layout_.weights.size());
-      gather_ =
-          make_weight_gather(*backend_, &comm, arena, config, comm.size(), cut, layout_, params_);
+      gather_ = make_weight_gather(*backend_, &comm, arena, config, comm.size(), cut,
+                                   layout_.weights.places(params_));
     };
     Arena plan;
     carve(plan);

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
 #include "libcore/trace/step_fields.h"
 
@@ -114,15 +116,24 @@ size_t find_field(const char* p, const char* end, size_t guess) {
   return kStepFields.size();
 }
 
+// Unrolled: it is done for each record.
+template <size_t... kAt>
+void clear_fields(StepRecord& r, std::index_sequence<kAt...>) {
+  const auto clear = [&r]<size_t kField>(std::integral_constant<size_t, kField>) {
+    constexpr StepField field = kStepFields[kField];
+    if constexpr (field.whole != nullptr) r.*field.whole = 0;
+    if constexpr (field.number != nullptr) (r.*field.number).reset();
+    if constexpr (field.maybe_whole != nullptr) (r.*field.maybe_whole).reset();
+    if constexpr (field.text != nullptr) (r.*field.text).clear();
+  };
+  r.time_us = 0;
+  (clear(std::integral_constant<size_t, kAt>()), ...);
+}
+
 }  // namespace
 
 void clear_step(StepRecord& r) {
-  r.segment = r.time_us = r.step = r.tokens = r.samples = 0;
-  for (const StepField& field : kStepFields) {
-    if (field.number != nullptr) (r.*field.number).reset();
-    if (field.maybe_whole != nullptr) (r.*field.maybe_whole).reset();
-    if (field.text != nullptr) (r.*field.text).clear();
-  }
+  clear_fields(r, std::make_index_sequence<kStepFields.size()>());
   r.skipped = false;
   r.source_loss.clear();
 }

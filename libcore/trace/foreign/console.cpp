@@ -117,6 +117,32 @@ std::optional<int64_t> time_in_prefix(std::string_view prefix) {
   return std::nullopt;
 }
 
+size_t read_number(std::string_view text, double& value) {
+  // Exact: a whole number below 2^53 by a power of ten below 10^22 is one rounded division.
+  constexpr size_t kDigits = 15;
+  constexpr double kPowers[kDigits + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                           1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  int64_t digits = 0;
+  size_t i = 0, point = 0;
+  for (; i < text.size() && i <= kDigits; ++i) {
+    if (is_ascii_digit(text[i])) {
+      digits = digits * 10 + (text[i] - '0');
+    } else if (text[i] == '.' && point == 0 && i > 0) {
+      point = i;
+    } else {
+      break;
+    }
+  }
+  const bool ends = i == text.size() || text[i] == ' ' || text[i] == '|';
+  if (ends && i > point + 1 && i <= kDigits) {
+    const size_t decimals = point == 0 ? 0 : i - point - 1;
+    value = static_cast<double>(digits) / kPowers[decimals];
+    return i;
+  }
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return code == std::errc() ? static_cast<size_t>(end - text.data()) : 0;
+}
+
 std::optional<int64_t> take_whole(std::string_view& text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   int64_t value = 0;

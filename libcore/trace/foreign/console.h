@@ -71,6 +71,10 @@ class DecimalTick {
 // The time in a line's prefix, "2025-01-31 12:00:00.123" with a point or comma before the fraction.
 std::optional<int64_t> time_in_prefix(std::string_view prefix);
 
+// A number at the start of `text`: how long it is, 0 when there is none. As std::from_chars, with a
+// short way for decimals without exponent.
+size_t read_number(std::string_view text, double& value);
+
 // A whole number at the start of `text`, which loses it and the blanks before it.
 std::optional<int64_t> take_whole(std::string_view& text);
 

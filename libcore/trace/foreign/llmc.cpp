@@ -1,7 +1,5 @@
 #include "libcore/trace/foreign/llmc.h"
 
-#include <charconv>
-
 #include "libcore/base/ascii.h"
 #include "libcore/trace/foreign/console.h"
 #include "libcore/trace/step_fields.h"
@@ -34,9 +32,9 @@ bool take_pair(std::string_view& text, Pair& pair) {
   if (colon == std::string_view::npos) return false;
   pair.key = key_of(text.substr(0, colon));
   text.remove_prefix(colon + 1);
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), pair.value);
-  if (code != std::errc()) return false;
-  pair.digits = text.substr(0, static_cast<size_t>(end - text.data()));
+  const size_t size = read_number(text, pair.value);
+  if (size == 0) return false;
+  pair.digits = text.substr(0, size);
   text.remove_prefix(pair.digits.size());
   return text.empty() || text.front() == ' ';
 }

@@ -1,6 +1,5 @@
 #include "libcore/trace/foreign/megatron_line.h"
 
-#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -68,8 +67,7 @@ int find_field(std::string_view name) {
 std::optional<double> value_in(std::string_view text) {
   text = trim_blanks(text);
   double value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code == std::errc() && end == text.data() + text.size()) return value;
+  if (!text.empty() && read_number(text, value) == text.size()) return value;
   return number_in(text);
 }
 

@@ -1,5 +1,7 @@
+#include <charconv>
 #include <cmath>
 
+#include "libcore/trace/foreign/console.h"
 #include "libcore/trace/foreign/llmc.h"
 #include "libcore/trace/foreign/megatron.h"
 #include "tests/unit/trace/foreign_support.h"
@@ -10,6 +12,31 @@ namespace {
 ReadLog llmc(const std::string& text) { return read_log(llmc_log(memory_source(text), {})); }
 ReadLog megatron(const std::string& text) {
   return read_log(megatron_log(memory_source(text), {}));
+}
+
+TEST(ReadNumber, IsWhatFromCharsGives) {
+  uint64_t state = 1;
+  const auto random = [&state](uint64_t below) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % below;
+  };
+  for (int i = 0; i < 200000; ++i) {
+    std::string text = std::to_string(random(1u << random(31)));
+    if (random(4) != 0) text += "." + std::to_string(random(1u << random(31)));
+    if (random(8) == 0) text = "0.0000" + text.substr(text.find('.') + 1);
+    if (random(8) == 0) text += "e-" + std::to_string(random(30));
+    if (random(8) == 0) text += random(2) == 0 ? " x" : "x";
+    double expected = 0, value = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), expected);
+    ASSERT_EQ(code, std::errc());
+    EXPECT_EQ(read_number(text, value), static_cast<size_t>(end - text.data())) << text;
+    EXPECT_EQ(value, expected) << text;
+  }
+  double value = 0;
+  for (const char* text : {"", ".", "-", "x", " 1", "e5"}) EXPECT_EQ(read_number(text, value), 0u);
+  EXPECT_EQ(read_number("1.", value), 2u);
+  EXPECT_EQ(read_number("1.2.3", value), 3u);
+  EXPECT_EQ(value, 1.2);
 }
 
 TEST(LlmcLog, ReadsStepsLossesAndAccuracies) {

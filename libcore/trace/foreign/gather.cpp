@@ -7,6 +7,17 @@
 
 namespace ballast {
 
+Result<void> refuse_map(const ImportOptions& options, const std::string& where) {
+  if (options.map.empty()) return {};
+  return usage_error("the names in this log are fixed", where, "--map is for tables and JSON");
+}
+
+Result<void> refuse_run_name(const ImportOptions& options, const std::string& where) {
+  if (options.run_name.empty()) return {};
+  return usage_error("this log is of one run that has no name", where,
+                     "--run-name is for files of several runs");
+}
+
 void count_damaged(ForeignNotes& notes, int64_t line, std::string_view why) {
   if (notes.damaged++ > 0) return;
   notes.first_damaged = line;

@@ -17,6 +17,11 @@
 
 namespace ballast {
 
+// Usage error when the user names what the format has no place for: columns where its keys are its
+// own, a run where a file is one run.
+Result<void> refuse_map(const ImportOptions& options, const std::string& where);
+Result<void> refuse_run_name(const ImportOptions& options, const std::string& where);
+
 // Counts a line that begins like a record and cannot be read.
 void count_damaged(ForeignNotes& notes, int64_t line, std::string_view why);
 // Lists a name that was not understood, once, 100 at most.

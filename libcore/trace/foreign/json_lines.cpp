@@ -304,6 +304,7 @@ ImportOptions canonical(ImportOptions options) {
 
 Result<std::unique_ptr<ForeignLog>> json_lines_log(std::unique_ptr<ByteSource> source,
                                                    const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(canonical(options)));
   const std::string where = source->name();
   std::string head = BALLAST_TRY(read_head(*source, kHead));

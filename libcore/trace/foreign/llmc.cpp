@@ -105,7 +105,10 @@ class LlmcLog final : public ForeignLog {
 
 }  // namespace
 
-std::unique_ptr<ForeignLog> llmc_log(std::unique_ptr<ByteSource> source, const ImportOptions&) {
+Result<std::unique_ptr<ForeignLog>> llmc_log(std::unique_ptr<ByteSource> source,
+                                             const ImportOptions& options) {
+  BALLAST_TRY(refuse_map(options, source->name()));
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   return std::make_unique<LlmcLog>(std::move(source));
 }
 

@@ -217,7 +217,10 @@ Result<bool> MegatronLog::finish() {
 
 }  // namespace
 
-std::unique_ptr<ForeignLog> megatron_log(std::unique_ptr<ByteSource> source, const ImportOptions&) {
+Result<std::unique_ptr<ForeignLog>> megatron_log(std::unique_ptr<ByteSource> source,
+                                                 const ImportOptions& options) {
+  BALLAST_TRY(refuse_map(options, source->name()));
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   return std::make_unique<MegatronLog>(std::move(source));
 }
 

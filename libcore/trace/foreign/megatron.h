@@ -12,8 +12,9 @@
 
 namespace ballast {
 
-std::unique_ptr<ForeignLog> megatron_log(std::unique_ptr<ByteSource> source,
-                                         const ImportOptions& options);
+// Usage error: a map or the name of a run, for which there is nothing in this format.
+Result<std::unique_ptr<ForeignLog>> megatron_log(std::unique_ptr<ByteSource> source,
+                                                 const ImportOptions& options);
 bool looks_like_megatron(std::string_view head);
 
 }  // namespace ballast

@@ -125,6 +125,7 @@ void OlmoCoreLog::finish_step() {
 
 Result<std::unique_ptr<ForeignLog>> olmo_core_log(std::unique_ptr<ByteSource> source,
                                                   const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
   return std::make_unique<OlmoCoreLog>(std::move(source), std::move(map));
 }

@@ -178,6 +178,7 @@ Result<std::unique_ptr<ForeignLog>> rows_log(std::unique_ptr<CsvRows> rows, Tabl
 
 Result<std::unique_ptr<ForeignLog>> table_log(std::unique_ptr<ByteSource> source,
                                               const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   const ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
   auto rows = std::make_unique<CsvRows>(std::move(source));
   std::vector<std::string_view> cells;

@@ -133,6 +133,7 @@ void TorchtitanLog::read_record(const Head& head) {
 
 Result<std::unique_ptr<ForeignLog>> torchtitan_log(std::unique_ptr<ByteSource> source,
                                                    const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
   return std::make_unique<TorchtitanLog>(std::move(source), std::move(map));
 }

@@ -9,9 +9,11 @@
 namespace ballast {
 namespace {
 
-ReadLog llmc(const std::string& text) { return read_log(llmc_log(memory_source(text), {})); }
+ReadLog llmc(const std::string& text) {
+  return read_log(llmc_log(memory_source(text), {}).take_value());
+}
 ReadLog megatron(const std::string& text) {
-  return read_log(megatron_log(memory_source(text), {}));
+  return read_log(megatron_log(memory_source(text), {}).take_value());
 }
 
 TEST(ReadNumber, IsWhatFromCharsGives) {
@@ -82,6 +84,24 @@ TEST(LlmcLog, LeavesOutTheTornLastLineAndCountsDamage) {
   EXPECT_EQ(read.notes.damaged, 3);
   EXPECT_EQ(read.notes.first_damaged, 3);
   EXPECT_TRUE(read.notes.truncated);
+}
+
+TEST(LlmcLog, RefusesNamesForWhichItHasNoPlace) {
+  ImportOptions options;
+  options.map = {{"loss", "x"}};
+  const auto open = [&options](auto log) {
+    const auto opened = log(memory_source("", "main.log"), options);
+    return opened.ok() ? "" : opened.error().message();
+  };
+  EXPECT_EQ(open(llmc_log),
+            "the names in this log are fixed: main.log (--map is for tables and JSON)");
+  EXPECT_EQ(open(megatron_log), open(llmc_log));
+  options = {};
+  options.run_name = "run7";
+  EXPECT_EQ(open(llmc_log),
+            "this log is of one run that has no name: main.log (--run-name is for files of "
+            "several runs)");
+  EXPECT_EQ(open(megatron_log), open(llmc_log));
 }
 
 // Megatron-LM of today, written as its training log puts the fields together.

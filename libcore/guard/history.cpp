@@ -71,6 +71,21 @@ LayersRow layers_row(int64_t segment, const OtherRecord& record) {
           extreme(record.object, "attn_entropy_min", false)};
 }
 
+LayerValues layer_values_of(const OtherRecord& record) {
+  LayerValues row;
+  row.segment = record.segment;
+  row.step = *record.step;
+  for (const auto& [key, values] : record.object.items()) {
+    if (!values.is_array() || values.empty()) continue;
+    std::vector<double>& numbers = row.values.emplace_back(key, std::vector<double>()).second;
+    for (const Json& value : values) {
+      const Result<double> number = number_of(value, key);
+      numbers.push_back(number.ok() ? number.value() : kNone);
+    }
+  }
+  return row;
+}
+
 void mark_rows(RunHistory& history) {
   mark_surviving(history.segments);
   const SurvivingLine line(history.segments);
@@ -112,7 +127,8 @@ std::vector<size_t> RunHistory::line_of(size_t index) const {
   return line;
 }
 
-Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool skip_bad_lines) {
+Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool skip_bad_lines,
+                                bool keep_layers) {
   TraceReadOptions options;
   options.view = TraceView::all;
   options.skip_bad_lines = skip_bad_lines;
@@ -127,8 +143,10 @@ Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool sk
     }
     if (record.type == RecordType::event) history.events.push_back(record.event);
     if (record.type == RecordType::eval) history.evals.push_back(record.eval);
-    if (record.type == RecordType::other && record.other.type == "layers" && record.other.step)
+    if (record.type == RecordType::other && record.other.type == "layers" && record.other.step) {
       history.layers.push_back(layers_row(record.segment, record.other));
+      if (keep_layers) history.layer_values.push_back(layer_values_of(record.other));
+    }
     if (record.type != RecordType::run) continue;
     Segment segment;
     segment.id = record.run.segment;

@@ -52,6 +52,13 @@ struct LayersRow {
   double entropy_min = 0;  // smallest entropy of attention
 };
 
+// All of a "layers" record: per key one number per layer, not finite where it was not.
+struct LayerValues {
+  int64_t segment = 0;
+  int64_t step = 0;
+  std::vector<std::pair<std::string, std::vector<double>>> values;
+};
+
 struct RunHistory {
   std::string path;
   std::vector<Segment> segments;
@@ -60,6 +67,7 @@ struct RunHistory {
   std::vector<EventRecord> events;
   std::vector<EvalRecord> evals;
   std::vector<LayersRow> layers;
+  std::vector<LayerValues> layer_values;  // of the same index, where they were asked for
   std::vector<std::string> sources;
   std::vector<SourceLoss> source_losses;  // rows ascending
   TraceHealth health;
@@ -71,6 +79,7 @@ struct RunHistory {
   std::vector<size_t> line_of(size_t index) const;
 };
 
-Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool skip_bad_lines);
+Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool skip_bad_lines,
+                                bool keep_layers = false);
 
 }  // namespace ballast

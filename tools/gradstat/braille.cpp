@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "libcore/base/units.h"
 #include "libcore/io/utf8.h"
 
 namespace ballast {
@@ -70,14 +71,19 @@ class Canvas {
 class Drawing {
  public:
   Drawing(const BrailleChart& chart, int columns) : chart_(chart), canvas_(columns, chart.rows) {
-    first_ = chart.steps->front();
-    last_ = chart.steps->back();
+    first_ = INT64_MAX;
+    last_ = INT64_MIN;
+    const auto span = [&](const std::vector<int64_t>* x) {
+      if (x == nullptr || x->empty()) return;
+      first_ = std::min(first_, x->front());
+      last_ = std::max(last_, x->back());
+    };
+    span(chart.steps);
     for (const BrailleSeries& series : chart.series) {
       for (const double value : *series.values)
         if (drawable(value)) range_.add(scaled(value));
-      if (series.points_at == nullptr || series.points_at->empty()) continue;
-      first_ = std::min(first_, series.points_at->front());
-      last_ = std::max(last_, series.points_at->back());
+      span(series.points_at);
+      span(series.line_at);
     }
     if (!range_.empty() && range_.high - range_.low < 1e-12 * std::abs(range_.high) + 1e-12) {
       range_.low -= 0.5;
@@ -104,8 +110,9 @@ class Drawing {
   }
 
   int column_of(int64_t step) const {
-    const double share = static_cast<double>(step - first_) /
-                         static_cast<double>(std::max<int64_t>(last_ - first_, 1));
+    const double low = place(first_);
+    const double width = place(last_) - low;
+    const double share = width > 0 ? (place(step) - low) / width : 0;
     return std::clamp(static_cast<int>(std::lround(share * (canvas_.width() - 1))), 0,
                       canvas_.width() - 1);
   }
@@ -113,6 +120,10 @@ class Drawing {
  private:
   bool drawable(double value) const {
     return std::isfinite(value) && (!chart_.logarithmic || value > 0);
+  }
+  double place(int64_t x) const {
+    return chart_.logarithmic_x ? std::log(static_cast<double>(std::max<int64_t>(x, 1)))
+                                : static_cast<double>(x);
   }
   double scaled(double value) const { return chart_.logarithmic ? std::log(value) : value; }
   static std::string trimmed(std::string text) {
@@ -123,19 +134,37 @@ class Drawing {
     const double share = (scaled(value) - range_.low) / (range_.high - range_.low);
     return static_cast<int>(std::lround(share * (canvas_.height() - 1)));
   }
+  // A line to (x, y): within a column one stroke, across columns a stroke in each from where the
+  // last one ended.
+  void join(int last_x, int last_y, int x, int y, size_t s) {
+    int from = last_y;
+    for (int at = last_x + 1; at <= x; ++at) {
+      const double share = static_cast<double>(at - last_x) / (x - last_x);
+      const int to = last_y + static_cast<int>(std::lround(share * (y - last_y)));
+      canvas_.stroke(at, from + (to > from) - (to < from), to, s);
+      from = to;
+    }
+    if (x == last_x) canvas_.stroke(x, last_y, y, s);
+  }
   void trace(size_t s) {
     const std::vector<double>& values = *chart_.series[s].values;
-    const std::vector<int64_t>* own = chart_.series[s].points_at;
+    const std::vector<int64_t>* points = chart_.series[s].points_at;
+    const std::vector<int64_t>* line = chart_.series[s].line_at;
+    const std::vector<int64_t>& at = points != nullptr ? *points
+                                     : line != nullptr ? *line
+                                                       : *chart_.steps;
     int last_x = -2, last_y = 0;
     for (size_t i = 0; i < values.size(); ++i) {
       if (!drawable(values[i])) {
         last_x = -2;
         continue;
       }
-      const int x = column_of(own != nullptr ? (*own)[i] : (*chart_.steps)[i]);
+      const int x = column_of(at[i]);
       const int y = y_of(values[i]);
-      const bool joins = own == nullptr && (x == last_x || x == last_x + 1);
-      canvas_.stroke(x, joins ? last_y + (x == last_x ? 0 : (y > last_y) - (y < last_y)) : y, y, s);
+      if (points == nullptr && last_x >= 0)
+        join(last_x, last_y, x, y, s);
+      else
+        canvas_.stroke(x, y, y, s);
       last_x = x;
       last_y = y;
     }
@@ -154,8 +183,11 @@ std::string axis(const BrailleChart& chart, const Drawing& drawing, int columns)
       ticks[static_cast<size_t>(drawing.column_of(step) / 2)] = true;
   std::string text = std::string(kGutter - 1, ' ') + "\u2514";
   for (int c = 0; c < columns; ++c) text += ticks[static_cast<size_t>(c)] ? "\u25b2" : "\u2500";
-  const std::string first = fmt::format("{}", drawing.first());
-  const std::string last = fmt::format("{}", drawing.last());
+  const auto end = [&](int64_t x) {
+    return chart.short_x ? format_count(x) : fmt::format("{}", x);
+  };
+  const std::string first = end(drawing.first());
+  const std::string last = end(drawing.last());
   const int gap = std::max(1, columns - static_cast<int>(first.size() + last.size()));
   return text + "\n" + std::string(kGutter, ' ') + first +
          std::string(static_cast<size_t>(gap), ' ') + last + "\n";
@@ -166,7 +198,6 @@ std::string axis(const BrailleChart& chart, const Drawing& drawing, int columns)
 std::string draw(const BrailleChart& chart, std::string_view reset) {
   std::string text = chart.title + "\n";
   const int columns = std::max(10, chart.columns - kGutter - 1);
-  if (chart.steps->empty()) return text + "  nothing to draw\n";
   Drawing drawing(chart, columns);
   if (drawing.empty()) return text + "  nothing to draw\n";
   return text + drawing.draw(reset) + axis(chart, drawing, columns);

@@ -13,14 +13,17 @@ struct BrailleSeries {
   const std::vector<double>* values = nullptr;      // parallel to the steps; NaN: nothing
   std::string_view color;                           // ANSI, may be empty
   const std::vector<int64_t>* points_at = nullptr;  // single dots at these steps instead
+  const std::vector<int64_t>* line_at = nullptr;    // a line over these steps instead
 };
 
 struct BrailleChart {
   std::string title;
-  const std::vector<int64_t>* steps = nullptr;
-  std::vector<BrailleSeries> series;  // later ones are drawn over earlier ones
-  std::vector<int64_t> marks;         // steps marked by a tick under the chart
+  const std::vector<int64_t>* steps = nullptr;  // or whatever the x axis counts; ascending
+  std::vector<BrailleSeries> series;            // later ones are drawn over earlier ones
+  std::vector<int64_t> marks;                   // marked by a tick under the chart
   bool logarithmic = false;
+  bool logarithmic_x = false;  // what is not above 0 stands at the left edge
+  bool short_x = false;        // the ends of the axis as "1.5M"
   int columns = 80;
   int rows = 12;  // of dots cells
 };

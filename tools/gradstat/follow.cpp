@@ -205,7 +205,8 @@ void Follower::redraw(bool force) {
   std::string text = "\x1b[H";  // home; each line clears its own rest, then what is below
   std::string body = status();
   if (!shown_.rows.empty())
-    body += terminal_charts(curves_of(shown_, {}, {}), 1, terminal_columns(), terminal_rows() - 2);
+    body += terminal_charts({{"", curves_of(shown_, {}, {})}}, PanelView(), terminal_columns(),
+                            terminal_rows() - 2);
   for (const char c : body) text += c == '\n' ? std::string("\x1b[K\n") : std::string(1, c);
   print_out(text + "\x1b[J");
   std::fflush(stdout);

@@ -2,163 +2,243 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
+#include "libcore/base/units.h"
 #include "libcore/io/utf8.h"
-#include "tools/gradstat/dygraphs.h"
 #include "tools/gradstat/incident_table.h"
+#include "tools/gradstat/page_assets.h"
+#include "tools/gradstat/page_data.h"
 
 namespace ballast {
 namespace {
 
-constexpr const char* kStyle = R"css(
-body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 1200px; padding: 1em 2em;
-  color: #222; background: #fff; }
-h1 { font-size: 1.5em; margin: .4em 0; } h2 { font-size: 1.15em; margin: 1.6em 0 .4em; }
-pre { background: #f6f6f4; padding: .8em 1em; overflow-x: auto; font-size: 13px; }
-.chart { width: 100%; height: 300px; } .chart.low { height: 180px; }
-.legend { min-height: 1.4em; font-size: 13px; color: #444; }
-.hint { color: #777; font-size: 13px; } button { font: inherit; font-size: 13px; }
-table { border-collapse: collapse; font-size: 13px; } td, th { padding: .2em .8em .2em 0;
-  text-align: left; vertical-align: top; } th { color: #666; font-weight: 600; }
-tr.incident td { color: #b3261e; } tr[data-step] { cursor: pointer; }
-tr[data-step]:hover { background: #f3f3f0; }
-)css";
+constexpr size_t kMostTables = 8;  // of layers at incidents
 
-// Charts share their range of steps; a click on an event zooms to it.
-constexpr const char* kScript = R"js(
-const charts = [];
-const points = { drawPoints: true, pointSize: 2.5, strokeWidth: 0 };
-let moving = false;
-function marks(canvas, area, g) {
-  for (const m of data.marks) {
-    const x = g.toDomXCoord(m.step);
-    if (x < area.x || x > area.x + area.w) continue;
-    canvas.strokeStyle = m.incident ? 'rgba(179,38,30,.75)' : 'rgba(110,110,110,.45)';
-    canvas.setLineDash(m.incident ? [] : [3, 3]);
-    canvas.beginPath();
-    canvas.moveTo(x + .5, area.y);
-    canvas.lineTo(x + .5, area.y + area.h);
-    canvas.stroke();
+std::string shown(std::string_view text) { return html_escaped(printable(text)); }
+
+std::string chart_section(Panel panel, const std::vector<PlotRun>& runs, bool low, bool scale) {
+  if (panel_curves(panel, runs).empty()) return "";
+  std::string title(panel_title(panel));
+  title[0] = static_cast<char>(title[0] - 'a' + 'A');
+  const std::string button =
+      scale ? fmt::format("<button data-log=\"{}\"></button>", panel_word(panel)) : "";
+  return fmt::format(
+      "<div class=\"head\"><h2>{}</h2>{}</div>\n<div class=\"legend\"></div><div id=\"{}\" "
+      "class=\"chart{}\"></div>\n",
+      title, button, panel_word(panel), low ? " low" : "");
+}
+
+std::string heat_section(const HeatMaps& heat) {
+  if (heat.empty()) return "";
+  return "<div class=\"head\"><h2 id=\"layers\">Layers</h2></div>\n<div class=\"controls\">"
+         "<select id=\"heat-quantity\" aria-label=\"quantity\"></select>"
+         "<select id=\"heat-mode\" aria-label=\"scale\"><option value=\"value\">value</option>"
+         "<option value=\"relative\">over the median of the layer</option></select>"
+         "<select id=\"heat-line\" aria-label=\"branch\"></select></div>\n"
+         "<div class=\"legend\" id=\"heat-note\"></div>"
+         "<div class=\"heat\" id=\"heat\"><canvas></canvas></div>\n";
+}
+
+// "12.3 ×4.1", the strongest changes marked.
+std::string change_cell(const LayerChange& change, bool strong) {
+  if (std::isnan(change.at)) return "<td>-</td>";
+  const std::string value = std::isfinite(change.at) ? short_number(change.at) : "not finite";
+  const std::string ratio =
+      std::isfinite(change.ratio) ? fmt::format(" <small>\u00d7{:.3g}</small>", change.ratio) : "";
+  return fmt::format("<td{}>{}{}</td>", strong ? " class=\"strong\"" : "", value, ratio);
+}
+
+std::string steps_list(const std::vector<int64_t>& steps) {
+  if (steps.size() == 1) return fmt::format("step {}", steps[0]);
+  return fmt::format("{} records of steps {} to {}", steps.size(), steps.front(), steps.back());
+}
+
+std::string layer_table_html(const RunIncident& incident, const LayerTable& table) {
+  constexpr double kStrong = 2;
+  std::string text = fmt::format(
+      "<h3>Layers at incident #{} (step {})</h3>\n<p class=\"hint\">Each statistic at the incident "
+      "({}) and over its median before ({}). Most changed: {}.</p>\n<div class=\"scroll\"><table "
+      "class=\"layers\"><tr><th>layer</th>",
+      incident.id, incident.onset, steps_list(table.at_steps), steps_list(table.before_steps),
+      html_escaped(change_sentence(table)));
+  size_t layers = 0;
+  for (const LayerTable::Row& row : table.rows) {
+    std::string words = row.key;
+    std::replace(words.begin(), words.end(), '_', ' ');
+    text += fmt::format("<th title=\"{}\">{}</th>", html_escaped(layer_quantity_title(row.key)),
+                        shown(words));
+    layers = std::max(layers, row.layers.size());
   }
-  canvas.setLineDash([]);
-  canvas.fillStyle = 'rgba(179,38,30,.8)';
-  for (const step of data.nonfinite) {
-    const x = g.toDomXCoord(step);
-    if (x >= area.x && x <= area.x + area.w) canvas.fillRect(x - 2, area.y, 5, 5);
+  text += "</tr>\n";
+  for (size_t layer = 0; layer < layers; ++layer) {
+    text += fmt::format("<tr><td>{}</td>", layer);
+    for (const LayerTable::Row& row : table.rows) {
+      if (layer >= row.layers.size()) {
+        text += "<td>-</td>";
+        continue;
+      }
+      const LayerChange& change = row.layers[layer];
+      text += change_cell(change, change.ratio >= kStrong || change.ratio <= 1 / kStrong);
+    }
+    text += "</tr>\n";
   }
-}
-function follow(g, first) {
-  if (moving || first) return;
-  moving = true;
-  const range = g.xAxisRange();
-  for (const other of charts)
-    if (other !== g) other.updateOptions({ dateWindow: range });
-  moving = false;
-}
-function chart(id, rows, options) {
-  const holder = document.getElementById(id);
-  if (!holder) return null;
-  const g = new Dygraph(holder, rows, Object.assign({
-    labelsDiv: holder.previousElementSibling, legend: 'always', xlabel: 'step', xLabelHeight: 16, connectSeparatedPoints: true,
-    underlayCallback: marks, drawCallback: follow, animatedZooms: false, strokeWidth: 1.2,
-    axes: { y: { axisLabelWidth: 60 }, x: { axisLabelFormatter: v => Math.round(v) } },
-    xRangePad: 5, yRangePad: 8 }, options));
-  charts.push(g);
-  return g;
-}
-chart('loss', data.loss, { labels: ['step', 'loss', 'abandoned branches'], colors: ['#1f77b4', '#9467bd'],
-  series: { 'abandoned branches': points } });
-const norms = chart('norms', data.norms, { logscale: true,
-  labels: ['step', 'before clipping', 'after clipping', 'threshold', 'abandoned branches'],
-  colors: ['#ffb366', '#1a7f37', '#333333', '#9467bd'],
-  series: { 'abandoned branches': points, 'before clipping': { strokeWidth: 2.5 }, threshold: { strokePattern: [2, 3], strokeWidth: 1 } } });
-chart('lr', data.lr, { labels: ['step', 'learning rate'], colors: ['#6a51a3'],
-  includeZero: true, axes: { y: { axisLabelWidth: 60, axisLabelFormatter: v => v.toExponential(1) } } });
-const log = document.getElementById('log');
-if (log && norms) log.onclick = () => {
-  const now = !norms.getOption('logscale');
-  norms.updateOptions({ logscale: now });
-  log.textContent = now ? 'linear scale' : 'logarithmic scale';
-};
-document.querySelectorAll('tr[data-step]').forEach(row => row.onclick = () => {
-  const step = +row.dataset.step;
-  for (const g of charts) g.updateOptions({ dateWindow: [step - 100, step + 150] });
-  window.scrollTo({ top: 0, behavior: 'smooth' });
-});
-)js";
-
-std::string cell(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }
-
-bool any(const std::vector<double>& values) {
-  for (const double value : values)
-    if (std::isfinite(value)) return true;
-  return false;
+  return text + "</table></div>\n";
 }
 
-// [step, value, ..., abandoned] rows in step order: those of the line, merged with the points of
-// the branches that were left.
-std::string rows_of(const Curves& c, const std::vector<const std::vector<double>*>& columns,
-                    const std::vector<double>& abandoned) {
-  std::string nulls;
-  for (size_t k = 0; k < columns.size(); ++k) nulls += "null,";
-  std::string text = "[";
-  size_t a = 0;
-  const auto left_until = [&](int64_t step) {
-    for (; a < c.abandoned_steps.size() && c.abandoned_steps[a] < step; ++a)
-      text += fmt::format("[{},{}{}],", c.abandoned_steps[a], nulls, cell(abandoned[a]));
-  };
-  for (size_t i = 0; i < c.steps.size(); ++i) {
-    left_until(c.steps[i]);
-    const bool both = a < c.abandoned_steps.size() && c.abandoned_steps[a] == c.steps[i];
-    text += fmt::format("[{},", c.steps[i]);
-    for (const std::vector<double>* column : columns) text += cell((*column)[i]) + ",";
-    text += (both ? cell(abandoned[a++]) : "null") + "],";
-  }
-  left_until(INT64_MAX);
-  return text + "]";
-}
-
-std::string lr_rows(const Curves& c) {
-  std::string text = "[";
-  for (size_t i = 0; i < c.steps.size(); ++i)
-    text += fmt::format("[{},{}],", c.steps[i], cell(c.lr[i]));
-  return text + "]";
-}
-
-// "</script>" inside a string would end the script: "<" is written as an escape.
-std::string script_text(const Json& json) {
+std::string layer_tables(const Report& report) {
   std::string text;
-  for (const char c : to_json_line(json))
-    text += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  size_t count = 0;
+  for (const auto& [incident, table] : report.layers) {
+    if (table.empty()) continue;
+    if (count++ == kMostTables)
+      return text + "<p class=\"hint\">More incidents have layers in the trace.</p>\n";
+    text += layer_table_html(incident, table);
+  }
   return text;
 }
 
-std::string data_script(const Curves& c) {
-  Json marks = Json::array();
-  for (const Mark& mark : c.marks)
-    marks.push_back(Json{{"step", mark.step}, {"incident", mark.incident}});
-  return fmt::format(
-      "const data = {{\nloss: {},\nnorms: {},\nlr: {},\nmarks: {},\nnonfinite: {}}};\n",
-      rows_of(c, {&c.loss}, c.abandoned_loss),
-      rows_of(c, {&c.norm, &c.norm_clipped, &c.threshold}, c.abandoned_norm), lr_rows(c),
-      script_text(marks), script_text(Json(c.nonfinite_steps)));
+// The lines of a summary as a definition list; incidents have a table of their own.
+std::string summary_list(const ReportRun& run) {
+  const std::string text = overview_text(run.overview, run.incidents);
+  std::string html = "<dl>\n";
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string line = text.substr(begin, end - begin);
+    const size_t space = line.find(' ');
+    const size_t value = line.find_first_not_of(' ', space);
+    const bool listed = line.starts_with("incident ");
+    if (!listed && space != std::string::npos && value != std::string::npos)
+      html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", shown(line.substr(0, space)),
+                          shown(line.substr(value)));
+    begin = end + 1;
+  }
+  if (!run.incidents.empty())
+    html += fmt::format("<dt>incidents</dt><dd>{}</dd>\n", run.incidents.size());
+  return html + "</dl>\n";
 }
 
-std::string chart_section(const char* id, const char* title, const char* extra, bool low) {
-  return fmt::format(
-      "<h2>{} {}</h2>\n<div class=\"legend\"></div><div id=\"{}\" class=\"chart{}\"></div>\n",
-      title, extra, id, low ? " low" : "");
+std::string incident_rows(const Report& report) {
+  const std::vector<RunIncident>& incidents = report.runs[0].incidents;
+  if (incidents.empty()) return "<p>none</p>\n";
+  std::string text =
+      "<div class=\"scroll\"><table><tr><th class=\"n\">#</th><th class=\"n\">onset</th>"
+      "<th>class</th><th class=\"n\">peak loss</th><th class=\"n\">peak norm</th>"
+      "<th class=\"n\">recovered</th><th class=\"n\">lead</th><th class=\"n\">tokens</th>"
+      "<th>branch</th></tr>\n";
+  const Curves& curves = report.curves[0].curves;
+  for (const RunIncident& i : incidents) {
+    int64_t x = i.onset;
+    for (const Mark& mark : curves.marks)
+      if (mark.incident && mark.step == i.onset) x = mark.x;
+    const bool recovered = i.classified && i.verdict.recovery >= 0;
+    const bool lead = i.classified && i.verdict.norm_onset >= 0;
+    text += fmt::format(
+        "<tr data-x=\"{}\"><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}{}</td><td "
+        "class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
+        "<td class=\"n\">{}</td><td>{}</td></tr>\n",
+        x, i.id, i.onset, class_name(i) + (i.classified && i.verdict.provisional ? "?" : ""),
+        i.nonfinite ? ", not finite" : "", short_number(i.peak_loss), short_number(i.peak_norm),
+        recovered ? fmt::format("{}", i.verdict.recovery) : "-",
+        lead ? fmt::format("{}", i.verdict.lead) : "-", format_count(i.tokens_lost),
+        i.abandoned ? fmt::format("abandoned, segment {}", i.segment) : "surviving");
+  }
+  return text + "</table></div>\n";
 }
 
 std::string event_table(const Curves& c) {
   if (c.marks.empty()) return "<p>none</p>\n";
-  std::string text = "<table><tr><th>step</th><th>what</th></tr>\n";
+  std::string text =
+      "<div class=\"scroll\"><table><tr><th class=\"n\">step</th><th>what</th></tr>\n";
   for (const Mark& mark : c.marks)
-    text += fmt::format("<tr data-step=\"{0}\"{1}><td>{0}</td><td>{2}</td></tr>\n", mark.step,
-                        mark.incident ? " class=\"incident\"" : "",
-                        html_escaped(printable(mark.label)));
-  return text + "</table>\n";
+    text += fmt::format("<tr data-x=\"{}\"{}><td class=\"n\">{}</td><td>{}</td></tr>\n", mark.x,
+                        mark.incident ? " class=\"incident\"" : "", mark.step, shown(mark.label));
+  return text + "</table></div>\n";
+}
+
+// One column per run.
+std::string comparison(const Report& report) {
+  if (report.runs.size() < 2) return "";
+  std::string text =
+      "<h2 id=\"comparison\">Comparison</h2>\n<div class=\"scroll\"><table><tr><th></th>";
+  for (const PlotRun& run : report.curves) text += "<th class=\"n\">" + shown(run.name) + "</th>";
+  text += "</tr>\n";
+  const auto row = [&](const char* name,
+                       const std::function<std::string(const ReportRun&)>& value) {
+    text += fmt::format("<tr><td>{}</td>", name);
+    for (const ReportRun& run : report.runs)
+      text += "<td class=\"n\">" + html_escaped(value(run)) + "</td>";
+    text += "</tr>\n";
+  };
+  const auto incidents = [](int type) {
+    return [type](const ReportRun& run) {
+      const auto found =
+          std::count_if(run.incidents.begin(), run.incidents.end(), [&](const RunIncident& i) {
+            return (i.classified ? static_cast<int>(i.verdict.type) : 0) == type;
+          });
+      return fmt::format("{}", found);
+    };
+  };
+  row("steps", [](const ReportRun& r) { return fmt::format("{}", r.overview.steps); });
+  row("tokens", [](const ReportRun& r) { return format_count(r.overview.tokens); });
+  row("loss at the end", [](const ReportRun& r) { return short_number(r.overview.last_loss); });
+  row("lowest loss", [](const ReportRun& r) { return short_number(r.overview.lowest_loss); });
+  row("median norm", [](const ReportRun& r) { return short_number(r.overview.norm_median); });
+  row("largest norm", [](const ReportRun& r) { return short_number(r.overview.norm_max); });
+  row("steps clipped", [](const ReportRun& r) {
+    if (r.overview.norms == 0) return std::string("-");
+    return fmt::format("{:.2f} %", 100 * static_cast<double>(r.overview.clips) /
+                                       static_cast<double>(r.overview.norms));
+  });
+  row("recoverable spikes", incidents(1));
+  row("lingering spikes", incidents(2));
+  row("divergent spikes", incidents(3));
+  row("alarms without a class", incidents(0));
+  row("tokens on abandoned branches",
+      [](const ReportRun& r) { return format_count(r.overview.tokens_abandoned); });
+  row("tokens per second", [](const ReportRun& r) {
+    return std::isnan(r.overview.tokens_per_s)
+               ? std::string("-")
+               : format_count(std::llround(r.overview.tokens_per_s));
+  });
+  return text + "</table></div>\n";
+}
+
+std::string head(const std::string& title) {
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+      "content=\"width=device-width, initial-scale=1\">\n<title>{0}</title>\n<style>{1}{2}</style>"
+      "</head>\n<body><h1>{0}</h1>\n",
+      shown(title), dygraphs_style(), report_style());
+}
+
+// To the sections below the charts, which are far down on a phone.
+std::string links(const Report& report) {
+  std::string text = "<nav>";
+  const auto add = [&](bool there, const char* id, const char* title) {
+    if (there) text += fmt::format("<a href=\"#{}\">{}</a> ", id, title);
+  };
+  add(!report.heat.empty(), "layers", "layers");
+  add(report.runs.size() > 1, "comparison", "comparison");
+  add(true, "summary", "summary");
+  add(true, "incidents", "incidents");
+  add(true, "events", "events");
+  add(true, "post-mortem", "post-mortem");
+  return text + "</nav>\n";
+}
+
+// A row of a Markdown table; its cells hold no bars.
+std::string table_row(std::string_view line, const char* tag) {
+  std::string text = "<tr>";
+  line.remove_prefix(1);
+  while (!line.empty()) {
+    const size_t bar = std::min(line.find('|'), line.size());
+    text += fmt::format("<{0}>{1}</{0}>", tag, html_escaped(line.substr(0, bar)));
+    line.remove_prefix(std::min(bar + 1, line.size()));
+  }
+  return text + "</tr>\n";
 }
 
 }  // namespace
@@ -186,31 +266,67 @@ std::string html_escaped(std::string_view text) {
   return result;
 }
 
-std::string html_page(const std::string& title, const Overview& overview,
-                      const std::vector<RunIncident>& incidents, const Curves& curves,
-                      const std::string& post_mortem_text) {
-  std::string page = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n"
-      "<style>{1}{2}</style></head>\n<body><h1>{0}</h1>\n",
-      html_escaped(printable(title)), dygraphs_style(), kStyle);
+std::string markdown_html(std::string_view text) {
+  std::string html, open;  // `open`: the element the lines so far stand in
+  int rows = 0;
+  const auto enter = [&](const char* element) {
+    if (open == element) return;
+    if (!open.empty()) html += open == "table" ? "</table></div>\n" : "</" + open + ">\n";
+    open = element;
+    rows = 0;
+    if (open == "table") html += "<div class=\"scroll\"><table>\n";
+    if (open == "ul") html += "<ul>\n";
+  };
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.starts_with("- ")) {
+      enter("ul");
+      html += "<li>" + html_escaped(line.substr(2)) + "</li>\n";
+    } else if (line.starts_with("|-")) {
+      continue;  // the line under a table's head
+    } else if (line.starts_with("|")) {
+      enter("table");
+      html += table_row(line, rows++ == 0 ? "th" : "td");
+    } else {
+      enter("");
+      if (line.starts_with("## "))
+        html += "<h4>" + html_escaped(line.substr(3)) + "</h4>\n";
+      else if (line.starts_with("# "))
+        html += "<h3>" + html_escaped(line.substr(2)) + "</h3>\n";
+      else if (!line.empty())
+        html += "<p>" + html_escaped(line) + "</p>\n";
+    }
+  }
+  enter("");
+  return html;
+}
+
+std::string html_page(const Report& report) {
+  std::string page = head(report.title);
   page +=
-      "<p class=\"hint\">Drag to zoom, shift-drag to move, double-click to see all; the charts "
-      "move together. Red lines are incidents, dashed lines events, red squares steps with a "
-      "loss or norm that is not finite.</p>\n";
-  page += chart_section("loss", "Loss", "", false);
-  if (any(curves.norm))
-    page +=
-        chart_section("norms", "Gradient norm", "<button id=\"log\">linear scale</button>", false);
-  if (any(curves.lr)) page += chart_section("lr", "Learning rate", "", true);
-  page += "<h2>Summary</h2>\n<pre>" + html_escaped(overview_text(overview, incidents)) + "</pre>\n";
-  page += "<h2>Incidents</h2>\n<pre>" +
-          html_escaped(incidents.empty() ? "none\n" : incident_table(incidents)) + "</pre>\n";
-  page += "<h2>Events</h2>\n" + event_table(curves);
-  page += "<h2>Post-mortem</h2>\n<pre>" + html_escaped(post_mortem_text) + "</pre>\n";
+      "<p class=\"hint\">Drag to zoom, shift-drag to move, double-click to see all; with fingers, "
+      "pinch and drag. The charts move together. Red lines are incidents, grey lines phases, "
+      "dashed lines other events, red squares steps with a loss or norm that is not finite. "
+      "<button id=\"all\">show all</button></p>\n";
+  page += links(report);
+  page += chart_section(Panel::loss, report.curves, false, true);
+  page += chart_section(Panel::norms, report.curves, false, true);
+  page += heat_section(report.heat);
+  page += chart_section(Panel::lr, report.curves, true, false);
+  page += chart_section(Panel::speed, report.curves, true, false);
+  page += comparison(report);
+  page += "<h2 id=\"summary\">Summary</h2>\n" + summary_list(report.runs[0]);
+  page += "<h2 id=\"incidents\">Incidents</h2>\n" + incident_rows(report) + layer_tables(report);
+  page += "<h2 id=\"events\">Events</h2>\n" + event_table(report.curves[0].curves);
+  page += "<h2 id=\"post-mortem\">Post-mortem</h2>\n<div class=\"account\">" +
+          markdown_html(report.post_mortem) + "</div>\n";
   page += "<script>";
   page += dygraphs_script();
-  page += "</script>\n<script>\n" + data_script(curves) + kScript + "</script>\n</body></html>\n";
-  return page;
+  page += "</script>\n<script>\n" + page_data(report.curves, report.heat);
+  page += report_script();
+  return page + "</script>\n</body></html>\n";
 }
 
 }  // namespace ballast

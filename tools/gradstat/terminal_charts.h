@@ -1,13 +1,16 @@
-// Loss and norm charts for a terminal, as `plot` prints and `follow` redraws them.
+// Charts for a terminal, as `plot` prints and `follow` redraws them.
 #pragma once
 
-#include <cstdint>
 #include <string>
+#include <vector>
 
-#include "tools/gradstat/series.h"
+#include "tools/gradstat/panels.h"
 
 namespace ballast {
 
-std::string terminal_charts(const Curves& curves, int64_t smooth, int columns, int rows);
+// Every panel of `view` that has something, in so many columns and about so many rows, then the
+// marks.
+std::string terminal_charts(const std::vector<PlotRun>& runs, const PanelView& view, int columns,
+                            int rows);
 
 }  // namespace ballast

@@ -18,8 +18,8 @@ void add_trace_input(CLI::App& app, TraceInput& input) {
 }
 
 Result<RunHistory> load_trace(const TraceInput& input) {
-  RunHistory history =
-      BALLAST_TRY(load_history(posix_file_system(), input.path, input.on_error == "skip"));
+  RunHistory history = BALLAST_TRY(
+      load_history(posix_file_system(), input.path, input.on_error == "skip", input.layers));
   if (history.health.bad_lines > 0)
     print_warning(fmt::format("{} damaged lines were skipped, the first is {}:{}: {}",
                               history.health.bad_lines, history.path, history.health.first_bad_line,

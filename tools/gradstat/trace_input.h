@@ -14,6 +14,7 @@ namespace ballast {
 struct TraceInput {
   std::string path;               // a trace, a run directory or "-"
   std::string on_error = "fail";  // fail, skip
+  bool layers = false;            // RunHistory::layers is wanted
 };
 void add_trace_input(CLI::App& app, TraceInput& input);
 

@@ -134,7 +134,7 @@
     }
     draw() {
       const { q, values, scale, columns, relative } = this.state(), layers = values.length;
-      const row = Math.max(7, Math.min(22, Math.floor(360 / layers))), height = row * layers, foot = 62;
+      const row = Math.max(7, Math.min(22, Math.floor(360 / layers))), height = row * layers, top = 9, foot = 62 + top;
       const ratio = devicePixelRatio || 1, width = this.holder.clientWidth;
       this.canvas.style.height = height + foot + 'px';
       this.canvas.width = width * ratio;
@@ -142,25 +142,30 @@
       const c = this.canvas.getContext('2d'), place = this.place(), cells = this.edges(columns);
       const quiet = getComputedStyle(document.documentElement).getPropertyValue('--quiet');
       c.scale(ratio, ratio);
+      c.translate(0, top);
       c.fillStyle = dark ? '#202225' : '#f5f5f2';
       c.fillRect(place.left, 0, place.width, height);
       c.save();
       c.beginPath();
-      c.rect(place.left, 0, place.width, height);
+      c.rect(place.left, -top, place.width, height + top);
       c.clip();
-      columns.forEach((column, i) => {
-        const x0 = place.x(cells[i][0]), x1 = place.x(cells[i][1]);
-        if (x1 < place.left || x0 > place.left + place.width) return;
+      // Records at incidents lie close: they are drawn last and never thinner than one can see.
+      const least = 3, boxes = columns.map((column, i) => {
+        const x0 = place.x(cells[i][0]), x1 = place.x(cells[i][1]), w = x1 - x0 + .5;
+        return { column, x: w < least ? (x0 + x1 - least) / 2 : x0, w: Math.max(w, least) };
+      }).filter(b => b.x + b.w >= place.left && b.x <= place.left + place.width);
+      for (const b of boxes.sort((a, z) => z.w - a.w)) {
         for (let l = 0; l < layers; ++l) {
-          const v = values[l][column];
+          const v = values[l][b.column];
           if (v === null || v === undefined) continue;
           c.fillStyle = this.color(v, scale);
           // Layer 0 is at the bottom, where the input comes in.
-          c.fillRect(x0, (layers - 1 - l) * row, Math.max(1, x1 - x0 + .5), row);
+          c.fillRect(b.x, (layers - 1 - l) * row, b.w, row);
         }
-      });
-      for (const m of data.marks) if (m.incident) line(c, { x: place.left, y: 0, w: place.width, h: height }, place.x(m.x), `rgba(${alarm},.9)`, []);
+      }
+      for (const m of data.marks) if (m.incident) line(c, { x: place.left, y: -top, w: place.width, h: top - 2 }, place.x(m.x), `rgba(${alarm},1)`, []);
       c.restore();
+      this.top = top;
       this.rowHeight = row;
       c.fillStyle = quiet;
       c.font = '12px system-ui, sans-serif';
@@ -202,7 +207,7 @@
     point(e) {
       const { q, values, columns } = this.state();
       const box = this.canvas.getBoundingClientRect(), place = this.place();
-      const layer = values.length - 1 - Math.floor((e.clientY - box.top) / this.rowHeight), x = e.clientX - box.left;
+      const layer = values.length - 1 - Math.floor((e.clientY - box.top - this.top) / this.rowHeight), x = e.clientX - box.left;
       const cells = this.edges(columns);
       const i = cells.findIndex(cell => x >= place.x(cell[0]) && x < place.x(cell[1]));
       this.say(i < 0 || layer < 0 || layer >= values.length ? null : { layer, column: columns[i], q });

@@ -62,7 +62,8 @@ RunHistory branched() {
   history.segments = {first, second};
   for (int64_t step = 1; step <= 8; ++step)
     history.layer_values.push_back(layers_at(0, step, {1, step < 7 ? 2.0 : 40.0}));
-  for (int64_t step = 7; step <= 9; ++step) history.layer_values.push_back(layers_at(1, step, {1, 2}));
+  for (int64_t step = 7; step <= 9; ++step)
+    history.layer_values.push_back(layers_at(1, step, {1, 2}));
   return history;
 }
 

@@ -8,6 +8,16 @@
 
 namespace ballast {
 
+enum class PictureFormat { svg, png };
+
+struct PictureOptions {
+  PictureFormat format = PictureFormat::svg;
+  int width = 1200, height = 800;  // pixels
+  int font = 11;                   // points: what is readable depends on where the picture goes
+  double line = 1;                 // factor on the width of lines
+  std::string title;
+};
+
 // Runs gnuplot on the script and gives the picture. Kind io when it is missing or fails.
 Result<std::string> run_gnuplot(const std::string& script);
 

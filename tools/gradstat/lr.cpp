@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "libcore/base/units.h"
+#include "libcore/io/json.h"
 #include "tools/gradstat/lr_setup.h"
 #include "tools/gradstat/verbs.h"
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "libcore/base/units.h"
+#include "libcore/io/json.h"
 #include "libcore/optim/lr_extend.h"
 #include "libcore/stats/robust.h"
 #include "tools/gradstat/lr_setup.h"

@@ -4,19 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "tools/gradstat/gnuplot.h"
 #include "tools/gradstat/panels.h"
 
 namespace ballast {
-
-enum class PictureFormat { svg, png };
-
-struct PictureOptions {
-  PictureFormat format = PictureFormat::svg;
-  int width = 1200, height = 800;  // pixels
-  int font = 11;                   // points: what is readable depends on where the picture goes
-  double line = 1;                 // factor on the width of lines
-  std::string title;
-};
 
 std::string picture_script(const std::vector<PlotRun>& runs, const PanelView& view,
                            const PictureOptions& options);

@@ -5,8 +5,8 @@
 // is looked for; a half record at the end is a file that is still being written. Megatron's twins
 // by samples ("lm loss vs samples") are left out. A file's SessionLog START after step 0 comes out
 // as a `resume` event: the writer declared what was logged from that step on as void. Memory is
-// flat: the records of at most Rows::kWindow steps and the longest record, which is bounded by 64
-// MiB.
+// flat: the rows of at most Rows::kWindow steps (tags written one after the other over more steps
+// than that come apart) and the longest record, which is bounded by 64 MiB.
 #pragma once
 
 #include "libcore/trace/foreign/foreign_log.h"

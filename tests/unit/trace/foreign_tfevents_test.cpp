@@ -102,6 +102,12 @@ TEST(TfEvents, LostAndForeignBytesCostTheirRecords) {
     ASSERT_EQ(log.notes.damaged, 1) << lost;
     ASSERT_FALSE(log.notes.truncated) << lost;
   }
+  // The broken record reaches over the end of the file, but the file does not end within it.
+  const std::string graph = tfrecord(text(4, std::string(300, 'g')));
+  const ReadLog inner = read_log(tfevents_log, losses(1, 3) + graph.substr(0, 50) + losses(4, 4));
+  EXPECT_EQ(steps_of(inner), (std::vector<int64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(inner.notes.damaged, 1);
+  EXPECT_FALSE(inner.notes.truncated);
   const ReadLog log = read_log(tfevents_log, std::string(1000, 'x') + losses(1, 2) +
                                                  std::string(70000, '\0') + losses(3, 4));
   EXPECT_EQ(steps_of(log), (std::vector<int64_t>{1, 2, 3, 4}));

@@ -74,9 +74,10 @@ TEST(ProtobufWire, ReadsEveryType) {
 TEST(ProtobufWire, RefusesWhatDoesNotFit) {
   using namespace build;
   const std::string cases[] = {
-      std::string("\x08"),                              // no value
-      std::string("\x08\x80\x80"),                      // a varint without end
-      std::string("\x08") + std::string(10, '\xff'),    // ... over 64 bits
+      std::string("\x08"),                            // no value
+      std::string("\x08\x80\x80"),                    // a varint without end
+      std::string("\x08") + std::string(10, '\xff'),  // ... over 64 bits
+      std::string("\x08") + std::string(9, '\xff') + "\x02",
       std::string("\x09\x01\x02"),                      // seven bytes short
       std::string("\x0d\x01"),                          // three bytes short
       std::string("\x0a\x05") + "ab",                   // longer than what is there

@@ -14,8 +14,7 @@ Result<void> refuse_map(const ImportOptions& options, const std::string& where) 
 
 Result<void> refuse_run_name(const ImportOptions& options, const std::string& where) {
   if (options.run_name.empty()) return {};
-  return usage_error("this log is of one run that has no name", where,
-                     "--run-name is for files of several runs");
+  return usage_error("this log is of one run", where, "--run-name is for files of several runs");
 }
 
 void count_damaged(ForeignNotes& notes, int64_t line, std::string_view why) {

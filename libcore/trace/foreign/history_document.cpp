@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/history_tables.h"
 #include "libcore/trace/foreign/json_pull.h"
 
@@ -21,7 +22,7 @@ class DocumentReader {
                       : first == JsonToken::begin_object ? BALLAST_TRY(read_top())
                                                          : BALLAST_TRY(json_.skip(first));
     if (!good && json_.truncated()) notes_.truncated = true;
-    if (!good && !json_.truncated()) note_damage(notes_, json_.offset(), json_.damage());
+    if (!good && !json_.truncated()) count_damaged(notes_, json_.offset(), json_.damage());
     put_run();
     add_history_tables(std::move(tables_), rows_, notes_);
     return {};
@@ -106,7 +107,7 @@ Result<bool> DocumentReader::read_rows() {
     const int64_t offset = json_.offset();
     if (token != JsonToken::begin_object) {
       if (!BALLAST_TRY(json_.skip(token))) return false;
-      note_damage(notes_, offset, "a row is no object");
+      count_damaged(notes_, offset, "a row is no object");
       continue;
     }
     row_.clear();
@@ -157,14 +158,14 @@ Result<bool> DocumentReader::read_member(const std::string& key, JsonToken first
   }
   if (!group && rows_.is_of_use(key))
     tables_[table_of("")].columns.push_back({key, std::move(values)});
-  if (!group && !rows_.is_of_use(key)) rows_.note_unused(key);
+  if (!group && !rows_.is_of_use(key)) count_unused(notes_, key);
   return true;
 }
 
 Result<bool> DocumentReader::read_column(size_t table, const std::string& name, JsonToken first) {
   const std::string& group = tables_[table].name;
   if (!rows_.is_of_use(name) && !rows_.is_of_use(group + "/" + name)) {
-    rows_.note_unused(name);
+    count_unused(notes_, name);
     return json_.skip(first);
   }
   const JsonToken last =

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "libcore/trace/foreign/gather.h"
+
 namespace ballast {
 namespace {
 
@@ -37,7 +39,7 @@ bool is_steps(const std::vector<double>& values) {
                      [](double value) { return value >= 0 && value <= kLargestStep; });
 }
 
-std::optional<Group> group_of(HistoryTable& table, Rows& rows) {
+std::optional<Group> group_of(HistoryTable& table, Rows& rows, ForeignNotes& notes) {
   Group group;
   std::vector<std::optional<size_t>> columns;
   const HistoryTable::Column* steps = nullptr;
@@ -63,7 +65,7 @@ std::optional<Group> group_of(HistoryTable& table, Rows& rows) {
     const ColumnKind kind = rows.target(*columns[i]).kind;
     if (kind == ColumnKind::step) continue;
     if (values.size() != group.steps.size()) {
-      rows.note_unused(table.columns[i].name);
+      count_unused(notes, table.columns[i].name);
     } else if (kind == ColumnKind::unix_seconds) {
       group.unix_s = std::move(values);
     } else {
@@ -158,7 +160,7 @@ void add_row(const Group& group, size_t row, Rows& rows) {
 void add_history_tables(std::vector<HistoryTable> tables, Rows& rows, ForeignNotes& notes) {
   std::vector<Group> groups;
   for (HistoryTable& table : tables) {
-    std::optional<Group> group = group_of(table, rows);
+    std::optional<Group> group = group_of(table, rows, notes);
     if (!group || group->columns.empty()) continue;
     find_passes(*group);
     groups.push_back(std::move(*group));

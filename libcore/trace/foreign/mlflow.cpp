@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "libcore/base/ascii.h"
+#include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/rows.h"
 
 namespace ballast {
@@ -30,7 +31,7 @@ struct Metric {
 
 class MlflowLog final : public ForeignLog {
  public:
-  MlflowLog(ColumnMap map, const ImportOptions& options) : rows_(std::move(map), options, notes_) {}
+  explicit MlflowLog(ColumnMap map) : rows_(std::move(map), notes_) {}
 
   Result<void> open(FileSystem& fs, const std::string& path, const ColumnMap& map);
   Result<bool> next(TraceRecord& record) override;
@@ -57,8 +58,8 @@ Result<void> MlflowLog::read(Metric& metric) {
     if (line->find_first_not_of(" \t\r") == std::string_view::npos) continue;
     metric.value = parse_mlflow_line(*line);
     if (!metric.value)
-      note_damage(notes_, metric.lines->line_number(),
-                  fmt::format("a line is no metric in {}", metric.name));
+      count_damaged(notes_, metric.lines->line_number(),
+                    fmt::format("a line is no metric in {}", metric.name));
   }
   ++notes_.records;
   return {};
@@ -156,7 +157,7 @@ Result<void> MlflowLog::open(FileSystem& fs, const std::string& path, const Colu
   const std::vector<ColumnTarget> targets = BALLAST_TRY(map.resolve(names, folder));
   for (size_t i = 0; i < names.size(); ++i) {
     const ColumnKind kind = targets[i].kind;
-    if (kind == ColumnKind::unused) rows_.note_unused(names[i]);
+    if (kind == ColumnKind::unused) count_unused(notes_, names[i]);
     if (kind != ColumnKind::field && kind != ColumnKind::eval_loss &&
         kind != ColumnKind::eval_perplexity)
       continue;
@@ -209,8 +210,9 @@ bool is_mlflow_folder(FileSystem& fs, const std::string& path) {
 
 Result<std::unique_ptr<ForeignLog>> mlflow_log(FileSystem& fs, const std::string& path,
                                                const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, path));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
-  auto log = std::make_unique<MlflowLog>(map, options);
+  auto log = std::make_unique<MlflowLog>(map);
   BALLAST_TRY(log->open(fs, path, map));
   return std::unique_ptr<ForeignLog>(std::move(log));
 }

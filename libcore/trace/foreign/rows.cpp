@@ -4,10 +4,11 @@
 
 #include <cmath>
 
+#include "libcore/trace/foreign/gather.h"
+
 namespace ballast {
 namespace {
 
-constexpr size_t kMostUnused = 100;      // that are listed
 constexpr size_t kMostNames = 16384;     // that are remembered
 constexpr size_t kLongestName = 1024;    // longer ones are of no use
 constexpr double kLargestStep = 9.0e15;  // whole numbers of a double
@@ -28,17 +29,6 @@ std::string_view key_of(const ColumnTarget& target) {
 
 }  // namespace
 
-void note_damage(ForeignNotes& notes, int64_t where, std::string_view why) {
-  if (notes.damaged++ > 0) return;
-  notes.first_damaged = where;
-  notes.first_damage = why;
-}
-
-Rows::Rows(ColumnMap map, const ImportOptions& options, ForeignNotes& notes)
-    : map_(std::move(map)), notes_(notes) {
-  for (const auto& [key, column] : options.map) mapped_.push_back(column);
-}
-
 std::optional<size_t> Rows::column(std::string_view name) {
   if (name.size() > kLongestName) return std::nullopt;
   const std::string key(name);
@@ -49,17 +39,13 @@ std::optional<size_t> Rows::column(std::string_view name) {
   if (target.kind != ColumnKind::unused && columns_.size() < kMostColumns)
     column = add_column(name, target);
   if (!column && by_name_.size() >= kMostNames) return column;
-  if (!column) note_unused(name);
+  if (!column) count_unused(notes_, name);
   by_name_.emplace(key, column);
   return column;
 }
 
 bool Rows::is_of_use(std::string_view name) const {
   return name.size() <= kLongestName && map_.target_of(name).kind != ColumnKind::unused;
-}
-
-void Rows::note_unused(std::string_view name) {
-  if (notes_.unused.size() < kMostUnused) notes_.unused.emplace_back(name);
 }
 
 size_t Rows::add_column(std::string_view name, const ColumnTarget& target) {
@@ -127,9 +113,10 @@ Result<bool> Rows::pop(TraceRecord& record) {
     }
     if (first_ >= closed_) {
       if (!finished_) return false;
-      for (const std::string& name : mapped_)
+      for (const auto& [key, name] : map_.mapped())
         if (!by_name_.contains(name))
-          return usage_error(fmt::format("no column '{}'", name), "--map");
+          return usage_error(fmt::format("nothing is called '{}'", name), "",
+                             fmt::format("--map {}", key));
       return false;
     }
     BALLAST_TRY(choose(rows_.front()));
@@ -234,12 +221,12 @@ void NamedRow::finish(int64_t start_us, int64_t where) {
     ++notes_.records;
     return;
   }
-  if (!step_column_) return note_damage(notes_, where, "the row has no step");
+  if (!step_column_) return count_damaged(notes_, where, "the row has no step");
   const int rank = rows_.target(*step_column_).rank;
   if (!usual_column_ || rank < rows_.target(*usual_column_).rank) usual_column_ = step_column_;
   if (rank > rows_.target(*usual_column_).rank)
-    return note_damage(notes_, where,
-                       fmt::format("the row has no '{}'", rows_.name(*usual_column_)));
+    return count_damaged(notes_, where,
+                         fmt::format("the row has no '{}'", rows_.name(*usual_column_)));
   std::optional<int64_t> time;
   if (unix_s_) time = time_us_of_number(*unix_s_);
   if (!time && elapsed_s_ && start_us > 0)

@@ -18,23 +18,18 @@
 
 namespace ballast {
 
-// Counts a record that was passed over, and keeps where and why of the first.
-void note_damage(ForeignNotes& notes, int64_t where, std::string_view why);
-
 class Rows {
  public:
   static constexpr size_t kWindow = 65536;
   static constexpr size_t kMostColumns = 4096;  // of use; those beyond are noted as unused
 
-  // `map` is made of `options`. `notes` outlives this: names that are not understood are listed
-  // there.
-  Rows(ColumnMap map, const ImportOptions& options, ForeignNotes& notes);
+  // `notes` outlives this: names that are not understood are listed there.
+  Rows(ColumnMap map, ForeignNotes& notes) : map_(std::move(map)), notes_(notes) {}
 
   // A column's number, the same for the same name; nullopt: it is of no use.
   std::optional<size_t> column(std::string_view name);
   // Without noting the name when it is of no use.
   bool is_of_use(std::string_view name) const;
-  void note_unused(std::string_view name);
   const ColumnTarget& target(size_t column) const { return columns_[column].target; }
   const std::string& name(size_t column) const { return columns_[column].name; }
 
@@ -90,7 +85,6 @@ class Rows {
   std::vector<Choice> evals_;    // by set: `cell` is the place in ready_
   size_t sets_ = 0;
   int64_t pass_ = 0;
-  std::vector<std::string> mapped_;  // names that have to come
   bool finished_ = false;
 };
 

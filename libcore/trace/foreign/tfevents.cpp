@@ -4,6 +4,7 @@
 #include <charconv>
 #include <deque>
 
+#include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/rows.h"
 #include "libcore/trace/foreign/tfevents_message.h"
 #include "libcore/trace/foreign/tfrecord.h"
@@ -16,9 +17,8 @@ constexpr std::string_view kTwin = " vs samples";
 
 class EventLog final : public ForeignLog {
  public:
-  EventLog(FileSystem* fs, std::deque<std::string> files, ColumnMap map,
-           const ImportOptions& options)
-      : fs_(fs), files_(std::move(files)), rows_(std::move(map), options, notes_) {}
+  EventLog(FileSystem* fs, std::deque<std::string> files, ColumnMap map)
+      : fs_(fs), files_(std::move(files)), rows_(std::move(map), notes_) {}
 
   void take(std::unique_ptr<ByteSource> source, const std::string& name) {
     source_ = std::move(source);
@@ -132,9 +132,9 @@ bool looks_like_tfevents(std::string_view head) {
 
 Result<std::unique_ptr<ForeignLog>> tfevents_log(std::unique_ptr<ByteSource> source,
                                                  const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
-  auto log =
-      std::make_unique<EventLog>(nullptr, std::deque<std::string>{}, std::move(map), options);
+  auto log = std::make_unique<EventLog>(nullptr, std::deque<std::string>{}, std::move(map));
   log->take(std::move(source), "");
   return std::unique_ptr<ForeignLog>(std::move(log));
 }
@@ -146,6 +146,7 @@ bool is_tfevents_folder(FileSystem& fs, const std::string& path) {
 
 Result<std::unique_ptr<ForeignLog>> tfevents_folder_log(FileSystem& fs, const std::string& path,
                                                         const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, path));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
   std::vector<std::pair<double, std::string>> files;
   for (const std::string& name : BALLAST_TRY(fs.list(path))) {
@@ -158,7 +159,7 @@ Result<std::unique_ptr<ForeignLog>> tfevents_folder_log(FileSystem& fs, const st
   std::deque<std::string> paths;
   for (auto& [time, file] : files) paths.push_back(std::move(file));
   return std::unique_ptr<ForeignLog>(
-      std::make_unique<EventLog>(&fs, std::move(paths), std::move(map), options));
+      std::make_unique<EventLog>(&fs, std::move(paths), std::move(map)));
 }
 
 }  // namespace ballast

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libcore/trace/foreign/crc32c.h"
+#include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/rows.h"
 
 namespace ballast {
@@ -35,7 +36,8 @@ std::optional<std::string_view> tfrecord_at(std::string_view bytes) {
 }
 
 void TfRecordReader::damaged(int64_t offset, std::string_view why) {
-  note_damage(notes_, offset, file_.empty() ? std::string(why) : std::string(why) + " in " + file_);
+  count_damaged(notes_, offset,
+                file_.empty() ? std::string(why) : std::string(why) + " in " + file_);
 }
 
 Result<std::optional<std::string_view>> TfRecordReader::next() {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/json_pull.h"
 #include "libcore/trace/foreign/rows.h"
 
@@ -15,10 +16,10 @@ constexpr double kMostLoggingSteps = 1e9;
 
 class TrainerStateLog final : public ForeignLog {
  public:
-  TrainerStateLog(std::unique_ptr<ByteSource> source, ColumnMap map, const ImportOptions& options)
+  TrainerStateLog(std::unique_ptr<ByteSource> source, ColumnMap map)
       : source_(std::move(source)),
         json_(*source_),
-        rows_(std::move(map), options, notes_),
+        rows_(std::move(map), notes_),
         row_(rows_, notes_) {}
 
   Result<void> open() {
@@ -74,7 +75,7 @@ Result<bool> TrainerStateLog::read_item(JsonToken first) {
   const int64_t offset = json_.offset() - 1;
   if (first != JsonToken::begin_object) {
     if (!BALLAST_TRY(json_.skip(first))) return false;
-    note_damage(notes_, offset, "an item of the history is no object");
+    count_damaged(notes_, offset, "an item of the history is no object");
     return true;
   }
   bool summary = false;
@@ -99,7 +100,7 @@ void TrainerStateLog::finish() {
   if (json_.truncated()) {
     notes_.truncated = true;
   } else if (!json_.damage().empty()) {
-    note_damage(notes_, json_.offset(), json_.damage());
+    count_damaged(notes_, json_.offset(), json_.damage());
   }
   // Old files do not say over how many steps.
   if (!has_loss_ || logging_steps_ == 1 || logging_steps_ > kMostLoggingSteps) return;
@@ -127,8 +128,9 @@ bool looks_like_trainer_state(std::string_view head) {
 
 Result<std::unique_ptr<ForeignLog>> trainer_state_log(std::unique_ptr<ByteSource> source,
                                                       const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
-  auto log = std::make_unique<TrainerStateLog>(std::move(source), std::move(map), options);
+  auto log = std::make_unique<TrainerStateLog>(std::move(source), std::move(map));
   BALLAST_TRY(log->open());
   return std::unique_ptr<ForeignLog>(std::move(log));
 }

@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/rows.h"
 
 namespace ballast {
@@ -29,7 +30,7 @@ Result<void> WandbRecordReader::read_header(const std::string& name) {
 
 // Passes over the rest of the block, with what had begun in it.
 WandbRecordReader::Chunk WandbRecordReader::damaged_block(std::string_view why) {
-  note_damage(notes_, chunk_offset_, why);
+  count_damaged(notes_, chunk_offset_, why);
   in_parts_ = false;
   lost_ = true;
   return Chunk::passed;
@@ -75,9 +76,9 @@ Result<std::optional<std::string_view>> WandbRecordReader::next() {
     if (chunk == Chunk::end) return std::optional<std::string_view>();
     if (chunk == Chunk::passed) continue;
     const bool begins = chunk == Chunk::whole || chunk == Chunk::first;
-    if (begins && in_parts_) note_damage(notes_, record_offset_, "a record has no end");
+    if (begins && in_parts_) count_damaged(notes_, record_offset_, "a record has no end");
     if (!begins && !in_parts_) {
-      if (!lost_) note_damage(notes_, chunk_offset_, "a record has no beginning");
+      if (!lost_) count_damaged(notes_, chunk_offset_, "a record has no beginning");
       lost_ = true;
       continue;
     }
@@ -90,7 +91,7 @@ Result<std::optional<std::string_view>> WandbRecordReader::next() {
     if (chunk == Chunk::whole) return std::optional<std::string_view>(payload);
     parts_.append(payload);
     if (parts_.size() > kLongestWandbRecord) {
-      note_damage(notes_, record_offset_, "a record is over 64 MiB long");
+      count_damaged(notes_, record_offset_, "a record is over 64 MiB long");
       in_parts_ = false;
       lost_ = true;
     } else if (chunk == Chunk::last) {

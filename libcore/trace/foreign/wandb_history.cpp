@@ -1,5 +1,6 @@
 #include "libcore/trace/foreign/wandb_history.h"
 
+#include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/history_document.h"
 #include "libcore/trace/foreign/json_pull.h"
 #include "libcore/trace/foreign/rows.h"
@@ -34,10 +35,10 @@ Result<Shape> shape_of(std::string_view head) {
 // One object a line.
 class LinesLog final : public ForeignLog {
  public:
-  LinesLog(std::unique_ptr<ByteSource> source, ColumnMap map, const ImportOptions& options)
+  LinesLog(std::unique_ptr<ByteSource> source, ColumnMap map)
       : source_(std::move(source)),
         lines_(*source_, kLongestLine),
-        rows_(std::move(map), options, notes_),
+        rows_(std::move(map), notes_),
         row_(rows_, notes_),
         json_(std::string_view()) {}
 
@@ -70,8 +71,8 @@ class LinesLog final : public ForeignLog {
     } else if (json_.truncated() && !lines_.last_line_complete()) {
       notes_.truncated = true;
     } else {
-      note_damage(notes_, lines_.line_number(),
-                  json_.damage().empty() ? "the line is no object" : json_.damage());
+      count_damaged(notes_, lines_.line_number(),
+                    json_.damage().empty() ? "the line is no object" : json_.damage());
     }
     return {};
   }
@@ -88,8 +89,8 @@ class LinesLog final : public ForeignLog {
 // One document, read when the first record is asked for.
 class DocumentLog final : public ForeignLog {
  public:
-  DocumentLog(std::unique_ptr<ByteSource> source, ColumnMap map, const ImportOptions& options)
-      : source_(std::move(source)), rows_(std::move(map), options, notes_) {}
+  DocumentLog(std::unique_ptr<ByteSource> source, ColumnMap map)
+      : source_(std::move(source)), rows_(std::move(map), notes_) {}
 
   Result<bool> next(TraceRecord& record) override {
     if (source_ != nullptr) {
@@ -115,6 +116,7 @@ bool looks_like_wandb_history(std::string_view head) {
 
 Result<std::unique_ptr<ForeignLog>> wandb_history_log(std::unique_ptr<ByteSource> source,
                                                       const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
   std::string head(kHead, '\0');
   size_t size = 0;
@@ -129,9 +131,8 @@ Result<std::unique_ptr<ForeignLog>> wandb_history_log(std::unique_ptr<ByteSource
   source = prefixed_source(std::move(head), std::move(source));
   if (shape == Shape::document)
     return std::unique_ptr<ForeignLog>(
-        std::make_unique<DocumentLog>(std::move(source), std::move(map), options));
-  return std::unique_ptr<ForeignLog>(
-      std::make_unique<LinesLog>(std::move(source), std::move(map), options));
+        std::make_unique<DocumentLog>(std::move(source), std::move(map)));
+  return std::unique_ptr<ForeignLog>(std::make_unique<LinesLog>(std::move(source), std::move(map)));
 }
 
 }  // namespace ballast

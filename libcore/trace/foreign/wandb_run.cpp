@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libcore/io/json.h"
+#include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/json_pull.h"
 #include "libcore/trace/foreign/protobuf_wire.h"
 #include "libcore/trace/foreign/rows.h"
@@ -37,10 +38,10 @@ constexpr size_t kMostConfigBytes = size_t{1} << 16;
 
 class RunFileLog final : public ForeignLog {
  public:
-  RunFileLog(std::unique_ptr<ByteSource> source, ColumnMap map, const ImportOptions& options)
+  RunFileLog(std::unique_ptr<ByteSource> source, ColumnMap map)
       : source_(std::move(source)),
         reader_(*source_, notes_),
-        rows_(std::move(map), options, notes_),
+        rows_(std::move(map), notes_),
         row_(rows_, notes_),
         json_(std::string_view()) {}
 
@@ -52,7 +53,7 @@ class RunFileLog final : public ForeignLog {
       finished_ = !payload;
       if (finished_) rows_.finish();
       if (payload && !BALLAST_TRY(take_record(*payload)))
-        note_damage(notes_, reader_.offset(), "a record is no message");
+        count_damaged(notes_, reader_.offset(), "a record is no message");
     }
     return true;
   }
@@ -224,8 +225,9 @@ bool looks_like_wandb_run(std::string_view head) { return head.starts_with(kWand
 
 Result<std::unique_ptr<ForeignLog>> wandb_run_log(std::unique_ptr<ByteSource> source,
                                                   const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
   ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
-  auto log = std::make_unique<RunFileLog>(std::move(source), std::move(map), options);
+  auto log = std::make_unique<RunFileLog>(std::move(source), std::move(map));
   BALLAST_TRY(log->open());
   return std::unique_ptr<ForeignLog>(std::move(log));
 }

@@ -99,7 +99,7 @@ TEST(LlmcLog, RefusesNamesForWhichItHasNoPlace) {
   options = {};
   options.run_name = "run7";
   EXPECT_EQ(open(llmc_log),
-            "this log is of one run that has no name: main.log (--run-name is for files of "
+            "this log is of one run: main.log (--run-name is for files of "
             "several runs)");
   EXPECT_EQ(open(megatron_log), open(llmc_log));
 }

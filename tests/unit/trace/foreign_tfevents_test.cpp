@@ -195,6 +195,13 @@ TEST(TfEvents, AFolderIsOneRunInTheOrderOfItsClocks) {
   EXPECT_EQ(error_of(tfevents_folder_log(fs, "/", {})), "the folder has no event files: /");
 }
 
+TEST(TfEvents, AFileIsOneRun) {
+  ImportOptions options;
+  options.run_name = "mine";
+  EXPECT_EQ(error_of(tfevents_log(memory_source(losses(1, 1)), options)),
+            "this log is of one run: memory (--run-name is for files of several runs)");
+}
+
 TEST(TfEvents, StepsOfTwoFilesNeverMix) {
   MemoryFileSystem fs;
   put_file(fs, "/run/x.tfevents.1", losses(1, 3));

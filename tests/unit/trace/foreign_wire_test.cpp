@@ -170,9 +170,7 @@ struct RowsTest : testing::Test {
   ForeignNotes notes;
   ImportOptions options;
   std::unique_ptr<Rows> rows;
-  void make() {
-    rows = std::make_unique<Rows>(ColumnMap::make(options).take_value(), options, notes);
-  }
+  void make() { rows = std::make_unique<Rows>(ColumnMap::make(options).take_value(), notes); }
   void add(int64_t step, std::string_view name, double value) {
     const std::optional<size_t> column = rows->column(name);
     ASSERT_TRUE(column.has_value()) << name;
@@ -284,7 +282,7 @@ TEST_F(RowsTest, AMappedColumnHasToCome) {
   ASSERT_TRUE(rows->pop(record).take_value());
   const Result<bool> got = rows->pop(record);
   ASSERT_FALSE(got.ok());
-  EXPECT_EQ(got.error().message(), "no column 'mine': --map");
+  EXPECT_EQ(got.error().message(), "nothing is called 'mine' (--map loss)");
 }
 
 TEST_F(RowsTest, EvaluationsBySet) {

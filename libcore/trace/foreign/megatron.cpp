@@ -224,7 +224,9 @@ Result<std::unique_ptr<ForeignLog>> megatron_log(std::unique_ptr<ByteSource> sou
   return std::make_unique<MegatronLog>(std::move(source));
 }
 
+// The arguments that are printed first may be longer than the head.
 bool looks_like_megatron(std::string_view head) {
+  if (head.find("-------- arguments --------") != std::string_view::npos) return true;
   while (!head.empty()) {
     const std::string_view line = head.substr(0, head.find('\n'));
     head.remove_prefix(std::min(line.size() + 1, head.size()));

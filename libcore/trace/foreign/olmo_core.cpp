@@ -12,7 +12,7 @@ struct Head {
   std::string_view prefix;
 };
 
-// "... [step=123/10000,epoch=1...]".
+// "... [step=123/10000,epoch=1...]", in old logs without what follows the comma.
 std::optional<Head> find_head(std::string_view line) {
   constexpr std::string_view kStart = "[step=";
   const size_t at = line.find(kStart);
@@ -20,8 +20,9 @@ std::optional<Head> find_head(std::string_view line) {
   std::string_view rest = line.substr(at + kStart.size());
   const std::optional<int64_t> step = take_whole(rest);
   if (!step || *step < 0 || !rest.starts_with('/')) return std::nullopt;
-  if (rest.find("epoch=") == std::string_view::npos || rest.find(']') == std::string_view::npos)
-    return std::nullopt;
+  rest.remove_prefix(1);
+  if (!take_whole(rest) || rest.find(']') == std::string_view::npos) return std::nullopt;
+  if (rest.front() != ']' && rest.front() != ',') return std::nullopt;
   return Head{*step, line.substr(0, at)};
 }
 
@@ -130,7 +131,10 @@ Result<std::unique_ptr<ForeignLog>> olmo_core_log(std::unique_ptr<ByteSource> so
   return std::make_unique<OlmoCoreLog>(std::move(source), std::move(map));
 }
 
+// The configuration that is printed first may be longer than the head.
 bool looks_like_olmo_core(std::string_view head) {
+  for (const std::string_view module : {"olmo_core.train", "[olmo.train:"})
+    if (head.find(module) != std::string_view::npos) return true;
   OlmoCoreLog log(memory_source(std::string(head)), ColumnMap::make({}).take_value());
   TraceRecord record;
   const Result<bool> got = log.next(record);

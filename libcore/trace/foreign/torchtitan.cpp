@@ -138,7 +138,10 @@ Result<std::unique_ptr<ForeignLog>> torchtitan_log(std::unique_ptr<ByteSource> s
   return std::make_unique<TorchtitanLog>(std::move(source), std::move(map));
 }
 
+// What every rank prints first may be longer than the head.
 bool looks_like_torchtitan(std::string_view head) {
+  const size_t name = head.find("[titan] 20");
+  if (name != std::string_view::npos && time_in_prefix(head.substr(name, 40))) return true;
   TorchtitanLog log(memory_source(std::string(head)), ColumnMap::make({}).take_value());
   TraceRecord record;
   const Result<bool> got = log.next(record);

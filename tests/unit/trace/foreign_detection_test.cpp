@@ -67,6 +67,17 @@ const std::vector<Sample> kSamples = {
     {"olmo_core",
      "2025-02-11 12:00:00.123\thost:0\tolmo_core\tINFO\t[step=1/10000,epoch=1,eta=1h2m]\n"
      "    optim/total grad norm=0.5541\n    train/CE loss=10.96\n"},
+    {"olmo_core",
+     "[2024-04-17 09:42:26] INFO     [olmo.train:816, rank=0] [step=1/739328]\n"
+     "    train/CrossEntropyLoss=11.25\n    throughput/total_tokens=4,194,304\n"},
+    // Logs whose first record lies behind the head.
+    {"megatron",
+     "using world size: 8, data-parallel size: 8\n------------------------ arguments "
+     "------------------------\n  accumulate_allreduce_grads_in_fp32 .... False\n"},
+    {"torchtitan",
+     "[rank0]:[titan] 2025-02-11 12:00:00,500 - root - INFO - Starting job: Llama 3, 8B\n"},
+    {"olmo_core",
+     "2025-02-11 12:00:00.123\thost:0\tolmo_core.train.config:84\tINFO\tPaths: a, b\n"},
     {"trainer_state",
      "{\n  \"global_step\": 2,\n  \"log_history\": [\n    {\"epoch\": 0.1, \"loss\": 2.5, "
      "\"step\": 1}\n  ]\n}\n"},

@@ -142,7 +142,7 @@ TEST(OlmoCoreLog, ReadsBlocksOfMetrics) {
 
 TEST(OlmoCoreLog, ReadsEvaluationsSkippedStepsAndShortNumbers) {
   const ReadLog read = olmo(
-      "[step=100/739328,epoch=0]\n"
+      "[2024-04-17 09:42:26] INFO     [olmo.train:816, rank=0] [step=100/739328]\n"
       "[rank0]:    train/CrossEntropyLoss=3.25\n"
       "    optim/total_grad_norm=1,234.5\n"
       "    optim/step skipped=1.0\n"
@@ -152,6 +152,7 @@ TEST(OlmoCoreLog, ReadsEvaluationsSkippedStepsAndShortNumbers) {
       "    eval/lm/pile-validation/CE loss=2.5\n");
   ASSERT_EQ(read.steps.size(), 1u);
   EXPECT_EQ(read.steps[0].loss, 3.25);
+  EXPECT_EQ(format_time_us(read.steps[0].time_us), "2024-04-17T09:42:26.000000Z");
   EXPECT_EQ(read.steps[0].grad_norm, 1234.5);
   EXPECT_TRUE(read.steps[0].skipped);
   EXPECT_FALSE(read.steps[0].skip_reason.empty());

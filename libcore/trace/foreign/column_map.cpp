@@ -192,7 +192,8 @@ std::optional<ColumnTarget> eval_target(std::string_view name) {
     return fold.starts_with(text) && fold.size() > text.size() && fold[text.size()] == '_';
   });
   const auto* end = std::find_if(std::begin(kEnds), std::end(kEnds), [&](const Ending& ending) {
-    return fold.ends_with(ending.text) && fold[fold.size() - ending.text.size() - 1] == '_';
+    return fold.size() > ending.text.size() && fold.ends_with(ending.text) &&
+           fold[fold.size() - ending.text.size() - 1] == '_';
   });
   if (start == std::end(kStarts) || end == std::end(kEnds)) return std::nullopt;
   target.kind = end->kind;

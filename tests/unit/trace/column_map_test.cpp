@@ -40,8 +40,9 @@ TEST(ColumnMap, KnowsTheNamesThatTrainersWrite) {
 }
 
 TEST(ColumnMap, LeavesOutWhatIsNotOfTheWholeRunOrNotOfSteps) {
-  for (const char* name : {"lm loss vs samples", "grad-norm vs samples", "throughput(tps)",
-                           "loss-scale", "segment", "source_loss", "epoch", "", "_"})
+  for (const char* name :
+       {"lm loss vs samples", "grad-norm vs samples", "throughput(tps)", "loss-scale", "segment",
+        "source_loss", "epoch", "ppl", "perplexity", "", "_"})
     EXPECT_EQ(mapped().target_of(name).kind, ColumnKind::unused) << name;
 }
 

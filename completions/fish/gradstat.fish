@@ -95,10 +95,12 @@ complete -c gradstat -n '__fish_seen_subcommand_from report' -l x -x -a 'step to
 complete -c gradstat -n '__fish_seen_subcommand_from report' -l points -x -d 'buckets a curve is thinned to; each keeps its lowest and highest value'
 complete -c gradstat -n '__fish_seen_subcommand_from follow' -F
 complete -c gradstat -n '__fish_seen_subcommand_from follow' -l on-error -x -a 'fail skip' -d 'what a damaged line does: fail, or skip it and count it'
-complete -c gradstat -n '__fish_seen_subcommand_from follow' -l fail-on -x -d 'stop watching and exit 1 at the first of these: onset, persistent, nonfinite, stall'
+complete -c gradstat -n '__fish_seen_subcommand_from follow' -l fail-on -x -d 'stop watching and exit 1 at the first of these: onset, persistent, nonfinite, drift, stall'
 complete -c gradstat -n '__fish_seen_subcommand_from follow' -l stop -r -F -d 'when --fail-on matched, ask the run in this directory to stop'
 complete -c gradstat -n '__fish_seen_subcommand_from follow' -l stall-after -x -d 'stall: no record for so long'
+complete -c gradstat -n '__fish_seen_subcommand_from follow' -l stall-restarts -x -d 'stall: so many restarts without a new step'
 complete -c gradstat -n '__fish_seen_subcommand_from follow' -l idle -x -d 'leave when nothing came for so long'
+complete -c gradstat -n '__fish_seen_subcommand_from follow' -l wait -x -d 'how long a trace that is not there is waited for; default: for ever'
 complete -c gradstat -n '__fish_seen_subcommand_from follow' -l new -d 'only what is added from now on counts'
 complete -c gradstat -n '__fish_seen_subcommand_from lr' -F
 complete -c gradstat -n '__fish_seen_subcommand_from lr' -l on-error -x -a 'fail skip' -d 'what a damaged line does: fail, or skip it and count it'

@@ -110,3 +110,70 @@ setup() {
   run "$BIN/gradstat" follow --on-error skip - < mixed.jsonl
   [ "$status" -eq 0 ]
 }
+
+@test "a trace that does not come is waited for so long" {
+  run --separate-stderr "$BIN/gradstat" follow --wait 0.1s missing.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"missing.jsonl"* ]]
+  run "$BIN/gradstat" follow --wait soon missing.jsonl
+  [ "$status" -eq 2 ]
+}
+
+@test "a file written anew in place is read from its start" {
+  head -60 "$traces/incidents.jsonl" > t.jsonl
+  "$BIN/gradstat" follow --fail-on nonfinite t.jsonl > out &
+  pid=$!
+  # As long as what was read, and longer: its size does not give it away.
+  { head -1 "$traces/incidents.jsonl"; tail -n +61 "$traces/incidents.jsonl"; } > next
+  cat next > t.jsonl
+  wait "$pid" && status=0 || status=$?
+  [ "$status" -eq 1 ]
+  grep -q 'step 130: nonfinite' out
+}
+
+# What incidents.jsonl logs, as other trainers write it; its NaN step too.
+as_llmc() {
+  sed -nE 's/.*"step":([0-9]+),.*"loss":"?([-0-9.eNa]+)"?,"lr":([0-9.e-]+),"grad_norm":"?([-0-9.eNa]+)"?,.*/s:\1 trl:\2 lr:\3 norm:\4/p' "$1"
+}
+
+@test "logs of other trainers are followed too" {
+  as_llmc "$traces/incidents.jsonl" > main.log
+  [ "$(wc -l < main.log)" -gt 100 ]
+  run --separate-stderr "$BIN/gradstat" follow --fail-on nonfinite - < main.log
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"step 90: onset of the gradient norm"* ]]
+  { echo step,loss,grad_norm; sed -E 's/s:([0-9]+) trl:([^ ]*) .*norm:(.*)/\1,\2,\3/' main.log; } > log.csv
+  run --separate-stderr "$BIN/gradstat" follow --fail-on onset - < log.csv
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"step 90: onset of the gradient norm"* ]]
+  sed -E 's/s:([0-9]+) trl:([^ ]*) .*norm:(.*)/{"step": \1, "train\/loss": \2, "train\/grad_norm": \3}/' main.log > log.jsonl
+  run --separate-stderr "$BIN/gradstat" follow --fail-on onset - < log.jsonl
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"step 90: onset of the gradient norm"* ]]
+}
+
+@test "restarts that lead nowhere are a stall" {
+  head -60 "$traces/clean.jsonl" > loop.jsonl
+  for segment in 1 2 3; do
+    echo "{\"v\":1,\"type\":\"run\",\"segment\":$segment,\"parent\":$((segment - 1)),\"parent_step\":40}" >> loop.jsonl
+    grep -E '"step":4[1-5],' "$traces/clean.jsonl" | grep '"type":"step"' | sed "s/\"segment\":0/\"segment\":$segment/" >> loop.jsonl
+  done
+  run --separate-stderr "$BIN/gradstat" follow --fail-on stall - < loop.jsonl
+  [ "$status" -eq 1 ]
+  [[ "${lines[-1]}" == "stall: 3 restarts did not get beyond step "* ]]
+  run --separate-stderr "$BIN/gradstat" follow --fail-on stall --stall-restarts 4 - < loop.jsonl
+  [ "$status" -eq 0 ]
+}
+
+@test "a slow rise is drift; too few steps to tell are exit 7" {
+  awk 'BEGIN { for (n = 1; n <= 20000; ++n)
+    printf "{\"v\":1,\"type\":\"step\",\"segment\":0,\"step\":%d,\"tokens\":%d,\"samples\":%d,\"loss\":%.6f,\"grad_norm\":1,\"skipped\":false}\n",
+      n, n, n, 2 + 0.05 * sin(7 * n) + (n > 6000 ? 2e-5 * (n - 6000) : 0) }' > rise.jsonl
+  run --separate-stderr "$BIN/gradstat" follow --fail-on drift --json - < rise.jsonl
+  [ "$status" -eq 1 ]
+  [[ "${lines[-1]}" == '{"v":1,"type":"alarm","kind":"drift","metric":"loss",'* ]]
+  run --separate-stderr "$BIN/gradstat" follow --fail-on onset,persistent - < rise.jsonl
+  [ "$status" -eq 0 ]
+  run "$BIN/gradstat" follow --fail-on drift - < "$traces/clean.jsonl"
+  [ "$status" -eq 7 ]
+}

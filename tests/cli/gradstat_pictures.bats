@@ -167,6 +167,8 @@ with_layers() {
   grep -q 'id="heat"' r.html
   grep -q 'Most changed: layer 2, residual stream: norm: 4 -&gt; 200 (x 50)' r.html
   grep -q '<td class="strong">200 <small>×50</small></td>' r.html
+  grep -qF 'Activation norms by layer at the spike: most changed: layer 2, residual stream: norm: 4 -> 200 (x 50) at step 90' pm.md
+  grep -qF '| 2 | 200 (x 50) | 2 (x 1) |' pm.md
   "$BIN/gradstat" report "$traces/incidents.jsonl" -o without.html
   run ! grep -q '<div class="heat"' without.html
 }

@@ -30,6 +30,7 @@ stopped_well() {
   [ "${status[*]}" = "75 1" ]
   [[ "$(tail -1 out)" == "step 33: nonfinite of the gradient norm: NaN"* ]]
   stopped_well 33
+  [ "$(losses run | tail -1 | cut -d' ' -f1)" -le 34 ]
 }
 
 @test "through the pipe: an onset is found live where the guard would have found it" {
@@ -39,6 +40,42 @@ stopped_well() {
   [ "$(wc -l < out)" -ge 1 ]
   [[ "$(head -1 out)" =~ '"step":15'[01], ]]
   stopped_well 150
+}
+
+# The last step that the run made.
+last_step() { losses "$1" | tail -1 | cut -d' ' -f1; }
+
+@test "through the pipe: a loss that stays up is persistent 50 steps after its onset, and the run ends within a step" {
+  (endless --run run --inject spike@150:x=1000 --trace -) 2> err | "$BIN/gradstat" follow - --fail-on persistent > out && status=("${PIPESTATUS[@]}") || status=("${PIPESTATUS[@]}")
+  [ "${status[*]}" = "75 1" ]
+  [[ "$(tail -1 out)" =~ ^"step "([0-9]+)": persistent of the" ]]
+  found=${BASH_REMATCH[1]}
+  [ "$found" -ge 199 ] && [ "$found" -le 202 ]
+  stopped_well "$found"
+  [ "$(last_step run)" -le $((found + 1)) ]
+}
+
+@test "through the pipe: a spike that recovers stops nothing" {
+  train_args --run run --schedule constant --lr 2e-3 --batch-tokens 512 --steps 260 --guard off --inject spike@150:x=100 --trace -
+  "$BIN/pretrain" "${TRAIN_ARGS[@]}" 2> err | "$BIN/gradstat" follow - --fail-on nonfinite,persistent > out && status=("${PIPESTATUS[@]}") || status=("${PIPESTATUS[@]}")
+  [ "${status[*]}" = "0 0" ]
+  grep -q '^step 15[01]: onset of the' out
+  [ "$(last_step run)" -eq 260 ]
+}
+
+@test "in a shell job: a watcher beside the run ends it and not the job's other work" {
+  cat > job << 'JOB'
+"$BIN/gradstat" follow run --wait 100s --fail-on nonfinite,persistent,stall --stop run > alarms &
+watcher=$!
+"$BIN/pretrain" "$@" || trained=$?
+wait "$watcher" || found=$?
+echo "${trained:-0} ${found:-0}" > codes
+JOB
+  train_args --schedule constant --lr 2e-3 --batch-tokens 512 --steps 100000 --guard off --run run --inject nan@33
+  BIN=$BIN bash -eu job "${TRAIN_ARGS[@]}" 2> err
+  [ "$(cat codes)" = "75 1" ]
+  [[ "$(tail -1 alarms)" == "step 33: nonfinite of the"* ]]
+  stopped_well 33
 }
 
 @test "a pipe that nothing stops: both ends leave with 0" {

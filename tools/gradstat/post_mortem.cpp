@@ -11,6 +11,7 @@
 #include "libcore/io/utf8.h"
 #include "libcore/stats/robust.h"
 #include "tools/gradstat/incident_table.h"
+#include "tools/gradstat/layer_table.h"
 
 namespace ballast {
 namespace {
@@ -65,6 +66,7 @@ class Account {
   std::string later_loss() const;
   std::string symptoms() const;
   std::string evidence() const;
+  std::string layers_at_spike() const;
   std::string classification() const;
   std::string recovery() const;
   std::string outcome() const;
@@ -124,6 +126,34 @@ std::string Account::symptoms() const {
   return t + "\n";
 }
 
+// What changed most, then what each layer's stream and branches did.
+std::string Account::layers_at_spike() const {
+  constexpr const char* kName = "Activation norms by layer at the spike";
+  constexpr const char* kColumns[] = {"residual", "proj_output", "fc2_output", "attn_logit_max"};
+  const LayerTable table = layer_table(h_, i_);
+  if (table.empty()) return item(kName, "");
+  std::string t = item(kName, "most changed: " + change_sentence(table));
+  std::vector<const LayerTable::Row*> rows;
+  for (const char* key : kColumns)
+    for (const LayerTable::Row& row : table.rows)
+      if (row.key == key) rows.push_back(&row);
+  if (rows.empty()) return t;
+  t += "\n| layer |";
+  for (const LayerTable::Row* row : rows) t += " " + row->key + " |";
+  t += "\n|--|";
+  for (size_t k = 0; k < rows.size(); ++k) t += "--|";
+  for (size_t layer = 0; layer < rows.front()->layers.size(); ++layer) {
+    t += fmt::format("\n| {} |", layer);
+    for (const LayerTable::Row* row : rows) {
+      const bool has = layer < row->layers.size();
+      t += has ? fmt::format(" {} (x {}) |", number(row->layers[layer].at),
+                             number(row->layers[layer].ratio))
+               : " - |";
+    }
+  }
+  return t + "\n";
+}
+
 std::string Account::evidence() const {
   std::string t = "## Evidence\n\n";
   t += item("Run", run_ == nullptr ? "" : run_->run);
@@ -141,14 +171,7 @@ std::string Account::evidence() const {
       worst += (worst.empty() ? "" : ", ") + to_json_line(event->details["samples"]);
   t += item("Sequences with the highest loss", worst);
   t += item("Token histogram of these batches", kNotRecorded);
-  int64_t layers = 0;
-  for (const LayersRow& row : h_.layers)
-    if (row.segment == i_.segment && row.step >= i_.first - kEventReach && row.step <= i_.last)
-      ++layers;
-  t += item("Activation norms by layer at the spike",
-            layers > 0
-                ? fmt::format("{} `layers` records from step {} on", layers, i_.first - kEventReach)
-                : "");
+  t += layers_at_spike();
   return t + "\n";
 }
 

@@ -79,15 +79,16 @@ std::string mark_list(const std::vector<PlotRun>& runs) {
 }  // namespace
 
 std::string terminal_charts(const std::vector<PlotRun>& runs, const PanelView& view, int columns,
-                            int rows) {
+                            int rows, bool listed) {
   const Style& s = style(Stream::out);
   const std::vector<Panel> panels = drawable_panels(view, runs);
-  const std::string marks = mark_list(runs);
-  const auto used = static_cast<int>(std::count(marks.begin(), marks.end(), '\n')) + 2;
+  const std::string marks = listed ? mark_list(runs) : "";
+  const auto used =
+      static_cast<int>(std::count(marks.begin(), marks.end(), '\n')) + (listed ? 2 : 0);
   const int count = std::max<int>(1, static_cast<int>(panels.size()));
   BrailleChart chart;
   chart.columns = std::min(columns, kMostColumns);
-  chart.rows = std::clamp((rows - used) / count - kChartFrame, 5, 16);
+  chart.rows = std::clamp((rows - used) / count - kChartFrame, listed ? 5 : 2, 16);
   chart.logarithmic_x = view.log.x;
   std::string text = run_legend(runs);
   for (const Panel panel : panels) {

@@ -8,9 +8,9 @@
 
 namespace ballast {
 
-// Every panel of `view` that has something, in so many columns and about so many rows, then the
-// marks.
+// Every panel of `view` that has something, in so many columns and about so many rows, then, with
+// `listed`, the marks in words.
 std::string terminal_charts(const std::vector<PlotRun>& runs, const PanelView& view, int columns,
-                            int rows);
+                            int rows, bool listed = true);
 
 }  // namespace ballast

@@ -44,12 +44,14 @@ Result<FailOn> parse_fail_on(const std::vector<std::string>& words, bool live) {
       fail_on.persistent = true;
     } else if (word == "nonfinite") {
       fail_on.nonfinite = true;
+    } else if (word == "drift" && live) {
+      fail_on.drift = true;
     } else if (word == "stall" && live) {
       fail_on.stall = true;
     } else {
       return usage_error(
           fmt::format("'{}' is not built", word), "--fail-on",
-          live ? "onset, persistent, nonfinite, stall" : "onset, persistent, nonfinite");
+          live ? "onset, persistent, nonfinite, drift, stall" : "onset, persistent, nonfinite");
     }
   }
   return fail_on;

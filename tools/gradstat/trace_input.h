@@ -27,11 +27,12 @@ struct FailOn {
   bool onset = false;
   bool persistent = false;
   bool nonfinite = false;
+  bool drift = false;
   bool stall = false;
-  bool any() const { return onset || persistent || nonfinite || stall; }
+  bool any() const { return onset || persistent || nonfinite || drift || stall; }
 };
 CLI::Option* add_fail_on(CLI::App& app, std::vector<std::string>& words);
-// Refuses by name what is not built, and `stall` where nothing is waited for.
+// Refuses by name what is not built, and `drift` and `stall` where no trace is followed.
 Result<FailOn> parse_fail_on(const std::vector<std::string>& words, bool live);
 
 // Exit code of a finished trace: 1 when something asked for was found, 7 when the Detector had too

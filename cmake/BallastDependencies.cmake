@@ -52,6 +52,8 @@ ballast_require_header(cli11 CLI/CLI.hpp libcli11-dev)
 ballast_require_header(nlohmann nlohmann/json.hpp nlohmann-json3-dev)
 ballast_require_header(toml toml++/toml.h libtomlplusplus-dev)
 ballast_require_library(dnnl dnnl.hpp dnnl libdnnl-dev)
+# The archive: libcore/stats has one use of it, and the tools that never reach it shall not load it.
+ballast_require_library(lbfgs lbfgs.h liblbfgs.a liblbfgs-dev)
 
 if(BALLAST_CUDA_EMULATION)
   find_package(Boost 1.74 COMPONENTS context)

@@ -27,6 +27,11 @@ constexpr ballast::Verb kVerbs[] = {
      "gradstat lr values --schedule wsd:cooldown=20% --steps 1000 --plot\n"
      "gradstat lr bound --schedule wsd --schedule cosine --steps 50K\n"
      "gradstat lr extend --steps 50K --to-steps 100K --json > longer.json\n"},
+    {"scaling", "fit and compare runs of several sizes and lengths: loss, compute, learning rate",
+     ballast::add_scaling,
+     "gradstat scaling fit --budget 1e21,1e23 runs.csv\n"
+     "gradstat scaling points RUN...\n"
+     "gradstat scaling savings --horizons 10B,20B,40B --parameters 1B\n"},
 };
 
 }  // namespace

@@ -25,6 +25,27 @@ std::string gnuplot_string(std::string_view text) {
   return result + "'";
 }
 
+// Ticks of a logarithmic axis at 1, 2 and 5 of each decade: gnuplot's own leave all but one bare
+// when the range is short.
+std::string decade_ticks(const XyChart& chart) {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const XyCurve& curve : chart.curves) {
+    for (const double y : curve.y) {
+      if (!std::isfinite(y) || y <= 0) continue;
+      low = std::min(low, y);
+      high = std::max(high, y);
+    }
+  }
+  constexpr double kShort = 100;
+  if (!(high > low) || high > kShort * low) return "";
+  std::string ticks;
+  for (double decade = std::pow(10, std::floor(std::log10(low))); decade <= high; decade *= 10)
+    for (const int digit : {1, 2, 5})
+      ticks +=
+          fmt::format("{}'{:.6g}' {}", ticks.empty() ? "" : ", ", digit * decade, digit * decade);
+  return "set ytics (" + ticks + ")\n";
+}
+
 bool drawable(const XyChart& chart, double x, double y) {
   return std::isfinite(x) && std::isfinite(y) && (!chart.log_x || x > 0) && (!chart.log_y || y > 0);
 }
@@ -120,7 +141,7 @@ std::string gnuplot_script(const XyChart& chart, const PictureOptions& options) 
       "set grid lc rgb '#d9d9d9'\nset border 3\nset tics nomirror\nset key below noenhanced\n",
       gnuplot_string(chart.title), gnuplot_string(chart.x_label), gnuplot_string(chart.y_label));
   if (chart.log_x) text += "set logscale x\nset format x '10^{%L}'\n";
-  if (chart.log_y) text += "set logscale y\nset autoscale yfix\n";
+  if (chart.log_y) text += "set logscale y\nset autoscale yfix\n" + decade_ticks(chart);
   text += "plot ";
   for (size_t c = 0; c < chart.curves.size(); ++c) {
     const XyCurve& curve = chart.curves[c];

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "libcore/io/json.h"
 #include "tools/gradstat/run_table.h"
 #include "tools/gradstat/xy_chart.h"
 

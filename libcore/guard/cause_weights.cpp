@@ -169,7 +169,7 @@ void weigh_hardware(const IncidentScene& scene, WeighedCause& cause) {
                         fmt::format("step {} was computed twice with the same bits", event->step));
     break;
   }
-  if (!rerun) cause.not_recorded("no second computation of the step");
+  if (!rerun) cause.not_recorded("a second computation of the step");
   const std::string replay = diverging_replay(scene);
   if (!replay.empty()) cause.supports(.7, replay);
   bool ranks = false;

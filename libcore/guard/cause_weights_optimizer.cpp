@@ -61,9 +61,9 @@ void weigh_stale_beta2(const IncidentScene& scene, WeighedCause& cause) {
     for (size_t i = scene.first(); i < scene.size() && i <= scene.onset() + kAtOnce; ++i)
       if (staleness_of(scene.row(i)) >= 4 * usual) ++stale;
     if (stale > 0)
-      cause.supports(
-          stale >= 3 ? .45 : .2,
-          fmt::format("grad_norm^2/v_norm was over 4 times its median for {} steps", stale));
+      cause.supports(stale >= 3 ? .45 : .2,
+                     fmt::format("grad_norm^2/v_norm was over 4 times its median on {} step{}",
+                                 stale, stale > 1 ? "s" : ""));
     else if (worst.ratio < 2)
       cause.contradicts(
           .3, fmt::format("grad_norm^2/v_norm stayed at {} times its median", n(worst.ratio)));

@@ -130,6 +130,24 @@ close_to() {
   jq -c 'select(.type == "eval") | [.step, (.loss * 1e4 | round)]' run4/trace.jsonl | cmp - 2.evals
 }
 
+# A pass takes all ranks, so they have to stop before the same one.
+@test "a signal to one rank cuts an evaluation short on all, and the next start makes it" {
+  local args=("${DEEP[@]}" --steps 6 --batch-tokens 256 --micro-batch 4 --zero 3 --val "$LAB/train" --val-tokens 49152 --val-every 3)
+  ranks 2 --run calm "${args[@]}"
+  start_ranks 2 --run run "${args[@]}"
+  while kill -0 "${PIDS[1]}" && ! grep -qs '"type":"step".*"step":3,' run/trace.jsonl; do :; done
+  kill -USR1 "${PIDS[1]}"
+  wait_ranks
+  [ "${STATUSES[*]}" = "75 75" ]
+  run ! grep -q '"type":"eval"' run/trace.jsonl
+  "$BIN/ckpt" verify --full run
+  ranks 2 --run run "${args[@]}"
+  same_line run calm
+  cmp <(weights run 6) <(weights calm 6)
+  cmp <(jq -c 'select(.type == "eval") | [.step, .loss]' run/trace.jsonl) \
+    <(jq -c 'select(.type == "eval") | [.step, .loss]' calm/trace.jsonl)
+}
+
 @test "--deterministic world is refused with stages that add ranks before micro-batches, and so is a stage that is none" {
   local zero
   for zero in 2 3; do

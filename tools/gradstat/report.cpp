@@ -54,7 +54,9 @@ Result<int> report(const ReportOptions& options, const CommonOptions& common) {
   if (options.compare.size() + 1 > kMostRuns)
     return usage_error("that many runs do not fit into one picture", "--compare",
                        std::to_string(kMostRuns - 1) + " at most");
-  const std::vector<std::string> inputs = {trace_path_of(posix_file_system(), options.input.path)};
+  std::vector<std::string> inputs = {trace_path_of(posix_file_system(), options.input.path)};
+  for (const std::string& run : options.compare)
+    inputs.push_back(trace_path_of(posix_file_system(), run));
   BALLAST_TRY(refuse_output_over_input(posix_file_system(), options.post_mortem, inputs));
   Report page;
   TraceInput input = options.input;

@@ -47,7 +47,7 @@ TEST(LiveViewTest, SaysWhereTheRunIsAndHowLongItStillTakes) {
   for (int64_t n = 1; n <= 100; ++n) view.take(step_record(n, 0, kStart + n * 500'000));
   const std::string text = view.draw(100, 24, 0);
   EXPECT_TRUE(text.starts_with("tiny  step 100  100K tokens (10.0 %)\n")) << text;
-  EXPECT_NE(text.find("2 steps/s  2.00K tokens/s  eta 7m30s"), std::string::npos) << text;
+  EXPECT_NE(text.find("2 steps/s  2K tokens/s  eta 7m30s"), std::string::npos) << text;
   EXPECT_EQ(text.find("silent"), std::string::npos);
   EXPECT_NE(view.draw(100, 24, 75).find("silent for"), std::string::npos);
 }
@@ -71,7 +71,7 @@ TEST(LiveViewTest, ARestartIsNewsAndItsLineGoesOnFromTheFork) {
   view.take(run_record(1, 40));
   view.take(step_record(41, 1, kStart + 70'000'000));
   const std::string text = view.draw(100, 40, 0);
-  EXPECT_TRUE(text.starts_with("tiny  step 41  41.0K tokens (4.1 %)  segment 1\n")) << text;
+  EXPECT_TRUE(text.starts_with("tiny  step 41  41K tokens (4.1 %)  segment 1\n")) << text;
   EXPECT_NE(text.find("segment 1 goes on from step 40"), std::string::npos);
 }
 

@@ -8,6 +8,9 @@ namespace ballast {
 VerbRun add_summary(CLI::App& app, const CommonOptions& common);
 VerbRun add_spikes(CLI::App& app, const CommonOptions& common);
 VerbRun add_clip(CLI::App& app, const CommonOptions& common);
+VerbRun add_events(CLI::App& app, const CommonOptions& common);
+VerbRun add_drift(CLI::App& app, const CommonOptions& common);
+VerbRun add_diff(CLI::App& app, const CommonOptions& common);
 VerbRun add_normality(CLI::App& app, const CommonOptions& common);
 VerbRun add_plot(CLI::App& app, const CommonOptions& common);
 VerbRun add_report(CLI::App& app, const CommonOptions& common);

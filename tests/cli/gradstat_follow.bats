@@ -105,7 +105,7 @@ setup() {
   echo garbage > bad.jsonl
   run --separate-stderr "$BIN/gradstat" follow - < bad.jsonl
   [ "$status" -eq 3 ]
-  [[ "$stderr" == *":1"* ]]
+  [[ "$stderr" == *"no log that can be followed"*":1"* ]]
   cat bad.jsonl "$traces/clean.jsonl" > mixed.jsonl
   run "$BIN/gradstat" follow --on-error skip - < mixed.jsonl
   [ "$status" -eq 0 ]

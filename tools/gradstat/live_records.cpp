@@ -82,6 +82,7 @@ Result<bool> LiveRecords::find_format() {
     const bool own = !next.line.empty() && parser_.parse(next.line, record).ok();
     head_.append(next.line);
     head_ += '\n';
+    own_ = own;
     if (own) break;
     for (const Format& format : kFormats) {
       if (!format.looks_like(head_)) continue;
@@ -120,7 +121,11 @@ Result<bool> LiveRecords::next_own(TraceRecord& record) {
     if (parsed.ok()) return true;
     Error error = parsed.take_error();
     error.where = fmt::format("{}:{}", tail_.path(), line_);
-    if (!skip_bad_lines_) return error;
+    if (!skip_bad_lines_ && own_) return error;
+    if (!skip_bad_lines_)
+      return corrupt_error("this is no log that can be followed", error.where,
+                           "a trace of ours, llm.c, Megatron-LM, torchtitan, OLMo-core, CSV, TSV "
+                           "or JSON Lines");
     if (damaged_++ == 0) first_damage_ = error.message();
   }
 }

@@ -39,8 +39,8 @@ class LiveRecords {
   Tail& tail_;
   Hooks hooks_;
   bool skip_bad_lines_;
-  bool known_ = false;
-  std::string head_;  // lines read to find the format, not yet handed on
+  bool known_ = false, own_ = false;  // whether its format is known, and is ours
+  std::string head_;                  // lines read to find the format, not yet handed on
   std::unique_ptr<ForeignLog> log_;
   TraceParser parser_{kAllFields & ~uint64_t{kFieldRest}};
   int64_t line_ = 0, damaged_ = 0;

@@ -64,6 +64,10 @@ setup() {
   run --separate-stderr lr bound --norm 2 "$traces/clean.jsonl"
   [ "$status" -eq 2 ]
   [[ "$stderr" == *"--norm"* ]]
+  # A log that does not name its batch: 120 steps of 4096 tokens.
+  sed 's/"total_tokens":[0-9]*,"batch_tokens":[0-9]*,//' "$traces/clean.jsonl" > foreign.jsonl
+  lr bound --json --schedule constant foreign.jsonl > out
+  jq -e '.steps == 120' out
   grep -v '"type":"step"' "$traces/clean.jsonl" > empty.jsonl
   run --separate-stderr lr bound empty.jsonl
   [ "$status" -eq 7 ]

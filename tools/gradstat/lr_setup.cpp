@@ -23,6 +23,12 @@ class LoggedReader {
   const RunRecord& run() const { return run_; }
   bool has_run() const { return has_run_; }
   int64_t last_tokens() const { return last_tokens_; }
+  // Of a log that does not name its batch: tokens of a step if all may have had as many, or "".
+  std::string even_batch() const {
+    const int64_t last_step = next_step_ - 1;
+    const bool even = last_step > 0 && last_tokens_ > 0 && last_tokens_ % last_step == 0;
+    return even ? fmt::format("{}", last_tokens_ / last_step) : "";
+  }
   // (rate, tokens before the step, tokens of the step) of steps whose update counted.
   struct Position {
     double lr = 0;
@@ -179,6 +185,7 @@ Result<LrSetup> set_up_lr(const LrOptions& options) {
   std::string batch = options.batch_tokens;
   if (batch.empty() && reader.has_run() && reader.run().batch_tokens)
     batch = fmt::format("{}", *reader.run().batch_tokens);
+  if (batch.empty() && trace) batch = reader.even_batch();
   setup.batches = BALLAST_TRY(BatchSchedule::parse(batch.empty() ? "1" : batch, 1));
   setup.total_tokens = BALLAST_TRY(length_of(options.tokens, options.steps, "", setup.batches));
   if (setup.total_tokens == 0 && trace)

@@ -79,7 +79,7 @@ std::string panel_script(const std::vector<PicturePanel>& panels, const std::vec
   std::string text = fmt::format(
       "set terminal {} size 1200,{} font 'sans,11' background '#ffffff'\nset multiplot layout {},1 "
       "title {} noenhanced\nset grid lc rgb '#d9d9d9'\nset key top right\nset lmargin 12\nset "
-      "rmargin 3\nset format x '%.3s%c'\n{}",
+      "rmargin 5\nset format x '%.1s%c'\n{}",
       svg ? "svg" : "pngcairo", 60 + 340 * panels.size(), panels.size(), quoted(title),
       logarithmic_x ? "set logscale x\n" : "");
   for (const double mark : marks)

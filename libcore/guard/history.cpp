@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "libcore/trace/step_intervals.h"
 #include "libcore/trace/surviving.h"
 
 namespace ballast {
@@ -94,13 +95,16 @@ void mark_rows(RunHistory& history) {
     if (!row.surviving) ++history.health.hidden_steps;
   }
   int64_t last = -1;
-  history.health.missing_steps = history.health.repeated_steps = 0;
+  StepIntervals intervals;
+  history.health.repeated_steps = 0;
   for (const size_t i : history.surviving_line()) {
     const int64_t step = history.rows[i].step;
     if (last >= 0 && step <= last) ++history.health.repeated_steps;
-    if (last >= 0 && step > last + 1) history.health.missing_steps += step - last - 1;
+    if (last >= 0 && step > last) intervals.add(step - last);
     last = step;
   }
+  history.health.interval = intervals.usual();
+  history.health.missing_steps = intervals.missing();
 }
 
 }  // namespace
@@ -130,9 +134,17 @@ std::vector<size_t> RunHistory::line_of(size_t index) const {
 Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool skip_bad_lines,
                                 bool keep_layers) {
   TraceReadOptions options;
-  options.view = TraceView::all;
   options.skip_bad_lines = skip_bad_lines;
-  const std::unique_ptr<TraceReader> reader = BALLAST_TRY(TraceReader::open(fs, path, options));
+  return load_history(fs, std::span(&path, 1), options, keep_layers);
+}
+
+Result<RunHistory> load_history(FileSystem& fs, std::span<const std::string> operands,
+                                const TraceReadOptions& given, bool keep_layers) {
+  TraceReadOptions options = given;
+  options.view = TraceView::all;
+  options.fields = kAllFields;
+  options.steps_only = false;
+  const std::unique_ptr<TraceReader> reader = BALLAST_TRY(TraceReader::open(fs, operands, options));
   RunHistory history;
   history.path = reader->path();
   TraceRecord record;
@@ -156,6 +168,7 @@ Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool sk
     history.runs.push_back(record.run);
   }
   history.health = reader->health();
+  history.parts = reader->parts();
   mark_rows(history);
   return history;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,6 +72,7 @@ struct RunHistory {
   std::vector<std::string> sources;
   std::vector<SourceLoss> source_losses;  // rows ascending
   TraceHealth health;
+  std::vector<LogPart> parts;  // what the operands were
 
   // Indices of the surviving rows in order.
   std::vector<size_t> surviving_line() const;
@@ -81,5 +83,9 @@ struct RunHistory {
 
 Result<RunHistory> load_history(FileSystem& fs, const std::string& path, bool skip_bad_lines,
                                 bool keep_layers = false);
+// Several operands are one run; `options` say what a damaged line does and what is known of a log
+// that is not ours, its other members are not looked at.
+Result<RunHistory> load_history(FileSystem& fs, std::span<const std::string> operands,
+                                const TraceReadOptions& options, bool keep_layers = false);
 
 }  // namespace ballast

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "libcore/trace/line_buffer.h"
+#include "libcore/trace/step_intervals.h"
 #include "libcore/trace/surviving.h"
 #include "libcore/trace/writer.h"
 
@@ -70,10 +72,11 @@ std::optional<int64_t> step_of(const TraceRecord& record) {
 }  // namespace
 
 struct TraceReader::State {
-  State(std::string path_in, const TraceReadOptions& options_in,
+  State(const TraceReadOptions& options_in, ImportedTrace trace,
         std::unique_ptr<ByteSource> source_in, std::vector<Segment> segments_in)
-      : path(std::move(path_in)),
+      : path(trace.parts->front().path),
         options(options_in),
+        parts(std::move(trace.parts)),
         source(std::move(source_in)),
         segments(std::move(segments_in)),
         line(options.view == TraceView::surviving ? segments : std::vector<Segment>()),
@@ -85,12 +88,14 @@ struct TraceReader::State {
 
   std::string path;
   TraceReadOptions options;
+  std::shared_ptr<const std::vector<LogPart>> parts;
   std::unique_ptr<ByteSource> source;
   std::vector<Segment> segments;
   SurvivingLine line;
   LineBuffer lines;
   TraceParser parser;
   TraceHealth health;
+  StepIntervals intervals;
   int64_t last_step = -1;
   int64_t last_segment = -1;
   int64_t last_time = 0;
@@ -107,22 +112,29 @@ std::string trace_path_of(FileSystem& fs, const std::string& operand) {
 
 Result<std::unique_ptr<TraceReader>> TraceReader::open(FileSystem& fs, const std::string& operand,
                                                        const TraceReadOptions& options) {
-  const std::string path = trace_path_of(fs, operand);
-  std::unique_ptr<ByteSource> source = BALLAST_TRY(open_source(fs, path));
+  return open(fs, std::span(&operand, 1), options);
+}
+
+Result<std::unique_ptr<TraceReader>> TraceReader::open(FileSystem& fs,
+                                                       std::span<const std::string> operands,
+                                                       const TraceReadOptions& options) {
+  ImportedTrace trace = BALLAST_TRY(open_log(fs, operands, options.import));
+  std::unique_ptr<ByteSource> source = std::move(trace.bytes);
   std::vector<Segment> segments;
   if (options.view == TraceView::surviving) {
-    if (path == "-") {
+    if (std::find(operands.begin(), operands.end(), "-") != operands.end()) {
       std::unique_ptr<SpooledSource> spool = BALLAST_TRY(SpooledSource::fill(*source));
       segments = BALLAST_TRY(scan_segments(*spool, options.skip_bad_lines));
       spool->rewind();
       source = std::move(spool);
     } else {
       segments = BALLAST_TRY(scan_segments(*source, options.skip_bad_lines));
-      source = BALLAST_TRY(open_source(fs, path));
+      trace = BALLAST_TRY(open_log(fs, operands, options.import));
+      source = std::move(trace.bytes);
     }
   }
   return std::unique_ptr<TraceReader>(new TraceReader(
-      std::make_unique<State>(path, options, std::move(source), std::move(segments))));
+      std::make_unique<State>(options, std::move(trace), std::move(source), std::move(segments))));
 }
 
 bool TraceReader::State::wanted(const TraceRecord& record) {
@@ -137,7 +149,7 @@ void TraceReader::State::check_order(const StepRecord& step) {
   const bool same = step.segment == last_segment;
   if (last_step >= 0 && (same || options.view == TraceView::surviving)) {
     if (step.step <= last_step) ++health.repeated_steps;
-    if (step.step > last_step + 1) health.missing_steps += step.step - last_step - 1;
+    if (step.step > last_step) intervals.add(step.step - last_step);
   }
   if (same && step.time_us < last_time) ++health.clock_steps_back;
   last_step = step.step;
@@ -174,11 +186,14 @@ Result<bool> TraceReader::next(TraceRecord& record) {
     return true;
   }
   s.health.torn_bytes = s.lines.torn_bytes();
+  s.health.interval = s.intervals.usual();
+  s.health.missing_steps = s.intervals.missing();
   return false;
 }
 
 const TraceHealth& TraceReader::health() const { return state_->health; }
 const std::vector<Segment>& TraceReader::segments() const { return state_->segments; }
 const std::string& TraceReader::path() const { return state_->path; }
+const std::vector<LogPart>& TraceReader::parts() const { return *state_->parts; }
 
 }  // namespace ballast

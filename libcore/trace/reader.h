@@ -1,19 +1,23 @@
 // Reads traces record by record, memory flat in their length: plain, gzip or zstd by content, a
-// file, a run directory or "-". A last line without LF is ignored (somebody is still writing, or
-// was killed). TraceView::surviving hides what a rollback or resume abandoned: with the segment
-// chain from the last `run` record back to the first, a step is shown when its segment is on the
-// chain and no later segment of the chain starts before it. Finding the chain takes a first quick
-// pass over the input ("-" is spooled to an unnamed temporary file for it). One thread per reader.
+// file, a run directory or "-", several files as one run, and the logs of other trainers as if they
+// were traces (libcore/trace/foreign/import.h). A last line without LF is ignored (somebody is
+// still writing, or was killed). TraceView::surviving hides what a rollback or resume abandoned:
+// with the segment chain from the last `run` record back to the first, a step is shown when its
+// segment is on the chain and no later segment of the chain starts before it. Finding the chain
+// takes a first quick pass over the input ("-" is spooled to an unnamed temporary file for it). One
+// thread per reader.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "libcore/base/result.h"
 #include "libcore/io/stream.h"
+#include "libcore/trace/foreign/import.h"
 #include "libcore/trace/parser.h"
 #include "libcore/trace/record.h"
 
@@ -26,6 +30,7 @@ struct TraceReadOptions {
   uint64_t fields = kAllFields;  // FieldMask of step records; the others are left empty
   bool steps_only = false;      // run and event records too, but eval, layers, amax are passed over
   bool skip_bad_lines = false;  // count them instead of failing
+  ImportOptions import;         // what is known of a log that is not ours
 };
 
 // What is known of a segment after the first pass.
@@ -45,7 +50,8 @@ struct TraceHealth {
   int64_t unknown_types = 0;     // records of later versions, shown as `other`
   int64_t torn_bytes = 0;        // of a last line without LF
   int64_t hidden_steps = 0;      // steps of abandoned branches
-  int64_t missing_steps = 0;     // gaps in the line
+  int64_t interval = 1;          // steps from one record to the next, as nearly everywhere
+  int64_t missing_steps = 0;     // gaps in the line: records that `interval` lets expect
   int64_t repeated_steps = 0;    // steps that do not ascend within the line
   int64_t clock_steps_back = 0;  // times that go backwards within a segment
 };
@@ -55,6 +61,10 @@ class TraceReader {
   // PATH: a trace, a run directory or "-".
   static Result<std::unique_ptr<TraceReader>> open(FileSystem& fs, const std::string& path,
                                                    const TraceReadOptions& options = {});
+  // The same for several operands, which are one run; there is one at least.
+  static Result<std::unique_ptr<TraceReader>> open(FileSystem& fs,
+                                                   std::span<const std::string> operands,
+                                                   const TraceReadOptions& options = {});
   ~TraceReader();
 
   // The next record into `record` (its buffers are reused); false at the end.
@@ -62,6 +72,7 @@ class TraceReader {
   const TraceHealth& health() const;             // complete once next() gave false
   const std::vector<Segment>& segments() const;  // in file order; known from the start
   const std::string& path() const;
+  const std::vector<LogPart>& parts() const;  // one per operand; notes are complete at the end
 
  private:
   struct State;

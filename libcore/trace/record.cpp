@@ -13,9 +13,10 @@ namespace {
 class Line {
  public:
   Line(std::string& into, std::string_view type, int64_t time_us, int64_t segment) : out_(into) {
-    fmt::format_to(std::back_inserter(out_),
-                   "{{\"v\":{},\"type\":\"{}\",\"time\":\"{}\",\"segment\":{}", kTraceVersion, type,
-                   format_time_us(time_us), segment);
+    fmt::format_to(std::back_inserter(out_), "{{\"v\":{},\"type\":\"{}\"", kTraceVersion, type);
+    if (time_us != 0)
+      fmt::format_to(std::back_inserter(out_), ",\"time\":\"{}\"", format_time_us(time_us));
+    fmt::format_to(std::back_inserter(out_), ",\"segment\":{}", segment);
   }
   void key(std::string_view name) {
     out_ += ",\"";

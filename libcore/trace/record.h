@@ -116,7 +116,8 @@ struct OtherRecord {
   Json object;
 };
 
-// One line with its LF, keys in the documented order, doubles shortest round-trip.
+// One line with its LF, keys in the documented order, doubles shortest round-trip. A time of 0 is
+// not known and not written.
 void append_record(std::string& into, const RunRecord& record);
 void append_record(std::string& into, const StepRecord& record);
 void append_record(std::string& into, const EventRecord& record);

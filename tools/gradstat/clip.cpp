@@ -216,9 +216,7 @@ Result<int> clip(const ClipOptions& options, const CommonOptions& common) {
   read.fields = kFieldLoss | kFieldNorm | kFieldClip | kFieldSkipped;
   read.steps_only = true;
   if (options.line == "all") read.view = TraceView::all;
-  read.skip_bad_lines = options.input.on_error == "skip";
-  const std::unique_ptr<TraceReader> reader =
-      BALLAST_TRY(TraceReader::open(posix_file_system(), options.input.path, read));
+  const std::unique_ptr<TraceReader> reader = BALLAST_TRY(open_trace(options.input, read));
   TraceRecord record;
   while (BALLAST_TRY(reader->next(record))) {
     Result<void> taken = replay.take(record);
@@ -227,8 +225,8 @@ Result<int> clip(const ClipOptions& options, const CommonOptions& common) {
     error.where = fmt::format("{}:{}", reader->path(), record.line);
     return error;
   }
-  if (reader->health().bad_lines > 0)
-    print_warning(fmt::format("{} damaged lines were skipped", reader->health().bad_lines));
+  say_what_was_passed_over(reader->health(), reader->parts());
+  BALLAST_TRY(require_per_step(options.input, reader->health()));
   return replay.finish(reader->path());
 }
 

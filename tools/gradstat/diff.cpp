@@ -220,7 +220,7 @@ Result<int> diff(const DiffOptions& options, const CommonOptions& common) {
 
 VerbRun add_diff(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<DiffOptions>();
-  add_trace_input(app, options->input);
+  add_trace_input(app, options->input, Operands::one);
   path_option(app.add_option("other", options->second, "the run it is compared with"))->required();
   choice_option(app.add_option("--by", options->by,
                                "what aligns the losses: tokens where both count them, else steps")

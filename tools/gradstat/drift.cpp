@@ -408,7 +408,7 @@ Result<int> drift(const DriftOptions& options, const CommonOptions& common) {
 
 VerbRun add_drift(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<DriftOptions>();
-  add_trace_input(app, options->input);
+  add_trace_input(app, options->input, Operands::one);
   path_option(app.add_option("--reference", options->reference,
                              "judge the difference to this run at the same number of tokens"));
   app.add_flag("--trend", options->trend,

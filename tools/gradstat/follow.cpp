@@ -209,7 +209,7 @@ Result<int> follow(const FollowOptions& options, const CommonOptions& common) {
 
 VerbRun add_follow(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<FollowOptions>();
-  add_trace_input(app, options->input);
+  add_trace_input(app, options->input, Operands::growing);
   add_fail_on(app, options->fail_on)
       ->description(
           "stop watching and exit 1 at the first of these: onset, persistent, nonfinite, drift, "

@@ -14,8 +14,8 @@ constexpr ballast::Verb kVerbs[] = {
     {"normality", "test whether gradient norms, or their logarithms, are normal",
      ballast::add_normality,
      "gradstat normality RUN\ngradstat normality --window 500-635 -o norms.svg RUN\n"},
-    {"events", "what each recorded change did to loss, slope and gradient norm", ballast::add_events,
-     "gradstat events RUN\ngradstat events --marks --window 500 RUN\n"},
+    {"events", "what each recorded change did to loss, slope and gradient norm",
+     ballast::add_events, "gradstat events RUN\ngradstat events --marks --window 500 RUN\n"},
     {"drift", "find slow divergence, of a run alone or from a reference", ballast::add_drift,
      "gradstat drift --fail-on drift RUN\ngradstat drift --reference BF16 FP8\n"},
     {"diff", "compare two runs: losses, tokens to equal loss, first differing bits, settings",
@@ -39,6 +39,10 @@ constexpr ballast::Verb kVerbs[] = {
      "gradstat scaling fit --budget 1e21,1e23 runs.csv\n"
      "gradstat scaling points RUN...\n"
      "gradstat scaling savings --horizons 10B,20B,40B --parameters 1B\n"},
+    {"import", "make a trace of another trainer's log", ballast::add_import,
+     "gradstat import main.log -o trace.jsonl.zst\n"
+     "gradstat import --map \"loss=run7 - train/loss\" chart.csv\n",
+     true},
 };
 
 }  // namespace

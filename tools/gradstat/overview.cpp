@@ -74,6 +74,7 @@ void sum_norms(const RunHistory& history, const std::vector<size_t>& line, Overv
       o.norm_max = row.norm;
       o.norm_max_step = row.step;
     }
+    if (!std::isnan(row.norm_clipped)) ++o.clipped_norms;
     if (row.norm_clipped < row.norm) {
       ++o.clips;
       factors += row.norm_clipped / row.norm;
@@ -110,6 +111,7 @@ std::string range_text(const Overview& o) {
 Overview overview_of(const RunHistory& history) {
   Overview o;
   o.segments = static_cast<int64_t>(std::max<size_t>(1, history.segments.size()));
+  o.interval = history.health.interval;
   o.has_run = !history.runs.empty();
   if (o.has_run) o.run = history.runs.back();
   const std::vector<size_t> line = history.surviving_line();
@@ -136,13 +138,14 @@ std::string overview_text(const Overview& o, const std::vector<RunIncident>& inc
     line("run", fmt::format("{}, {}, clip {}", recorded(o.run.run), recorded(o.run.model),
                             recorded(o.run.clip)));
   line("steps", range_text(o));
-  line("tokens", format_count(o.tokens) + (o.tokens_abandoned > 0
-                                               ? fmt::format(", {} more on abandoned branches",
-                                                             format_count(o.tokens_abandoned))
-                                               : ""));
+  line("tokens", (o.tokens > 0 ? format_count(o.tokens) : "not recorded") +
+                     (o.tokens_abandoned > 0 ? fmt::format(", {} more on abandoned branches",
+                                                           format_count(o.tokens_abandoned))
+                                             : ""));
   line("time",
        fmt::format(
-           "{}, {} tokens/s", format_seconds(o.wall_seconds),
+           "{}, {} tokens/s",
+           o.wall_seconds > 0 ? format_seconds(o.wall_seconds) : std::string("not recorded"),
            std::isnan(o.tokens_per_s) ? "unknown" : format_count(std::llround(o.tokens_per_s))));
   line("loss",
        fmt::format("{} at first, {} at last, lowest {} at step {}", short_number(o.first_loss),
@@ -156,7 +159,7 @@ std::string overview_text(const Overview& o, const std::vector<RunIncident>& inc
                     100 * static_cast<double>(o.clips) / static_cast<double>(o.norms));
     if (o.clips > 0)
       clipped += fmt::format(", to {} of the norm on average", short_number(o.mean_factor));
-    line("clipped", clipped);
+    line("clipped", o.clipped_norms > 0 ? clipped : "not recorded");
   }
   for (const auto& [step, name] : o.phases)
     line("phase", fmt::format("{} from step {}", name, step));
@@ -167,7 +170,13 @@ std::string overview_text(const Overview& o, const std::vector<RunIncident>& inc
   for (const auto& [name, count] : o.events)
     events += fmt::format("{}{} {}", events.empty() ? "" : ", ", count, name);
   line("events", events.empty() ? "none" : events);
-  if (incidents.empty()) line("incidents", "none");
+  if (!o.judged) {
+    line("incidents", fmt::format("not looked for: the log has one record in {} steps "
+                                  "(--assume-per-step)",
+                                  o.interval));
+  } else if (incidents.empty()) {
+    line("incidents", "none");
+  }
   for (const RunIncident& incident : incidents) line("incident", incident_sentence(incident));
   line("log",
        o.log_problems.empty() ? "complete" : fmt::format("{}", fmt::join(o.log_problems, ", ")));
@@ -202,7 +211,7 @@ Json overview_json(const Overview& o, const std::vector<RunIncident>& incidents)
   json["norm_max"] = json_number(o.norm_max);
   json["norm_max_step"] = o.norm_max_step;
   json["clips"] = o.clips;
-  json["clip_rate"] = o.norms > 0
+  json["clip_rate"] = o.clipped_norms > 0
                           ? json_number(static_cast<double>(o.clips) / static_cast<double>(o.norms))
                           : Json(nullptr);
   json["events"] = o.events;
@@ -212,7 +221,8 @@ Json overview_json(const Overview& o, const std::vector<RunIncident>& incidents)
   json["evals"] = std::move(evals);
   Json list = Json::array();
   for (const RunIncident& incident : incidents) list.push_back(to_json(incident));
-  json["incidents"] = std::move(list);
+  json["incidents"] = o.judged ? std::move(list) : Json(nullptr);
+  json["interval"] = o.interval;
   json["log_problems"] = o.log_problems;
   return json;
 }

@@ -27,8 +27,11 @@ struct Overview {
   double norm_median = 0, norm_p99 = 0, norm_max = 0;
   int64_t norm_max_step = -1;
   int64_t norms = 0, clips = 0;
-  double mean_factor = 0;                               // of clipped steps
-  double tokens_per_s = 0;                              // median
+  int64_t clipped_norms = 0;  // steps whose norm after clipping was logged
+  bool judged = true;         // incidents were looked for
+  int64_t interval = 1;       // steps from record to record
+  double mean_factor = 0;     // of clipped steps
+  double tokens_per_s = 0;    // median
   std::vector<std::pair<int64_t, std::string>> phases;  // step it began, name
   std::map<std::string, int64_t> events;
   std::vector<EvalRecord> evals;  // newest of each set

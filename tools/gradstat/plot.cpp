@@ -36,7 +36,7 @@ constexpr Size kSizes[] = {
 struct PlotOptions {
   std::vector<std::string> runs;
   std::vector<std::string> names;
-  std::string on_error = "fail";
+  TraceInput input;  // what is known of all of them; each is one operand
   CurveOptions curves;
   std::string x = "step", from, to;
   std::vector<std::string> panels = {"loss", "norms"};
@@ -67,9 +67,8 @@ Result<std::vector<PlotRun>> load_runs(const PlotOptions& options) {
   std::vector<PlotRun> runs;
   std::set<std::string> taken;
   for (size_t i = 0; i < options.runs.size(); ++i) {
-    TraceInput input;
+    TraceInput input = options.input;
     input.path = options.runs[i];
-    input.on_error = options.on_error;
     const RunHistory history = BALLAST_TRY(load_trace(input));
     if (options.curves.axis == XAxis::tokens && !has_tokens(history))
       return insufficient_error("the trace does not count tokens", history.path, "--x step");
@@ -162,10 +161,7 @@ VerbRun add_plot(CLI::App& app, const CommonOptions& common) {
   path_option(app.add_option("runs", options->runs,
                              "traces, run directories, or - for stdin: a curve each"))
       ->required();
-  choice_option(app.add_option("--on-error", options->on_error,
-                               "what a damaged line does: fail, or skip it and count it")
-                    ->capture_default_str(),
-                {"fail", "skip"});
+  add_log_options(app, options->input);
   app.add_option("--names", options->names, "what the runs are called in the legend")
       ->delimiter(',');
   app.add_option("--panels", options->panels,

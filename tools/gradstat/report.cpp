@@ -80,7 +80,7 @@ Result<int> report(const ReportOptions& options, const CommonOptions& common) {
 
 VerbRun add_report(CLI::App& app, const CommonOptions& common) {
   auto options = std::make_shared<ReportOptions>();
-  add_trace_input(app, options->input);
+  add_trace_input(app, options->input, Operands::one);
   path_option(app.add_option("--compare", options->compare,
                              "further runs for the curves and a table beside this one"));
   path_option(app.add_option("--post-mortem", options->post_mortem,

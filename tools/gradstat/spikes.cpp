@@ -49,6 +49,7 @@ Result<int> spikes(const SpikesOptions& options, const CommonOptions& common) {
   BALLAST_TRY(check_spike_settings(options.settings));
   const FailOn fail_on = BALLAST_TRY(parse_fail_on(options.fail_on, false));
   const RunHistory history = BALLAST_TRY(load_trace(options.input));
+  BALLAST_TRY(require_per_step(options.input, history.health));
   const std::vector<RunIncident> all = find_incidents(history, options.settings);
   std::vector<RunIncident> incidents = all;
   if (options.line == "surviving")

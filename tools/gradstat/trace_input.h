@@ -1,6 +1,8 @@
-// What the verbs share about their input: the operand, damaged lines, and --fail-on.
+// What the verbs share about their input: the operands, what is known of logs that are not ours,
+// damaged lines, and --fail-on.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,15 +14,41 @@
 namespace ballast {
 
 struct TraceInput {
-  std::string path;               // a trace, a run directory or "-"
-  std::string on_error = "fail";  // fail, skip
-  bool layers = false;            // RunHistory::layers is wanted
-};
-void add_trace_input(CLI::App& app, TraceInput& input);
+  std::vector<std::string> paths;  // traces, run directories, logs of other trainers, "-": one run
+  std::string path;                // the first of them; another value stands for itself alone
+  std::string on_error = "fail";   // fail, skip
+  bool layers = false;             // RunHistory::layers is wanted
+  bool assume_per_step = false;
 
-// The whole trace; kind insufficient when it has no step. Says on stderr how many lines were
-// passed over.
+  // As they stand on the command line; log_options() makes ImportOptions of them.
+  std::string format = "auto";
+  std::vector<std::string> map;  // KEY=COLUMN
+  std::string run_name;
+  int64_t tokens_per_step = 0;     // 0: not given
+  std::vector<std::string> marks;  // TOKENS:LABEL
+  std::string norm = "pre";        // pre, post
+};
+enum class Operands {
+  one,
+  several,
+  growing,  // one, read as it comes: nothing but its content says what it is
+};
+void add_trace_input(CLI::App& app, TraceInput& input, Operands operands = Operands::several);
+// All of it but the operand, for verbs whose operands are several runs.
+void add_log_options(CLI::App& app, TraceInput& input);
+Result<ImportOptions> log_options(const TraceInput& input);
+
+// The whole trace; kind insufficient when it has no step. Says on stderr what was passed over.
 Result<RunHistory> load_trace(const TraceInput& input);
+
+// The trace record by record: `options` without what the command line says of damaged lines and of
+// logs. Once next() gave false, say_what_was_passed_over() has something to say.
+Result<std::unique_ptr<TraceReader>> open_trace(const TraceInput& input, TraceReadOptions options);
+void say_what_was_passed_over(const TraceHealth& health, const std::vector<LogPart>& parts);
+
+// Verdicts over windows of steps need every step: kind insufficient where the log has one record
+// in so many, unless --assume-per-step says that its records may be taken for steps.
+Result<void> require_per_step(const TraceInput& input, const TraceHealth& health);
 
 // What --fail-on names.
 struct FailOn {

@@ -17,5 +17,6 @@ VerbRun add_report(CLI::App& app, const CommonOptions& common);
 VerbRun add_follow(CLI::App& app, const CommonOptions& common);
 VerbRun add_lr(CLI::App& app, const CommonOptions& common);
 VerbRun add_scaling(CLI::App& app, const CommonOptions& common);
+VerbRun add_import(CLI::App& app, const CommonOptions& common);
 
 }  // namespace ballast

@@ -39,6 +39,7 @@ std::string_view format_name(LogFormat format);  // "llmc", "wandb-run", ...
 
 // What the user knows of a log that the log does not say.
 struct ImportOptions {
+  std::optional<LogFormat> format;  // absent: by content
   // Key of a step record ("loss", "grad_norm"), or "step", "time", "eval_loss" -> the log's column.
   std::vector<std::pair<std::string, std::string>> map;
   std::string run_name;  // of several runs in one file; empty: there must be one
@@ -54,6 +55,7 @@ struct ForeignNotes {
   int64_t first_damaged = -1;       // line from 1, or byte offset in binary formats
   std::string first_damage;         // why
   bool truncated = false;           // ends within a record: still being written, or cut
+  int64_t marks_left = 0;           // marks of the user that the log did not come to
   std::string averaged;             // "" or what is a mean: "loss over 50 steps"
   double norm_tick = 0;             // the norm is written in multiples of it; 0: in full
   std::vector<std::string> unused;  // columns that were not understood, at most 100, in order

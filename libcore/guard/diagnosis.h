@@ -8,46 +8,57 @@
 // (p) goes before weights, in the order of the table. "Before" is the 200 steps before the first
 // abnormal one, other incidents left out.
 //
-//   injected        p .95 an `inject` event from one step before the first abnormal one to the
-//   onset hardware        p .95 a `hardware` event (the step's second computation gave other bits,
-//   or ranks
-//                         differ); .70 another branch computed the same data at the same learning
-//                         rate, with the same bits until here, and had no incident; .20 one rank's
-//                         loss alone (>= 1.5 times the mean, before <= 1.2); .20 a value that is
-//                         not finite out of quiet norms and losses; .15 step time >= 1.5 times the
-//                         median f .1 the step was computed twice with the same bits
-//   planned change  .60 phase, batch_size, lr, precision, clip or data event in the 5 steps before,
-//                   .30 in the 50 before; .40 a segment began in the 5 steps before; without an
-//                   event .50 tokens per step changed by a quarter, .40 the learning rate by half;
-//                   .30 the norm stayed under twice its median (only with one of these)
-//                   f .3 not finite, .5 the norm rose above 5 times its median
-//   rare tokens     .40 the highest sequence's loss is twice the median of those listed; .25 one
-//                   rank's loss alone; .25 the norm rose 3 times in one step while the loss was
-//                   ordinary; .30 the same samples had an incident on another branch
-//                   f .6 all listed sequences are alike; .5 the same samples passed on another
-//                   branch
-//   stale beta2     .45 grad_norm^2/v_norm was 4 times its median for 3 steps, .20 for fewer; .45
-//                   update_rms >= 2 and 1.5 times its median; .20 beta2 >= 0.99 (only with one of
-//                   these)
-//                   f .5 beta2 <= 0.95, .3 grad_norm^2/v_norm stayed under twice its median
-//   learning rate   .25 still in its warm-up, over half of the peak, or .15 at the peak; .35 three
-//   or
-//                   more loss incidents at the peak, three times as dense as elsewhere, or .20 with
-//                   hardly any step elsewhere; .25 the norm grew by 1.3 and two scales before; .30
-//                   an incident at other data within 200 steps on another branch f .3 under 0.3 of
-//                   the peak
-//   parameter norm  .55 it grew by 2 % in the last 500 steps and twice as fast as in those before,
-//   or
-//                   .30 by 5 %; .15 weight decay under 0.01 (only with one of these)
-//                   f .2 it changed by less than 0.5 %
-//   logit growth    .50 attn_logit_max is twice the median of earlier records; .20 it is over 100;
-//                   .20 attn_entropy_min is under half its median (only with the first)
-//                   f .2 under 1.2 times
-//   data            .60 the loss of one source jumped (6 scales and 1.2 times) and that of another
-//                   did not; .45 the same samples had an incident on another branch; .15 the
-//                   highest sequence's loss is twice the median f .4 all sources jumped; .4 the
-//                   same samples passed on another branch; .5 an incident at other data within 200
-//                   steps on another branch
+//   injected
+//     - p .95 an `inject` event from one step before the first abnormal one to the onset
+//   hardware
+//     - p .95 a `hardware` event (the step's second computation gave other bits, or ranks differ)
+//     - .70 another branch computed the same data at the same learning rate, with the same bits
+//       until here, and had no incident
+//     - .20 one rank's loss alone (>= 1.5 times the mean, before <= 1.2)
+//     - .20 a value that is not finite out of quiet norms and losses
+//     - .15 step time >= 1.5 times the median
+//     - f .1 the step was computed twice with the same bits
+//   planned change
+//     - .60 phase, batch_size, lr, precision, clip or data event in the 5 steps before, .30 in the
+//       50 before
+//     - .40 a segment began in the 5 steps before
+//     - without an event .50 tokens per step changed by a quarter, .40 the learning rate by half
+//     - .30 the norm stayed under twice its median (only with one of these)
+//     - f .3 not finite, .5 the norm rose above 5 times its median
+//   rare tokens
+//     - .40 the highest sequence's loss is twice the median of those listed
+//     - .25 one rank's loss alone
+//     - .25 the norm rose 3 times in one step while the loss was ordinary
+//     - .30 the same samples had an incident on another branch
+//     - f .6 all listed sequences are alike, .5 the same samples passed on another branch
+//   stale beta2
+//     - .45 grad_norm^2/v_norm was 4 times its median for 3 steps, .20 for fewer
+//     - .45 update_rms >= 2 and 1.5 times its median
+//     - .20 beta2 >= 0.99 (only with one of these)
+//     - f .5 beta2 <= 0.95, .3 grad_norm^2/v_norm stayed under twice its median
+//   learning rate
+//     - .25 still in its warm-up, over half of the peak, or .15 at the peak
+//     - .35 three or more loss incidents at the peak, three times as dense as elsewhere, or .20
+//       with hardly any step elsewhere
+//     - .25 the norm grew by 1.3 and two scales before
+//     - .30 an incident at other data within 200 steps on another branch
+//     - f .3 under 0.3 of the peak
+//   parameter norm
+//     - .55 it grew by 2 % in the last 500 steps and twice as fast as in those before, or .30 by 5
+//       %
+//     - .15 weight decay under 0.01 (only with one of these)
+//     - f .2 it changed by less than 0.5 %
+//   logit growth
+//     - .50 attn_logit_max is twice the median of earlier records
+//     - .20 it is over 100
+//     - .20 attn_entropy_min is under half its median (only with the first)
+//     - f .2 under 1.2 times
+//   data
+//     - .60 the loss of one source jumped (6 scales and 1.2 times) and that of another did not
+//     - .45 the same samples had an incident on another branch
+//     - .15 the highest sequence's loss is twice the median
+//     - f .4 all sources jumped, .4 the same samples passed on another branch, .5 an incident at
+//       other data within 200 steps on another branch
 #pragma once
 
 #include <cstdint>

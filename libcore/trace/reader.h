@@ -30,7 +30,7 @@ struct TraceReadOptions {
   uint64_t fields = kAllFields;  // FieldMask of step records; the others are left empty
   bool steps_only = false;      // run and event records too, but eval, layers, amax are passed over
   bool skip_bad_lines = false;  // count them instead of failing
-  ImportOptions import;         // what is known of a log that is not ours
+  ImportOptions import = {};    // what is known of a log that is not ours
 };
 
 // What is known of a segment after the first pass.

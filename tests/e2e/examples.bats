@@ -12,6 +12,13 @@ setup_file() {
   mkdir runs
   "$BIN/pretrain" -q --config open.toml --run runs/a
   ln -s runs/a RUN
+  ln -s runs/a A
+  ln -s runs/a B
+  awk 'BEGIN {
+    print "n,d,loss"
+    for (n = 1e8; n < 2e9; n *= 2)
+      for (d = 1e9; d < 2e10; d *= 2) print n "," d "," 1.8 + 482 / n ^ 0.35 + 2085 / d ^ 0.37
+  }' > runs.csv
   "$BIN/ckpt" convert -q --to hf run -o llama
   cp llama/model.safetensors model.safetensors
   mkdir -p "$BATS_FILE_TMPDIR/stubs"

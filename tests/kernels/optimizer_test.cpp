@@ -474,10 +474,10 @@ TEST(Optimizer, RoundedWeightsShowWhatIsNotFinite) {
   OptimizerStep step = run.step(config, 3, 0, n);
   step.ranges = ranges;
   cpu->optimizer_step(step);
-  EXPECT_EQ(run.p[3], INFINITY);
-  EXPECT_EQ(run.p[36], -INFINITY);
+  // Decay takes a multiple of the weight from it, so an infinite one becomes NaN, without rounding
+  // too.
   for (size_t i = 0; i < run.p.size(); ++i) {
-    EXPECT_EQ(std::isnan(run.p[i]), i == 5) << i;
+    EXPECT_EQ(std::isnan(run.p[i]), i == 3 || i == 5 || i == 36) << i;
     EXPECT_EQ(std::bit_cast<uint32_t>(run.p[i]) & 0xFFFF, 0u) << i;
   }
 }

@@ -40,6 +40,7 @@ std::string shard_document_line(const ShardDocument& document) {
   line["sha256"] = document.sha256;
   line["filters"] = document.filters;
   line["tokens"] = document.tokens;
+  if (document.redacted) line["redacted"] = true;
   return to_json_line(line);
 }
 
@@ -63,6 +64,11 @@ Result<ShardDocument> parse_shard_document(std::string_view line, const std::str
     if (!filter.is_string())
       return corrupt_error("'filters' holds something else than words", where);
     document.filters.push_back(filter.get<std::string>());
+  }
+  const auto redacted = json.find("redacted");
+  if (redacted != json.end()) {
+    if (!redacted->is_boolean()) return corrupt_error("'redacted' is not true or false", where);
+    document.redacted = redacted->get<bool>();
   }
   return document;
 }

@@ -26,6 +26,7 @@ struct ShardDocument {
   std::string sha256;                // of the text, 64 hex digits
   std::vector<std::string> filters;  // that it passed, in order
   int64_t tokens = 0;                // in the shard, BOS and EOS included
+  bool redacted = false;             // the tokens were overwritten, see redaction.h
 };
 
 std::string shard_document_line(const ShardDocument& document);  // without LF
@@ -65,6 +66,8 @@ class SidecarReader {
   static Result<SidecarReader> open(FileSystem& fs, const std::string& prefix);
 
   int64_t documents() const { return documents_; }
+  int64_t frames() const { return static_cast<int64_t>(frames_.size()); }
+  int64_t frames_read() const { return frames_read_; }  // decoded so far
   Result<ShardDocument> read(int64_t document);
   // All documents in order; stops at the first error of the visitor.
   Result<void> for_each(
@@ -92,6 +95,7 @@ class SidecarReader {
   std::vector<Frame> frames_;
   std::map<std::string, std::vector<int64_t>> hosts_;
   std::optional<size_t> loaded_;
+  int64_t frames_read_ = 0;
   std::string text_;                     // lines of the loaded frame
   std::vector<std::string_view> lines_;  // views into text_
 };

@@ -131,6 +131,7 @@ Result<void> SidecarReader::load(size_t index) {
       static_cast<int64_t>(lines_.size()) != frame.documents || !text_.ends_with('\n'))
     return damaged(fmt::format("frame {} holds other lines than its index says", index));
   loaded_ = index;
+  ++frames_read_;
   return {};
 }
 

@@ -31,6 +31,7 @@ class RobotsPolicy {
  public:
   RobotsPolicy(std::string_view content, const std::vector<std::string>& agents);
   RobotsVerdict decide(const RobotsTarget& target) const;
+  bool has_rules() const { return !sets_.empty(); }  // without, it allows everything
 
  private:
   struct RuleSet {

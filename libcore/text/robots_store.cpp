@@ -129,4 +129,16 @@ RobotsAnswer RobotsStore::decide(std::string_view url) const {
   return answer;
 }
 
+std::optional<std::unordered_set<std::string>> RobotsStore::restricted_hosts() const {
+  if (for_all_) return std::nullopt;
+  std::unordered_set<std::string> hosts;
+  for (const Entries* entries : {&exact_, &canonical_}) {
+    for (const auto& [netloc, entry] : *entries) {
+      const bool rules = entry.policy && entry.policy->has_rules();
+      if (rules || entry.status == Status::unreachable) hosts.insert(url_host("//" + netloc));
+    }
+  }
+  return hosts;
+}
+
 }  // namespace ballast

@@ -9,9 +9,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "libcore/base/result.h"
@@ -51,6 +53,9 @@ class RobotsStore {
   RobotsAnswer decide(std::string_view url) const;
   const std::vector<std::string>& agents() const { return agents_; }
   int64_t hosts() const { return static_cast<int64_t>(exact_.size()); }
+  // Hosts (lower case, without port) that may have URLs which are disallowed or unreachable;
+  // nullopt when one file counts for every host.
+  std::optional<std::unordered_set<std::string>> restricted_hosts() const;
 
  private:
   enum class Status { rules, allow_all, unreachable, missing, redirect };

@@ -22,6 +22,10 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard verify --full data/web\n"},
     {"robots", "may a robot fetch these URLs", ballast::add_robots,
      "tokshard robots --agent GPTBot --robots robots.txt https://example.org/page\n"},
+    {"recheck", "documents of finished shards that are excluded now", ballast::add_recheck,
+     "tokshard recheck --robots robots/ data/web > out.jsonl\n"
+     "tokshard recheck --takedown takedown.txt data/web -o out.jsonl.zst\n",
+     true},
 };
 
 }  // namespace

@@ -12,5 +12,6 @@ VerbRun add_inspect(CLI::App& app, const CommonOptions& common);
 VerbRun add_verify(CLI::App& app, const CommonOptions& common);
 VerbRun add_filter(CLI::App& app, const CommonOptions& common);
 VerbRun add_robots(CLI::App& app, const CommonOptions& common);
+VerbRun add_recheck(CLI::App& app, const CommonOptions& common);
 
 }  // namespace ballast

@@ -140,5 +140,17 @@ TEST(RobotsStore, ReadsCapturesOfBothKindsFromAWarc) {
   EXPECT_EQ(outcome(**store, "http://e/x"), RobotsOutcome::unreachable);
 }
 
+TEST(RobotsStore, SaysWhichHostsItMayRestrict) {
+  RobotsStore store({"GPTBot"});
+  store.add_file("A.example:81", "User-agent: GPTBot\nDisallow: /x\n");
+  store.add_file("b.example", "User-agent: Other\nDisallow: /\n");
+  store.add_capture(capture("https://c.example/robots.txt", 503, ""));
+  store.add_capture(capture("https://d.example/robots.txt", 404, ""));
+  store.resolve_redirects();
+  EXPECT_EQ(*store.restricted_hosts(), (std::unordered_set<std::string>{"a.example", "c.example"}));
+  store.set_for_all(kBlockAll);
+  EXPECT_FALSE(store.restricted_hosts().has_value());
+}
+
 }  // namespace
 }  // namespace ballast

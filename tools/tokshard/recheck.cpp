@@ -1,0 +1,228 @@
+// tokshard recheck: documents of finished shards that newer robots.txt files or a takedown list
+// exclude. The sidecar's host index says which documents are asked about, so that only their lines
+// are decoded, and no token is read. Memory: the index of one shard, and the rules.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <unordered_set>
+
+#include "libcore/cli/message.h"
+#include "libcore/io/json.h"
+#include "libcore/io/stream.h"
+#include "libcore/shard/exclusion.h"
+#include "libcore/shard/format.h"
+#include "libcore/shard/sidecar.h"
+#include "libcore/text/robots_store.h"
+#include "libcore/text/takedown.h"
+#include "tools/tokshard/document_blocks.h"
+#include "tools/tokshard/robots_mode.h"
+#include "tools/tokshard/verbs.h"
+
+namespace ballast {
+namespace {
+
+struct RecheckFlags {
+  std::vector<std::string> prefixes;
+  std::string robots, agents = "apertus", mode = "rfc", on_missing = "keep", takedown;
+  bool agents_given = false, on_missing_given = false;
+};
+
+// Decides about documents, a host at a time: `may_exclude` is asked once per host.
+class Law {
+ public:
+  virtual ~Law() = default;
+  virtual bool may_exclude(const std::string& host) const = 0;
+  // Fills in why; false: the document stays.
+  virtual bool excludes(const ShardDocument& document, Exclusion& found) const = 0;
+};
+
+class RobotsLaw final : public Law {
+ public:
+  RobotsLaw(std::unique_ptr<RobotsStore> store, bool keep_missing)
+      : store_(std::move(store)), keep_missing_(keep_missing), hosts_(store_->restricted_hosts()) {}
+
+  bool may_exclude(const std::string& host) const override {
+    return !keep_missing_ || !hosts_ || hosts_->contains(host);
+  }
+
+  bool excludes(const ShardDocument& document, Exclusion& found) const override {
+    const RobotsAnswer answer = store_->decide(document.url);
+    if (answer.outcome == RobotsOutcome::allowed) return false;
+    if (answer.outcome == RobotsOutcome::missing && keep_missing_) return false;
+    found.reason = "robots";
+    found.rule = robots_outcome_name(answer.outcome);
+    if (answer.outcome != RobotsOutcome::disallowed) return true;
+    found.rule = "Disallow: " + answer.verdict.rule->spelling;
+    found.line = answer.verdict.rule->line;
+    for (const int agent : answer.verdict.agents)
+      found.agents.push_back(store_->agents()[static_cast<size_t>(agent)]);
+    return true;
+  }
+
+ private:
+  std::unique_ptr<RobotsStore> store_;
+  bool keep_missing_;
+  std::optional<std::unordered_set<std::string>> hosts_;
+};
+
+class TakedownLaw final : public Law {
+ public:
+  explicit TakedownLaw(TakedownList list) : list_(std::move(list)) {}
+
+  bool may_exclude(const std::string& host) const override { return list_.may_name(host); }
+
+  bool excludes(const ShardDocument& document, Exclusion& found) const override {
+    const TakedownEntry* entry = list_.match(document.id, document.url, document.host);
+    if (entry == nullptr) return false;
+    found.reason = "takedown";
+    found.rule = entry->spelling;
+    found.line = entry->line;
+    return true;
+  }
+
+ private:
+  TakedownList list_;
+};
+
+// What was looked at and found, of one shard or of all.
+struct Tally {
+  int64_t documents = 0, excluded = 0, tokens = 0, redacted = 0;
+  int64_t hosts = 0, hosts_asked = 0, frames = 0, frames_read = 0;
+
+  void add(const Tally& other) {
+    for (int64_t Tally::*count :
+         {&Tally::documents, &Tally::excluded, &Tally::tokens, &Tally::redacted, &Tally::hosts,
+          &Tally::hosts_asked, &Tally::frames, &Tally::frames_read})
+      this->*count += other.*count;
+  }
+  std::string text(const std::string& what) const {
+    std::string line = fmt::format(
+        "{}: {} of {} documents excluded, {} tokens (asked {} of {} hosts, read {} of {} frames)",
+        what, excluded, documents, tokens, hosts_asked, hosts, frames_read, frames);
+    if (redacted > 0) line += fmt::format("; {} redacted before", redacted);
+    return line;
+  }
+};
+
+Result<Tally> recheck_shard(const std::string& prefix, const Law& law, ByteSink* sink) {
+  SidecarReader sidecar = BALLAST_TRY(SidecarReader::open(posix_file_system(), prefix));
+  Tally tally;
+  tally.documents = sidecar.documents();
+  tally.hosts = static_cast<int64_t>(sidecar.hosts().size());
+  std::vector<int64_t> asked;
+  for (const auto& [host, documents] : sidecar.hosts()) {
+    if (!law.may_exclude(host)) continue;
+    ++tally.hosts_asked;
+    asked.insert(asked.end(), documents.begin(), documents.end());
+  }
+  std::sort(asked.begin(), asked.end());  // so every frame is decoded once
+  for (const int64_t number : asked) {
+    const ShardDocument document = BALLAST_TRY(sidecar.read(number));
+    Exclusion found{.shard = prefix,
+                    .document = number,
+                    .id = document.id,
+                    .url = document.url,
+                    .host = document.host,
+                    .sha256 = document.sha256,
+                    .tokens = document.tokens};
+    if (!law.excludes(document, found)) continue;
+    if (document.redacted) {
+      ++tally.redacted;
+      continue;
+    }
+    ++tally.excluded;
+    tally.tokens += document.tokens;
+    if (sink != nullptr) BALLAST_TRY(sink->write(exclusion_line(found) + "\n"));
+  }
+  tally.frames = sidecar.frames();
+  tally.frames_read = sidecar.frames_read();
+  return tally;
+}
+
+Result<std::unique_ptr<Law>> read_law(const RecheckFlags& flags) {
+  FileSystem& fs = posix_file_system();
+  if (!flags.takedown.empty())
+    return std::make_unique<TakedownLaw>(BALLAST_TRY(load_takedown(fs, flags.takedown)));
+  const std::vector<std::string> agents = BALLAST_TRY(parse_agent_list(flags.agents, "--agents"));
+  return std::make_unique<RobotsLaw>(BALLAST_TRY(load_robots(fs, flags.robots, agents)),
+                                     flags.on_missing == "keep");
+}
+
+Result<void> check_flags(const RecheckFlags& flags) {
+  BALLAST_TRY(check_robots_mode(flags.mode));
+  if (flags.robots.empty() == flags.takedown.empty())
+    return usage_error("give one of --robots and --takedown");
+  if (flags.robots.empty() && flags.agents_given)
+    return usage_error("--agents needs --robots", "--agents");
+  if (flags.robots.empty() && flags.on_missing_given)
+    return usage_error("--on-missing needs --robots", "--on-missing");
+  return refuse_repeated_inputs(flags.prefixes);
+}
+
+Result<std::unique_ptr<ByteSink>> open_output(const RecheckFlags& flags,
+                                              const CommonOptions& common) {
+  if (common.dry_run) return std::unique_ptr<ByteSink>();
+  FileSystem& fs = posix_file_system();
+  std::vector<std::string> inputs = {flags.robots.empty() ? flags.takedown : flags.robots};
+  for (const std::string& prefix : flags.prefixes) inputs.push_back(shard_docs_path(prefix));
+  const std::string path = common.output.empty() ? "-" : common.output;
+  BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
+  return open_sink(fs, path, common.force);
+}
+
+Result<int> run_recheck(const RecheckFlags& flags, const CommonOptions& common) {
+  BALLAST_TRY(check_flags(flags));
+  const std::unique_ptr<ByteSink> sink = BALLAST_TRY(open_output(flags, common));
+  const std::unique_ptr<Law> law = BALLAST_TRY(read_law(flags));
+  Tally all;
+  for (const std::string& prefix : flags.prefixes) {
+    const Tally tally = BALLAST_TRY(recheck_shard(prefix, *law, sink.get()));
+    print_note(tally.text(prefix));
+    all.add(tally);
+  }
+  if (sink) BALLAST_TRY(sink->finish());
+  if (flags.prefixes.size() > 1) print_note(all.text("all"));
+  const bool stdout_free = common.dry_run || (!common.output.empty() && common.output != "-");
+  if (common.json && stdout_free)
+    print_out(to_json_line({{"v", 1},
+                            {"type", "recheck"},
+                            {"shards", flags.prefixes.size()},
+                            {"documents", all.documents},
+                            {"excluded", all.excluded},
+                            {"tokens", all.tokens},
+                            {"redacted_before", all.redacted},
+                            {"hosts", all.hosts},
+                            {"hosts_asked", all.hosts_asked},
+                            {"frames", all.frames},
+                            {"frames_read", all.frames_read}}) +
+              "\n");
+  return kExitDone;
+}
+
+}  // namespace
+
+VerbRun add_recheck(CLI::App& app, const CommonOptions& common) {
+  auto flags = std::make_shared<RecheckFlags>();
+  path_option(app.add_option("prefix", flags->prefixes, "shards"))->required();
+  path_option(
+      app.add_option("--robots", flags->robots,
+                     "robots.txt for all hosts, folder of HOST.txt, or WARC with captures"));
+  auto* agents =
+      app.add_option("--agents", flags->agents,
+                     "robots to ask for, separated by commas, or 'apertus' (the default)");
+  app.add_option("--mode", flags->mode, "how robots.txt is read: rfc (the default)");
+  auto* on_missing =
+      choice_option(app.add_option("--on-missing", flags->on_missing,
+                                   "documents of hosts without known robots.txt (keep)"),
+                    {"keep", "drop"});
+  path_option(app.add_option("--takedown", flags->takedown,
+                             "list of URLs, URL*, hosts, .domains or JSON Lines; '-' is stdin"));
+  return [flags, agents, on_missing, &common] {
+    flags->agents_given = agents->count() > 0;
+    flags->on_missing_given = on_missing->count() > 0;
+    return run_recheck(*flags, common);
+  };
+}
+
+}  // namespace ballast

@@ -7,15 +7,12 @@ bats_require_minimum_version 1.5.0
 setup_file() {
   source "$SRC/tests/support/training.bash"
   make_lab
-  cat > config.json <<'JSON'
-{"model_type": "llama", "vocab_size": 512, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
- "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "tie_word_embeddings": true}
-JSON
+  small_model config.json
 }
 setup() {
   source "$SRC/tests/support/training.bash"
   cd "$BATS_TEST_TMPDIR" || return 1
-  "$BIN/pretrain" --version | grep -q 'emulated cuda backend present' || skip "this build has no emulation (BALLAST_CUDA_EMULATION)"
+  needs_emulation
 }
 
 # within LOSS NORM A B: losses and gradient norms of the same steps, relative; prints what is not. Norms get a wider bound:

@@ -7,10 +7,7 @@ bats_require_minimum_version 1.5.0
 setup_file() {
   source "$SRC/tests/support/training.bash"
   make_lab
-  cat > small.json <<'JSON'
-{"model_type": "llama", "vocab_size": 512, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
- "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "tie_word_embeddings": true}
-JSON
+  small_model small.json
 }
 setup() {
   source "$SRC/tests/support/training.bash"
@@ -18,9 +15,6 @@ setup() {
   LAB=$BATS_FILE_TMPDIR/lab
   SMALL=(--model "$LAB/small.json" --seq-len 32 --batch-tokens 256 --micro-batch 4 --param-dtype bf16)
   TINY=("${SMALL[@]}" --batch-tokens 64 --micro-batch 2)  # for the emulation
-}
-needs_emulation() {
-  "$BIN/pretrain" --version | grep -q 'emulated cuda backend present' || skip "this build has no emulation (BALLAST_CUDA_EMULATION)"
 }
 weights() { cat "$1"/ckpt/step-*"$2"/model-*.safetensors; }
 same_run() { cmp <(losses "$1") <(losses "$2") && cmp <(weights "$1" "$3") <(weights "$2" "$3"); }
@@ -80,7 +74,7 @@ holds_bf16() {
 
 @test "a resumed run has the bits of one that was not interrupted, with any number of threads" {
   local device devices=(cpu)
-  if "$BIN/pretrain" --version | grep -q 'emulated cuda backend present'; then devices+=(emu); fi
+  if has_emulation; then devices+=(emu); fi
   for device in "${devices[@]}"; do
     train "${TINY[@]}" --device $device --run whole --steps 6 --ckpt-every 3 --keep all -j1
     cp -r whole cut
@@ -164,7 +158,7 @@ holds_bf16() {
 
 @test "averages stay fp32, are evaluated as from a checkpoint, and leave the weights as they were" {
   local device devices=(cpu)
-  if "$BIN/pretrain" --version | grep -q 'emulated cuda backend present'; then devices+=(emu); fi
+  if has_emulation; then devices+=(emu); fi
   for device in "${devices[@]}"; do
     train "${TINY[@]}" --device $device --run plain --steps 6 --swa every=2,window=4 --ema decay=0.9,every=1
     train "${TINY[@]}" --device $device --run evaluated --steps 6 --swa every=2,window=4 --ema decay=0.9,every=1 \
@@ -183,7 +177,7 @@ holds_bf16() {
 
 @test "the guard's ways back, a skipped step, an injected spike and a rerun keep the same bits" {
   local device devices=(cpu)
-  if "$BIN/pretrain" --version | grep -q 'emulated cuda backend present'; then devices+=(emu); fi
+  if has_emulation; then devices+=(emu); fi
   for device in "${devices[@]}"; do
     for kind in snapshots checkpoints; do
       run -6 train "${TINY[@]}" --device $device --steps 12 --ckpt-every 4 --keep all --check-replicas 2 --clip fixed:1.0 \

@@ -189,7 +189,7 @@ stands_still() {
 
 # Room after room gets other weights at the same address: the device's copies for its products have to follow.
 @test "a device whose products read bf16 copies of the weights follows what is gathered" {
-  "$BIN/pretrain" --version | grep -q 'emulated cuda backend present' || skip "this build has no emulation (BALLAST_CUDA_EMULATION)"
+  needs_emulation
   local zero
   for zero in 1 3; do
     ranks 2 --run run$zero "${DEEP[@]}" --steps 2 --batch-tokens 64 --micro-batch 1 --device emu --precision bf16 --zero $zero

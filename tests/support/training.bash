@@ -10,6 +10,16 @@ make_lab() {
 JSON
 }
 
+# A model small enough for the emulation, as file NAME of the lab.
+small_model() {
+  cat > "$BATS_FILE_TMPDIR/lab/$1" <<'JSON'
+{"model_type": "llama", "vocab_size": 512, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+ "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "tie_word_embeddings": true}
+JSON
+}
+has_emulation() { "$BIN/pretrain" --version | grep -q 'emulated cuda backend present'; }
+needs_emulation() { has_emulation || skip "this build has no emulation (BALLAST_CUDA_EMULATION)"; }
+
 # pretrain with the lab's model and data; further options win. train_args alone is for background jobs, whose $! must be
 # the binary itself.
 train_args() {

@@ -8,6 +8,7 @@
 #include "libcore/stats/normality.h"
 #include "libcore/stats/robust.h"
 #include "tools/gradstat/braille.h"
+#include "tools/gradstat/gnuplot.h"
 #include "tools/gradstat/incident_table.h"
 
 namespace ballast {
@@ -106,15 +107,6 @@ std::string quantile_text(const Sample& sample, int columns) {
          "\n";
 }
 
-std::string quoted(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '\'') result += '\'';
-    result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return "'" + result + "'";
-}
-
 // Distance of tics so that about four stand on an axis: 1, 2 or 5 times a power of ten.
 double tic_distance(double range) {
   const double power = std::pow(10, std::floor(std::log10(range / 4)));
@@ -133,7 +125,7 @@ std::string histogram_panel(const Sample& sample, const std::string& title, size
   text += fmt::format(
       "EOD\nset title {} noenhanced\nset xlabel {} noenhanced\nset ylabel 'values'\nset yrange "
       "[0:*]\nset xrange [*:*]\nset xtics {}\nset boxwidth {} absolute\n",
-      quoted(title), quoted(sample.name),
+      gnuplot_quoted(title), gnuplot_quoted(sample.name),
       tic_distance(h.width * static_cast<double>(h.counts.size())), h.width);
   if (!(shape.deviation > 0)) return text + fmt::format("plot $h{} with boxes\n", id);
   return text + fmt::format(
@@ -154,7 +146,7 @@ std::string quantile_panel(const Sample& sample, size_t id) {
       "EOD\nset title 'Q-Q'\nset xtics 1\nset xlabel 'normal quantile'\nset ylabel {} "
       "noenhanced\nset xrange "
       "[*:*]\nset yrange [*:*]\n",
-      quoted(sample.name));
+      gnuplot_quoted(sample.name));
   return text + fmt::format(
                     "plot $q{} with points pt 7 ps 0.5 lc rgb '#1f77b4', {}+({})*x with "
                     "lines lw 1.5 lc rgb '#d62728'\n",
@@ -219,7 +211,7 @@ std::string distribution_script(const std::vector<SampleRow>& rows, bool svg,
       "set terminal {} size {},{} font 'sans,11' background '#ffffff'\nset multiplot layout {},{} "
       "title {} noenhanced\nset grid lc rgb '#d9d9d9'\nunset key\nset samples 400\n",
       svg ? "svg" : "pngcairo", 640 * most, 60 + 320 * rows.size(), rows.size(), 2 * most,
-      quoted(title + " (red: a normal sample)"));
+      gnuplot_quoted(title + " (red: a normal sample)"));
   size_t id = 0;
   for (const SampleRow& row : rows) {
     for (const Sample& sample : row.samples) {

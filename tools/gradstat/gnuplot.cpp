@@ -51,6 +51,8 @@ std::string gnuplot_escaped(std::string_view text) {
   return result;
 }
 
+std::string gnuplot_quoted(std::string_view text) { return "'" + gnuplot_escaped(text) + "'"; }
+
 Result<std::string> run_gnuplot(const std::string& script) {
   const File in(std::tmpfile()), out(std::tmpfile()), err(std::tmpfile());
   if (!in || !out || !err) return io_error("cannot create a temporary file");

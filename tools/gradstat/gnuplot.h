@@ -23,5 +23,6 @@ Result<std::string> run_gnuplot(const std::string& script);
 
 // Text inside single quotes of a script: quotes doubled, control characters as spaces.
 std::string gnuplot_escaped(std::string_view text);
+std::string gnuplot_quoted(std::string_view text);  // with the quotes
 
 }  // namespace ballast

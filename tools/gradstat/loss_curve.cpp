@@ -6,21 +6,13 @@
 #include <cmath>
 
 #include "libcore/base/units.h"
+#include "tools/gradstat/gnuplot.h"
 
 namespace ballast {
 namespace {
 
 constexpr size_t kMostPoints = 4000;  // of a line in a picture
 constexpr const char* kColors[] = {"#1f77b4", "#ff7f0e", "#1a7f37", "#d62728"};
-
-std::string quoted(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '\'') result += '\'';
-    result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return "'" + result + "'";
-}
 
 std::string data_block(const PicturePanel::Line& line, size_t id) {
   const size_t stride = line.x.size() / kMostPoints + 1;
@@ -80,7 +72,7 @@ std::string panel_script(const std::vector<PicturePanel>& panels, const std::vec
       "set terminal {} size 1200,{} font 'sans,11' background '#ffffff'\nset multiplot layout {},1 "
       "title {} noenhanced\nset grid lc rgb '#d9d9d9'\nset key top right\nset lmargin 12\nset "
       "rmargin 5\nset format x '%.1s%c'\n{}",
-      svg ? "svg" : "pngcairo", 60 + 340 * panels.size(), panels.size(), quoted(title),
+      svg ? "svg" : "pngcairo", 60 + 340 * panels.size(), panels.size(), gnuplot_quoted(title),
       logarithmic_x ? "set logscale x\n" : "");
   for (const double mark : marks)
     text += fmt::format(
@@ -94,10 +86,10 @@ std::string panel_script(const std::vector<PicturePanel>& panels, const std::vec
       plot +=
           fmt::format("{}$d{} with lines lw {} lc rgb '{}' title {} noenhanced",
                       plot.empty() ? "plot " : ", ", id++, i + 1 == panel.lines.size() ? 1.4 : 1.2,
-                      kColors[i % std::size(kColors)], quoted(panel.lines[i].name));
+                      kColors[i % std::size(kColors)], gnuplot_quoted(panel.lines[i].name));
     }
     text += fmt::format("set xlabel {} noenhanced\nset ylabel {} noenhanced\n{}{}\n",
-                        quoted(x_label), quoted(panel.label),
+                        gnuplot_quoted(x_label), gnuplot_quoted(panel.label),
                         panel.logarithmic ? "set logscale y\n" : "unset logscale y\n", plot);
   }
   return text + "unset multiplot\n";

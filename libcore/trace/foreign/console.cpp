@@ -64,6 +64,20 @@ Result<std::optional<std::string_view>> ConsoleLines::next() {
   }
 }
 
+Result<bool> NamedConsole::read_more() {
+  const std::optional<std::string_view> line = BALLAST_TRY(lines_.next());
+  if (line) {
+    take_line(*line);
+    return true;
+  }
+  finish_step();
+  if (!queue_.empty()) return true;
+  notes_.truncated = lines_.torn();
+  notes_.norm_tick = tick_.tick();
+  BALLAST_TRY(names_.check_mapped(lines_.name()));
+  return false;
+}
+
 bool RepeatedSteps::is_repeat(const StepRecord& record) {
   constexpr int64_t kSeconds = 10'000'000;
   constexpr size_t kSteps = 2;

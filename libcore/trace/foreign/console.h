@@ -68,6 +68,42 @@ class DecimalTick {
   bool exponent_ = false;
 };
 
+// A console whose lines name their numbers, so that --map means something.
+class NamedConsole : public QueuedLog {
+ public:
+  NamedConsole(std::unique_ptr<ByteSource> source, ColumnMap map)
+      : lines_(std::move(source)), names_(std::move(map), notes_), gatherer_(names_) {}
+
+ protected:
+  virtual void take_line(std::string_view line) = 0;
+  virtual void finish_step() {}  // the last one may still be open
+  Result<bool> read_more() override;
+
+  ConsoleLines lines_;
+  KnownNames names_;
+  StepGatherer gatherer_;
+  RepeatedSteps repeated_;
+  DecimalTick tick_;
+};
+
+// The log that `Log` reads; usage error when the options name what it has no place for.
+template <typename Log>
+Result<std::unique_ptr<ForeignLog>> open_named_console(std::unique_ptr<ByteSource> source,
+                                                       const ImportOptions& options) {
+  BALLAST_TRY(refuse_run_name(options, source->name()));
+  ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
+  return std::make_unique<Log>(std::move(source), std::move(map));
+}
+
+// Whether `Log` finds a record in the head.
+template <typename Log>
+bool has_record_of(std::string_view head) {
+  Log log(memory_source(std::string(head)), ColumnMap::make({}).take_value());
+  TraceRecord record;
+  const Result<bool> got = log.next(record);
+  return got.ok() && *got;
+}
+
 // The time in a line's prefix, "2025-01-31 12:00:00.123" with a point or comma before the fraction.
 std::optional<int64_t> time_in_prefix(std::string_view prefix);
 

@@ -27,6 +27,26 @@ void count_damaged(ForeignNotes& notes, int64_t line, std::string_view why);
 // Lists a name that was not understood, once, 100 at most.
 void count_unused(ForeignNotes& notes, std::string_view name);
 
+// A log whose reader finds no record, one or several in what it reads at a time.
+class QueuedLog : public ForeignLog {
+ public:
+  Result<bool> next(TraceRecord& record) final {
+    while (queue_.empty())
+      if (!BALLAST_TRY(read_more())) return false;
+    record = std::move(queue_.front());
+    queue_.pop_front();
+    return true;
+  }
+  const ForeignNotes& notes() const final { return notes_; }
+
+ protected:
+  // Puts what it finds into queue_; false: the log has ended and the notes are complete.
+  virtual Result<bool> read_more() = 0;
+
+  ForeignNotes notes_;
+  std::deque<TraceRecord> queue_;
+};
+
 // The usual distance of the steps of a log.
 class StepGaps {
  public:

@@ -145,7 +145,7 @@ std::string step_name_in(std::string_view head, KnownNames& names) {
   return best;
 }
 
-class JsonLinesLog final : public ForeignLog {
+class JsonLinesLog final : public QueuedLog {
  public:
   JsonLinesLog(std::unique_ptr<ByteSource> source, ColumnMap map, std::string step_name)
       : source_(std::move(source)),
@@ -153,25 +153,19 @@ class JsonLinesLog final : public ForeignLog {
         names_(std::move(map), notes_),
         step_name_(std::move(step_name)) {}
 
-  Result<bool> next(TraceRecord& record) override {
-    while (queue_.empty()) {
-      const std::optional<std::string_view> line = BALLAST_TRY(lines_.next());
-      if (line) {
-        BALLAST_TRY(take_line(*line));
-      } else if (gatherer_.is_open()) {
-        gatherer_.finish(queue_);
-      } else {
-        BALLAST_TRY(names_.check_mapped(source_->name()));
-        return false;
-      }
-    }
-    record = std::move(queue_.front());
-    queue_.pop_front();
-    return true;
-  }
-  const ForeignNotes& notes() const override { return notes_; }
-
  private:
+  Result<bool> read_more() override {
+    if (const std::optional<std::string_view> line = BALLAST_TRY(lines_.next())) {
+      BALLAST_TRY(take_line(*line));
+      return true;
+    }
+    if (gatherer_.is_open()) {
+      gatherer_.finish(queue_);
+      return true;
+    }
+    BALLAST_TRY(names_.check_mapped(source_->name()));
+    return false;
+  }
   struct Value {
     ColumnTarget target;
     const Item* item;
@@ -185,7 +179,6 @@ class JsonLinesLog final : public ForeignLog {
 
   std::unique_ptr<ByteSource> source_;
   LineReader lines_;
-  ForeignNotes notes_;
   KnownNames names_;
   std::string step_name_;
   StepGatherer gatherer_;
@@ -193,7 +186,6 @@ class JsonLinesLog final : public ForeignLog {
   std::vector<Value> values_;
   std::optional<int64_t> step_;  // of the line at hand
   int64_t unix_us_ = 0, elapsed_us_ = 0;
-  std::deque<TraceRecord> queue_;
 };
 
 // Of two names for one member the better one; equally good ones are an error.

@@ -55,43 +55,13 @@ std::optional<Metric> find_metric(std::string_view line) {
   return named && !metric.value.empty() ? std::optional(metric) : std::nullopt;
 }
 
-class OlmoCoreLog final : public ForeignLog {
+class OlmoCoreLog final : public NamedConsole {
  public:
-  OlmoCoreLog(std::unique_ptr<ByteSource> source, ColumnMap map)
-      : lines_(std::move(source)), names_(std::move(map), notes_), gatherer_(names_) {}
-
-  Result<bool> next(TraceRecord& record) override {
-    while (queue_.empty()) {
-      const std::optional<std::string_view> line = BALLAST_TRY(lines_.next());
-      if (!line && !gatherer_.is_open()) {
-        notes_.truncated = lines_.torn();
-        notes_.norm_tick = tick_.tick();
-        BALLAST_TRY(names_.check_mapped(lines_.name()));
-        return false;
-      }
-      if (line) {
-        take_line(*line);
-      } else {
-        finish_step();
-      }
-    }
-    record = std::move(queue_.front());
-    queue_.pop_front();
-    return true;
-  }
-  const ForeignNotes& notes() const override { return notes_; }
+  using NamedConsole::NamedConsole;
 
  private:
-  void take_line(std::string_view line);
-  void finish_step();
-
-  ConsoleLines lines_;
-  ForeignNotes notes_;
-  KnownNames names_;
-  StepGatherer gatherer_;
-  RepeatedSteps repeated_;
-  DecimalTick tick_;
-  std::deque<TraceRecord> queue_;
+  void take_line(std::string_view line) override;
+  void finish_step() override;
 };
 
 void OlmoCoreLog::take_line(std::string_view line) {
@@ -126,19 +96,14 @@ void OlmoCoreLog::finish_step() {
 
 Result<std::unique_ptr<ForeignLog>> olmo_core_log(std::unique_ptr<ByteSource> source,
                                                   const ImportOptions& options) {
-  BALLAST_TRY(refuse_run_name(options, source->name()));
-  ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
-  return std::make_unique<OlmoCoreLog>(std::move(source), std::move(map));
+  return open_named_console<OlmoCoreLog>(std::move(source), options);
 }
 
 // The configuration that is printed first may be longer than the head.
 bool looks_like_olmo_core(std::string_view head) {
   for (const std::string_view module : {"olmo_core.train", "[olmo.train:"})
     if (head.find(module) != std::string_view::npos) return true;
-  OlmoCoreLog log(memory_source(std::string(head)), ColumnMap::make({}).take_value());
-  TraceRecord record;
-  const Result<bool> got = log.next(record);
-  return got.ok() && *got;
+  return has_record_of<OlmoCoreLog>(head);
 }
 
 }  // namespace ballast

@@ -35,7 +35,7 @@ std::optional<int64_t> step_in(std::string_view cell) {
   return static_cast<int64_t>(*number);
 }
 
-class TableLog final : public ForeignLog {
+class TableLog final : public QueuedLog {
  public:
   TableLog(std::unique_ptr<CsvRows> rows, TableColumns columns)
       : rows_(std::move(rows)), columns_(std::move(columns)) {
@@ -49,25 +49,20 @@ class TableLog final : public ForeignLog {
       if (columns_.targets[i].kind == ColumnKind::unix_seconds) time_column_ = i;
   }
 
-  Result<bool> next(TraceRecord& record) override {
-    while (queue_.empty()) {
-      if (BALLAST_TRY(rows_->next(cells_))) {
-        take_row();
-      } else if (gatherer_.is_open()) {
-        gatherer_.finish(queue_);
-      } else {
-        if (banded_ || (!columns_.bands.empty() && gaps_.usual() > 1))
-          notes_.averaged = "a sampled chart: each value stands for several steps";
-        return false;
-      }
-    }
-    record = std::move(queue_.front());
-    queue_.pop_front();
-    return true;
-  }
-  const ForeignNotes& notes() const override { return notes_; }
-
  private:
+  Result<bool> read_more() override {
+    if (BALLAST_TRY(rows_->next(cells_))) {
+      take_row();
+      return true;
+    }
+    if (gatherer_.is_open()) {
+      gatherer_.finish(queue_);
+      return true;
+    }
+    if (banded_ || (!columns_.bands.empty() && gaps_.usual() > 1))
+      notes_.averaged = "a sampled chart: each value stands for several steps";
+    return false;
+  }
   struct Value {
     const ColumnTarget* target;
     double number;
@@ -82,14 +77,12 @@ class TableLog final : public ForeignLog {
 
   std::unique_ptr<CsvRows> rows_;
   TableColumns columns_;
-  ForeignNotes notes_;
   StepGatherer gatherer_;
   StepGaps gaps_;
   size_t step_column_ = 0;
   std::optional<size_t> time_column_;
   std::vector<std::string_view> cells_;
   std::vector<Value> values_;
-  std::deque<TraceRecord> queue_;
   bool banded_ = false;
 };
 
@@ -176,27 +169,38 @@ Result<std::unique_ptr<ForeignLog>> rows_log(std::unique_ptr<CsvRows> rows, Tabl
   return std::make_unique<TableLog>(std::move(rows), std::move(columns));
 }
 
+Result<TableColumns> read_table_header(CsvRows& rows) {
+  std::vector<std::string_view> cells;
+  if (!BALLAST_TRY(rows.next(cells)) || rows.bad())
+    return corrupt_error("no header of a table", rows.name());
+  TableColumns columns;
+  columns.header.assign(cells.begin(), cells.end());
+  return columns;
+}
+
+Result<void> TableColumns::resolve(const ColumnMap& map, const std::vector<std::string>& names,
+                                   const std::string& where) {
+  targets = BALLAST_TRY(map.resolve(names, where));
+  ForeignNotes notes;
+  for (size_t i = 0; i < names.size(); ++i)
+    if (targets[i].kind == ColumnKind::unused) count_unused(notes, names[i]);
+  unused = std::move(notes.unused);
+  return {};
+}
+
 Result<std::unique_ptr<ForeignLog>> table_log(std::unique_ptr<ByteSource> source,
                                               const ImportOptions& options) {
   BALLAST_TRY(refuse_run_name(options, source->name()));
   const ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
   auto rows = std::make_unique<CsvRows>(std::move(source));
-  std::vector<std::string_view> cells;
-  if (!BALLAST_TRY(rows->next(cells)) || rows->bad())
-    return corrupt_error("no header of a table", rows->name());
-  TableColumns columns;
-  for (const std::string_view cell : cells) columns.header.emplace_back(cell);
+  TableColumns columns = BALLAST_TRY(read_table_header(*rows));
   std::vector<std::string> names;
   // NumPy's savetxt writes the header as a comment.
-  for (const std::string_view cell : cells) {
+  for (const std::string_view cell : columns.header) {
     const bool comment = names.empty() && cell.starts_with("# ");
     names.emplace_back(trim_blanks(comment ? cell.substr(2) : cell));
   }
-  columns.targets = BALLAST_TRY(map.resolve(names, rows->name()));
-  ForeignNotes notes;
-  for (size_t i = 0; i < names.size(); ++i)
-    if (columns.targets[i].kind == ColumnKind::unused) count_unused(notes, names[i]);
-  columns.unused = std::move(notes.unused);
+  BALLAST_TRY(columns.resolve(map, names, rows->name()));
   return rows_log(std::move(rows), std::move(columns));
 }
 

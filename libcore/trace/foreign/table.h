@@ -26,7 +26,13 @@ struct TableColumns {
     size_t column, of;
   };
   std::vector<Band> bands;
+
+  // Sets `targets` and `unused` from what the columns are called.
+  Result<void> resolve(const ColumnMap& map, const std::vector<std::string>& names,
+                       const std::string& where);
 };
+// Reads the first row. Kind corrupt: there is none.
+Result<TableColumns> read_table_header(CsvRows& rows);
 // Usage error: the targets lack the step or everything else.
 Result<std::unique_ptr<ForeignLog>> rows_log(std::unique_ptr<CsvRows> rows, TableColumns columns);
 

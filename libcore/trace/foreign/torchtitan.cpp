@@ -52,39 +52,17 @@ bool take_pair(std::string_view& text, Pair& pair) {
   return !pair.name.empty() && !pair.value.empty();
 }
 
-class TorchtitanLog final : public ForeignLog {
+class TorchtitanLog final : public NamedConsole {
  public:
-  TorchtitanLog(std::unique_ptr<ByteSource> source, ColumnMap map)
-      : lines_(std::move(source)), names_(std::move(map), notes_), gatherer_(names_) {}
-
-  Result<bool> next(TraceRecord& record) override {
-    while (queue_.empty()) {
-      const std::optional<std::string_view> line = BALLAST_TRY(lines_.next());
-      if (!line) {
-        notes_.truncated = lines_.torn();
-        notes_.norm_tick = tick_.tick();
-        BALLAST_TRY(names_.check_mapped(lines_.name()));
-        return false;
-      }
-      if (const std::optional<Head> head = find_head(*line)) read_record(*head);
-    }
-    record = std::move(queue_.front());
-    queue_.pop_front();
-    return true;
-  }
-  const ForeignNotes& notes() const override { return notes_; }
+  using NamedConsole::NamedConsole;
 
  private:
+  void take_line(std::string_view line) override {
+    if (const std::optional<Head> head = find_head(line)) read_record(*head);
+  }
   bool read_pair(const Pair& pair, bool validation);
   void read_record(const Head& head);
 
-  ConsoleLines lines_;
-  ForeignNotes notes_;
-  KnownNames names_;
-  StepGatherer gatherer_;
-  RepeatedSteps repeated_;
-  DecimalTick tick_;
-  std::deque<TraceRecord> queue_;
   int64_t last_eval_step_ = -1;
   double last_eval_loss_ = 0;
 };
@@ -133,19 +111,14 @@ void TorchtitanLog::read_record(const Head& head) {
 
 Result<std::unique_ptr<ForeignLog>> torchtitan_log(std::unique_ptr<ByteSource> source,
                                                    const ImportOptions& options) {
-  BALLAST_TRY(refuse_run_name(options, source->name()));
-  ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
-  return std::make_unique<TorchtitanLog>(std::move(source), std::move(map));
+  return open_named_console<TorchtitanLog>(std::move(source), options);
 }
 
 // What every rank prints first may be longer than the head.
 bool looks_like_torchtitan(std::string_view head) {
   const size_t name = head.find("[titan] 20");
   if (name != std::string_view::npos && time_in_prefix(head.substr(name, 40))) return true;
-  TorchtitanLog log(memory_source(std::string(head)), ColumnMap::make({}).take_value());
-  TraceRecord record;
-  const Result<bool> got = log.next(record);
-  return got.ok() && *got;
+  return has_record_of<TorchtitanLog>(head);
 }
 
 }  // namespace ballast

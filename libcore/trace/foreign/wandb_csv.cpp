@@ -68,11 +68,7 @@ Result<std::unique_ptr<ForeignLog>> wandb_csv_log(std::unique_ptr<ByteSource> so
                                                   const ImportOptions& options) {
   const ColumnMap map = BALLAST_TRY(ColumnMap::make(options));
   auto rows = std::make_unique<CsvRows>(std::move(source));
-  std::vector<std::string_view> cells;
-  if (!BALLAST_TRY(rows->next(cells)) || rows->bad())
-    return corrupt_error("no header of a table", rows->name());
-  TableColumns columns;
-  columns.header.assign(cells.begin(), cells.end());
+  TableColumns columns = BALLAST_TRY(read_table_header(*rows));
   const std::string run = BALLAST_TRY(chosen_run(columns.header, options, rows->name()));
   const auto mapped = [&](const std::string& name) {
     return std::any_of(options.map.begin(), options.map.end(),
@@ -94,11 +90,7 @@ Result<std::unique_ptr<ForeignLog>> wandb_csv_log(std::unique_ptr<ByteSource> so
     if (found != columns.header.end())
       columns.bands.push_back({i, static_cast<size_t>(found - columns.header.begin())});
   }
-  columns.targets = BALLAST_TRY(map.resolve(names, rows->name()));
-  ForeignNotes notes;
-  for (size_t i = 0; i < names.size(); ++i)
-    if (columns.targets[i].kind == ColumnKind::unused) count_unused(notes, names[i]);
-  columns.unused = std::move(notes.unused);
+  BALLAST_TRY(columns.resolve(map, names, rows->name()));
   return rows_log(std::move(rows), std::move(columns));
 }
 

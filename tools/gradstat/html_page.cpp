@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -120,30 +121,46 @@ std::string summary_list(const ReportRun& run) {
   return html + "</dl>\n";
 }
 
+// A table of which a narrow screen makes one card a row, its cells with their titles.
 std::string incident_rows(const Report& report) {
   const std::vector<RunIncident>& incidents = report.runs[0].incidents;
   if (incidents.empty()) return "<p>none</p>\n";
-  std::string text =
-      "<div class=\"scroll\"><table><tr><th class=\"n\">#</th><th class=\"n\">onset</th>"
-      "<th>class</th><th class=\"n\">peak loss</th><th class=\"n\">peak norm</th>"
-      "<th class=\"n\">recovered</th><th class=\"n\">lead</th><th class=\"n\">tokens</th>"
-      "<th>branch</th></tr>\n";
+  struct Cell {
+    const char* title;
+    std::string text;
+    bool numeric;
+  };
+  const auto cells = [](const RunIncident& i) {
+    const bool recovered = i.classified && i.verdict.recovery >= 0;
+    const bool lead = i.classified && i.verdict.norm_onset >= 0;
+    const std::string kind = class_name(i) + (i.classified && i.verdict.provisional ? "?" : "") +
+                             (i.nonfinite ? ", not finite" : "");
+    return std::array<Cell, 9>{
+        {{"#", fmt::format("{}", i.id), true},
+         {"onset", fmt::format("{}", i.onset), true},
+         {"class", kind, false},
+         {"peak loss", short_number(i.peak_loss), true},
+         {"peak norm", short_number(i.peak_norm), true},
+         {"recovered", recovered ? fmt::format("{}", i.verdict.recovery) : "-", true},
+         {"lead", lead ? fmt::format("{}", i.verdict.lead) : "-", true},
+         {"tokens", tokens_cell(i), true},
+         {"branch", i.abandoned ? fmt::format("abandoned, segment {}", i.segment) : "surviving",
+          false}}};
+  };
+  std::string text = "<div class=\"scroll\"><table class=\"cards\"><tr>";
+  for (const Cell& cell : cells(incidents[0]))
+    text += fmt::format("<th{}>{}</th>", cell.numeric ? " class=\"n\"" : "", cell.title);
+  text += "</tr>\n";
   const Curves& curves = report.curves[0].curves;
   for (const RunIncident& i : incidents) {
     int64_t x = i.onset;
     for (const Mark& mark : curves.marks)
       if (mark.incident && mark.step == i.onset) x = mark.x;
-    const bool recovered = i.classified && i.verdict.recovery >= 0;
-    const bool lead = i.classified && i.verdict.norm_onset >= 0;
-    text += fmt::format(
-        "<tr data-x=\"{}\"><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}{}</td><td "
-        "class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
-        "<td class=\"n\">{}</td><td>{}</td></tr>\n",
-        x, i.id, i.onset, class_name(i) + (i.classified && i.verdict.provisional ? "?" : ""),
-        i.nonfinite ? ", not finite" : "", short_number(i.peak_loss), short_number(i.peak_norm),
-        recovered ? fmt::format("{}", i.verdict.recovery) : "-",
-        lead ? fmt::format("{}", i.verdict.lead) : "-", format_count(i.tokens_lost),
-        i.abandoned ? fmt::format("abandoned, segment {}", i.segment) : "surviving");
+    text += fmt::format("<tr data-x=\"{}\">", x);
+    for (const Cell& cell : cells(i))
+      text += fmt::format("<td{} data-title=\"{}\">{}</td>", cell.numeric ? " class=\"n\"" : "",
+                          cell.title, cell.text);
+    text += "</tr>\n";
   }
   return text + "</table></div>\n";
 }

@@ -44,6 +44,10 @@ std::string short_number(double value) {
 
 std::string recorded(const std::string& text) { return text.empty() ? "not recorded" : text; }
 
+std::string tokens_cell(const RunIncident& incident) {
+  return incident.tokens_lost > 0 ? format_count(incident.tokens_lost) : "-";
+}
+
 std::string incident_sentence(const RunIncident& incident) {
   std::string text = fmt::format("#{} at step {}", incident.id, incident.onset);
   if (incident.segment > 0) text += fmt::format(" of segment {}", incident.segment);
@@ -77,7 +81,7 @@ std::string incident_table(const std::vector<RunIncident>& incidents) {
                     i.onset, class_cell(i), seen_cell(i), short_number(i.peak_loss),
                     step_cell(i.classified ? i.verdict.peak_step : -1), short_number(i.peak_norm),
                     step_cell(i.classified ? i.verdict.recovery : -1),
-                    lead ? fmt::format("{}", i.verdict.lead) : "-", format_count(i.tokens_lost));
+                    lead ? fmt::format("{}", i.verdict.lead) : "-", tokens_cell(i));
     if (any_cost) text += fmt::format(" {:>9}", short_number(i.cost));
     if (any_samples) text += "  " + samples_cell(i);
     text += i.abandoned ? fmt::format("  (abandoned, segment {})\n", i.segment) : "\n";

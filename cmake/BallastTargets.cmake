@@ -13,6 +13,14 @@ if(BALLAST_SANITIZE)
   target_link_options(ballast_flags INTERFACE -fsanitize=${BALLAST_SANITIZE})
 endif()
 
+# A fuzzer sees, and the sanitizers check, only what is compiled for them: the libraries too. What UBSan reports ends the run.
+if(BALLAST_FUZZERS)
+  set(BALLAST_FUZZ_FLAGS -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_compile_options(ballast_flags INTERFACE
+    $<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-fsanitize=fuzzer-no-link ${BALLAST_FUZZ_FLAGS} -g>)
+  target_link_options(ballast_flags INTERFACE ${BALLAST_FUZZ_FLAGS})
+endif()
+
 find_program(BALLAST_CCACHE ccache)
 if(BALLAST_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${BALLAST_CCACHE})

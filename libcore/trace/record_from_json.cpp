@@ -53,7 +53,7 @@ class Taker {
   }
   Result<void> require(const char* key) {
     if (object_.contains(key)) return {};
-    return corrupt_error(fmt::format("a {} record has no '{}'", type_, key));
+    return corrupt_error(fmt::format("the {} record has no '{}'", type_, key));
   }
   void rest(Json& into) {
     object_.erase("v");
@@ -63,7 +63,7 @@ class Taker {
 
  private:
   Error bad(const char* key, const char* expected) const {
-    return corrupt_error(fmt::format("'{}' of a {} record is not {}", key, type_, expected));
+    return corrupt_error(fmt::format("'{}' of the {} record is not {}", key, type_, expected));
   }
   Json& object_;
   std::string type_;
@@ -108,6 +108,7 @@ Result<void> read_event(Taker& taker, EventRecord& r) {
   BALLAST_TRY(taker.take("segment", r.segment));
   BALLAST_TRY(taker.take("step", r.step));
   BALLAST_TRY(taker.take("event", r.event));
+  if (r.event.empty()) return corrupt_error("the 'event' of an event record is empty");
   BALLAST_TRY(taker.take("reason", r.reason));
   taker.rest(r.details);
   return {};

@@ -20,7 +20,7 @@ WindowReader::WindowReader(std::shared_ptr<const ShardReader> shard, int64_t seq
       seq_len_(seq_len),
       vocab_size_(vocab_size),
       goldfish_(std::move(goldfish)),
-      windows_(std::max<int64_t>(0, (shard_->total_tokens() - 1) / seq_len)) {}
+      windows_(windows_in(shard_->total_tokens(), seq_len)) {}
 
 Result<void> WindowReader::read(int64_t window, HostBatch& batch, int64_t row) const {
   std::vector<int32_t> ids(static_cast<size_t>(seq_len_ + 1));

@@ -141,6 +141,14 @@ Result<DataOrder> DataOrder::make(uint64_t data_seed, std::vector<DataSource> so
       laid.source_of_slot.push_back(static_cast<uint16_t>(best));
       laid.rank_of_slot.push_back(static_cast<int32_t>(given[best]++));
     }
+    laid.slots.resize(static_cast<size_t>(kSlots));
+    for (int32_t begin = 0; const int64_t count : laid.slots_of) {
+      laid.first_slot.push_back(begin);
+      begin += static_cast<int32_t>(count);
+    }
+    for (size_t j = 0; j < laid.slots.size(); ++j)
+      laid.slots[static_cast<size_t>(laid.first_slot[laid.source_of_slot[j]] +
+                                     laid.rank_of_slot[j])] = static_cast<int32_t>(j);
     order.phases_.push_back(std::move(laid));
   }
   return order;
@@ -185,26 +193,37 @@ SampleAddress DataOrder::at(int64_t sample) const {
           permute(ordinal % windows, windows, phase.seed, stream_[source], epoch)};
 }
 
-int64_t DataOrder::find(const SampleAddress& address, int64_t samples) const {
+// -1: not in this phase below `samples`.
+int64_t DataOrder::find_in_phase(size_t p, const SampleAddress& address, int64_t samples) const {
   const auto source = static_cast<size_t>(address.source);
   const int64_t windows = sources_[source].windows;
+  const Phase& phase = phases_[p];
+  const int64_t ordinal = address.epoch * windows + unpermute(address.window, windows, phase.seed,
+                                                              stream_[source], address.epoch);
+  const int64_t slots = phase.slots_of[source];
+  if (phase.base[source] > ordinal || slots == 0) return -1;
+  const int64_t within = ordinal - phase.base[source];
+  const int32_t slot = phase.slots[static_cast<size_t>(phase.first_slot[source] + within % slots)];
+  const int64_t sample = phase.first_sample + within / slots * kSlots + slot;
+  const bool in_phase = p + 1 == phases_.size() || sample < phases_[p + 1].first_sample;
+  return in_phase && sample < samples ? sample : -1;
+}
+
+int64_t DataOrder::find(const SampleAddress& address, int64_t samples) const {
   for (size_t p = phases_.size(); p-- > 0;) {
-    const Phase& phase = phases_[p];
-    const int64_t ordinal = address.epoch * windows + unpermute(address.window, windows, phase.seed,
-                                                                stream_[source], address.epoch);
-    const int64_t slots = phase.slots_of[source];
-    if (phase.base[source] > ordinal || slots == 0) continue;
-    const int64_t within = ordinal - phase.base[source];
-    for (int64_t j = 0; j < kSlots; ++j) {
-      const auto slot = static_cast<size_t>(j);
-      if (phase.source_of_slot[slot] != source || phase.rank_of_slot[slot] != within % slots)
-        continue;
-      const int64_t sample = phase.first_sample + within / slots * kSlots + j;
-      const bool in_phase = p + 1 == phases_.size() || sample < phases_[p + 1].first_sample;
-      if (in_phase && sample < samples) return sample;
-    }
+    const int64_t sample = find_in_phase(p, address, samples);
+    if (sample >= 0) return sample;
   }
   return -1;
+}
+
+std::vector<int64_t> DataOrder::find_all(const SampleAddress& address, int64_t samples) const {
+  std::vector<int64_t> found;
+  for (size_t p = 0; p < phases_.size(); ++p) {
+    const int64_t sample = find_in_phase(p, address, samples);
+    if (sample >= 0) found.push_back(sample);
+  }
+  return found;
 }
 
 }  // namespace ballast

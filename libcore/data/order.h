@@ -19,6 +19,12 @@ namespace ballast {
 
 inline constexpr int64_t kSlots = 65536;
 
+// Window w of a source is its tokens [w T, w T + T], T + 1 of them; what is left over is never
+// shown.
+constexpr int64_t windows_in(int64_t tokens, int64_t seq_len) {
+  return tokens > 0 ? (tokens - 1) / seq_len : 0;
+}
+
 struct DataSource {
   std::string name;     // keys the permutation
   int64_t windows = 0;  // N_s: windows of T+1 tokens
@@ -50,6 +56,8 @@ class DataOrder {
   // The sample that shows (source, epoch, window), or -1 when none below `samples` does: the order
   // is invertible. Of several, which only phases with seeds of their own can make, the last.
   int64_t find(const SampleAddress& address, int64_t samples) const;
+  // All of them below `samples`, ascending.
+  std::vector<int64_t> find_all(const SampleAddress& address, int64_t samples) const;
   const std::vector<DataSource>& sources() const { return sources_; }
   int64_t phases() const { return static_cast<int64_t>(phases_.size()); }
   int64_t phase_index(int64_t sample) const;
@@ -65,8 +73,11 @@ class DataOrder {
     std::vector<int64_t> base;             // per source: samples drawn in earlier phases
     std::vector<uint16_t> source_of_slot;  // kSlots entries
     std::vector<int32_t> rank_of_slot;     // slots of the same source before it in the period
+    std::vector<int32_t> slots;            // kSlots entries: of each source in turn, ascending
+    std::vector<int32_t> first_slot;       // per source: where its part of `slots` begins
   };
   const Phase& phase_of(int64_t sample) const;
+  int64_t find_in_phase(size_t phase, const SampleAddress& address, int64_t samples) const;
   int64_t drawn_in_phase(const Phase& phase, int source, int64_t samples) const;
 
   std::vector<DataSource> sources_;

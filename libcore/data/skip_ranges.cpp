@@ -36,4 +36,14 @@ int64_t sample_of(int64_t consumed, const std::vector<SkipRange>& ranges) {
   return sample;
 }
 
+std::optional<int64_t> consumed_before(int64_t sample, const std::vector<SkipRange>& ranges) {
+  int64_t consumed = sample;
+  for (const SkipRange& range : ranges) {
+    if (sample < range.begin) break;
+    if (sample < range.end) return std::nullopt;
+    consumed -= range.end - range.begin;
+  }
+  return consumed;
+}
+
 }  // namespace ballast

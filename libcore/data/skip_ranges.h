@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace ballast {
@@ -20,5 +21,8 @@ bool are_skip_ranges_sorted(const std::vector<SkipRange>& ranges);
 
 // The sample of the `consumed`-th one (from 0) that is not skipped; `ranges` are sorted.
 int64_t sample_of(int64_t consumed, const std::vector<SkipRange>& ranges);
+// Its inverse: how many samples that are not skipped come before `sample`; nullopt for a skipped
+// one.
+std::optional<int64_t> consumed_before(int64_t sample, const std::vector<SkipRange>& ranges);
 
 }  // namespace ballast

@@ -8,15 +8,10 @@
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/data/order_law.h"
 #include "libcore/io/json.h"
 
 namespace ballast {
-
-struct DroppedSource {
-  std::string source;        // its name in the data order
-  int64_t first_sample = 0;  // of the data order from which on its weight is 0
-  bool operator==(const DroppedSource&) const = default;
-};
 
 struct Interventions {
   double lr_factor = 1;

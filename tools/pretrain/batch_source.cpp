@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "libcore/data/without_source.h"
+#include "libcore/data/order_law.h"
 
 namespace ballast {
 namespace {
@@ -30,24 +28,15 @@ Result<BatchSource> BatchSource::make(const RunConfig& config,
                                       const std::vector<DroppedSource>& dropped) {
   std::vector<DataSource> sources;
   std::vector<WindowReader> readers;
-  DataPhase phase;
+  OrderLaw law{config.data_seed, {DataPhase()}};
   for (const SourceConfig& source : config.sources) {
     readers.emplace_back(source.shard, config.seq_len, config.model.vocab_size, config.goldfish);
     sources.push_back({source.name, readers.back().windows()});
-    phase.weights.push_back(source.weight);
+    law.phases[0].weights.push_back(source.weight);
   }
-  std::vector<DataPhase> phases = {phase};
   for (const PhaseConfig& later : config.phases)
-    phases.push_back({later.first_sample, later.weights, later.seed});
-  for (const DroppedSource& drop : dropped) {
-    const auto is_it = [&](const DataSource& source) { return source.name == drop.source; };
-    const auto found = std::ranges::find_if(sources, is_it);
-    if (found == sources.end()) continue;  // no longer a source of the run
-    phases = BALLAST_TRY(without_source(
-        std::move(phases), static_cast<size_t>(found - sources.begin()), drop.first_sample));
-  }
-  DataOrder order =
-      BALLAST_TRY(DataOrder::make(config.data_seed, std::move(sources), std::move(phases)));
+    law.phases.push_back({later.first_sample, later.weights, later.seed});
+  DataOrder order = BALLAST_TRY(make_order(law, std::move(sources), dropped));
   BALLAST_TRY(check_epochs(order, config));
   return BatchSource(std::move(order), std::move(readers), config.seq_len);
 }

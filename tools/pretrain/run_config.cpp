@@ -11,29 +11,12 @@
 #include "libcore/data/batch.h"
 #include "libcore/model/presets.h"
 #include "libcore/shard/manifest.h"
+#include "libcore/shard/sample_hash.h"
 #include "tools/pretrain/held_out.h"
 #include "tools/pretrain/methods.h"
 
 namespace ballast {
 namespace {
-
-// What tells one shard from another of the same size at every start, in 4 MiB of reading: the whole
-// index and 64 evenly spaced blocks of the tokens. Damage elsewhere is for `tokshard verify`.
-Result<std::string> hash_of_shard(FileSystem& fs, const std::string& prefix) {
-  constexpr int64_t kBlocks = 64, kBlockBytes = 64 << 10;
-  std::string content = BALLAST_TRY(read_file(fs, shard_idx_path(prefix), int64_t{1} << 36));
-  const auto bin = BALLAST_TRY(fs.open_read(shard_bin_path(prefix)));
-  const int64_t last = std::max<int64_t>(0, bin->size() - kBlockBytes);
-  std::string block(static_cast<size_t>(std::min(bin->size(), kBlockBytes)), '\0');
-  for (int64_t i = 0; i < kBlocks; ++i) {
-    const int64_t offset = last / (kBlocks - 1) * i + last % (kBlocks - 1) * i / (kBlocks - 1);
-    const size_t got = BALLAST_TRY(bin->read_at(
-        offset, MutableBytes(reinterpret_cast<std::byte*>(block.data()), block.size())));
-    content.append(block, 0, got);
-    if (last == 0) break;
-  }
-  return xxh3_128(as_bytes(content)).hex();
-}
 
 Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& text) {
   SourceConfig source;
@@ -48,7 +31,7 @@ Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& text) 
   source.name = file_name(source.prefix);
   source.shard =
       std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open(fs, source.prefix)));
-  source.content_hash = BALLAST_TRY(hash_of_shard(fs, source.prefix));
+  source.content_hash = BALLAST_TRY(shard_sample_hash(fs, source.prefix));
   return source;
 }
 

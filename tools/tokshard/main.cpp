@@ -18,6 +18,12 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard decode data/web | head -1\n"},
     {"inspect", "what is in a shard", ballast::add_inspect,
      "tokshard inspect --json data/web data/web-holdout\n"},
+    {"locate", "the documents of a run's batches, and how rare their tokens were",
+     ballast::add_locate,
+     "gradstat spikes --json run | tokshard locate --run run -\n"
+     "tokshard locate --run run --step 120..122\n"},
+    {"seen", "which steps and checkpoints of a run consumed these documents", ballast::add_seen,
+     "tokshard seen --run run --ids out.jsonl\n"},
     {"verify", "is a shard what its index, sidecar and manifest say", ballast::add_verify,
      "tokshard verify --full data/web\n"},
     {"robots", "may a robot fetch these URLs", ballast::add_robots,

@@ -9,6 +9,8 @@ VerbRun add_vocab(CLI::App& app, const CommonOptions& common);
 VerbRun add_encode(CLI::App& app, const CommonOptions& common);
 VerbRun add_decode(CLI::App& app, const CommonOptions& common);
 VerbRun add_inspect(CLI::App& app, const CommonOptions& common);
+VerbRun add_locate(CLI::App& app, const CommonOptions& common);
+VerbRun add_seen(CLI::App& app, const CommonOptions& common);
 VerbRun add_verify(CLI::App& app, const CommonOptions& common);
 VerbRun add_filter(CLI::App& app, const CommonOptions& common);
 VerbRun add_robots(CLI::App& app, const CommonOptions& common);

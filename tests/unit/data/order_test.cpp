@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "libcore/data/order_law.h"
 #include "libcore/data/skip_ranges.h"
 
 namespace ballast {
@@ -87,6 +88,21 @@ TEST(DataOrder, IsInvertible) {
   }
 }
 
+TEST(DataOrder, FindsEverySampleThatShowsAWindowAgain) {
+  const DataOrder order =
+      DataOrder::make(7, {{"en", 40}, {"de", 7}}, {{0, {3, 1}}, {30, {3, 1}, uint64_t{8}}})
+          .take_value();
+  int64_t again = 0;
+  for (int64_t i = 0; i < 300; ++i) {
+    std::vector<int64_t> shown;
+    for (int64_t j = 0; j < 200; ++j)
+      if (order.at(j) == order.at(i)) shown.push_back(j);
+    EXPECT_EQ(order.find_all(order.at(i), 200), shown) << i;
+    again += shown.size() > 1 ? 1 : 0;
+  }
+  EXPECT_GT(again, 0);
+}
+
 TEST(DataOrder, RefusesWhatCannotBeOrdered) {
   EXPECT_FALSE(DataOrder::make(1, {{"a", 0}}, {{0, {1}}}).ok());
   EXPECT_FALSE(DataOrder::make(1, {{"a", 5}, {"a", 5}}, {{0, {1, 1}}}).ok());
@@ -104,6 +120,25 @@ TEST(SkipRanges, MapTheDataIndexPastEveryRange) {
   EXPECT_EQ(sample_of(10, skips), 25);
   EXPECT_EQ(sample_of(14, skips), 29);
   EXPECT_EQ(sample_of(15, skips), 35);
+}
+
+TEST(SkipRanges, GiveTheDataIndexBack) {
+  const std::vector<SkipRange> skips = {{10, 25}, {30, 35}};
+  for (int64_t consumed = 0; consumed < 40; ++consumed)
+    EXPECT_EQ(consumed_before(sample_of(consumed, skips), skips), consumed);
+  EXPECT_EQ(consumed_before(10, skips), std::nullopt);
+  EXPECT_EQ(consumed_before(34, skips), std::nullopt);
+}
+
+TEST(OrderLaw, TakesDroppedSourcesOutFromTheirSampleOn) {
+  const std::vector<DataSource> sources = {{"en", 1000}, {"de", 37}};
+  const OrderLaw law{7, {{0, {3, 1}}, {500, {1, 1}}}};
+  const DataOrder plain = make_order(law, sources).take_value();
+  const DataOrder dropped =
+      make_order(law, sources, {{"de", 100}, {"no longer there", 3}}).take_value();
+  for (int64_t i = 0; i < 100; ++i) EXPECT_EQ(dropped.at(i), plain.at(i));
+  for (int64_t i = 100; i < 900; ++i) EXPECT_EQ(dropped.at(i).source, 0);
+  EXPECT_FALSE(make_order(law, sources, {{"de", 100}, {"en", 300}}).ok());
 }
 
 TEST(DataOrder, APhaseWithASeedReordersFromThereOnAndCountsOn) {

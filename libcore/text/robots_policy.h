@@ -8,18 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "libcore/base/result.h"
 #include "libcore/text/robots.h"
+#include "libcore/text/robots_agents.h"
 
 namespace ballast {
-
-// The list Apertus filtered with: the 14 names of its report (appendix B) and FacebookBot, which
-// its published code adds. `CCBot/2.0` and `CCBot/1.0` are asked for as they stand, and `*` as a
-// robot of its own, so that a global block excludes a page even where every named robot is free.
-const std::vector<std::string>& apertus_agents();
-
-// "apertus", or names separated by commas; refuses empty names and repeated ones.
-Result<std::vector<std::string>> parse_agent_list(std::string_view text, const std::string& flag);
 
 struct RobotsVerdict {
   bool allowed = true;
@@ -29,7 +21,8 @@ struct RobotsVerdict {
 
 class RobotsPolicy {
  public:
-  RobotsPolicy(std::string_view content, const std::vector<std::string>& agents);
+  RobotsPolicy(std::string_view content, const std::vector<std::string>& agents,
+               RobotsMode mode = RobotsMode::rfc);
   RobotsVerdict decide(const RobotsTarget& target) const;
   bool has_rules() const { return !sets_.empty(); }  // without, it allows everything
 

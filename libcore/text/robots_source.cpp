@@ -84,8 +84,8 @@ Result<void> load_warc(ByteSource& source, const std::string& path, RobotsStore&
 }  // namespace
 
 Result<std::unique_ptr<RobotsStore>> load_robots(FileSystem& fs, const std::string& path,
-                                                 std::vector<std::string> agents) {
-  auto store = std::make_unique<RobotsStore>(std::move(agents));
+                                                 std::vector<std::string> agents, RobotsMode mode) {
+  auto store = std::make_unique<RobotsStore>(std::move(agents), mode);
   if (path != "-" && BALLAST_TRY(fs.info(path)).is_directory) {
     BALLAST_TRY(load_folder(fs, path, *store));
     return store;

@@ -40,7 +40,7 @@ const char* robots_outcome_name(RobotsOutcome outcome) {
 // Many hosts serve the same few files.
 std::shared_ptr<const RobotsPolicy> RobotsStore::compile(std::string_view content) {
   std::shared_ptr<const RobotsPolicy>& slot = by_content_[xxh3_128(as_bytes(content)).hex()];
-  if (!slot) slot = std::make_shared<const RobotsPolicy>(content, agents_);
+  if (!slot) slot = std::make_shared<const RobotsPolicy>(content, agents_, mode_);
   return slot;
 }
 
@@ -124,7 +124,7 @@ RobotsAnswer RobotsStore::decide(std::string_view url) const {
     policy = entry->policy.get();
   }
   if (policy == nullptr) return answer;  // 4xx
-  answer.verdict = policy->decide(RobotsTarget(url));
+  answer.verdict = policy->decide(RobotsTarget(url, mode_));
   if (!answer.verdict.allowed) answer.outcome = RobotsOutcome::disallowed;
   return answer;
 }

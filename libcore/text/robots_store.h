@@ -38,7 +38,8 @@ struct RobotsAnswer {
 
 class RobotsStore {
  public:
-  explicit RobotsStore(std::vector<std::string> agents) : agents_(std::move(agents)) {}
+  explicit RobotsStore(std::vector<std::string> agents, RobotsMode mode = RobotsMode::rfc)
+      : agents_(std::move(agents)), mode_(mode) {}
 
   void set_for_all(std::string_view content);  // one file for every host
   void add_file(const std::string& netloc, std::string_view content);
@@ -72,6 +73,7 @@ class RobotsStore {
   const Entry* find(std::string_view url) const;
 
   std::vector<std::string> agents_;
+  RobotsMode mode_;
   std::shared_ptr<const RobotsPolicy> for_all_;
   Entries exact_, canonical_;
   Entries by_url_;  // for redirects; emptied when they are resolved
@@ -81,6 +83,7 @@ class RobotsStore {
 // A robots.txt for all hosts, a folder of HOST.txt and HOST_PORT.txt, or a WARC with captures of
 // /robots.txt. Kind usage when a folder or WARC holds none.
 Result<std::unique_ptr<RobotsStore>> load_robots(FileSystem& fs, const std::string& path,
-                                                 std::vector<std::string> agents);
+                                                 std::vector<std::string> agents,
+                                                 RobotsMode mode = RobotsMode::rfc);
 
 }  // namespace ballast

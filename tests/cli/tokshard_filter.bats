@@ -172,7 +172,7 @@ documents() {
   filter --dedup exact in.jsonl
   [ "$status" -eq 2 ]
   [[ "$stderr" == *"--dedup"* ]]
-  filter --mode protego --robots in.jsonl in.jsonl
+  filter --mode other --robots in.jsonl in.jsonl
   [ "$status" -eq 2 ]
   filter --agents GPTBot in.jsonl
   [ "$status" -eq 2 ]

@@ -36,12 +36,26 @@ robots() { run --separate-stderr "$BIN/tokshard" robots "$@"; }
   [ "$status" -eq 1 ]
 }
 
-@test "modes that are not built are refused by name" {
-  for mode in google protego other; do
-    robots --mode "$mode" --agent GPTBot --robots robots.txt /x
-    [ "$status" -eq 2 ]
-    [[ "$stderr" == *"$mode"* ]]
-  done
+@test "each mode decides in its own way" {
+  printf 'User-agent: bot\nDisallow: /a\nSitemap: x\nUser-agent: CCBot/2.0\nDisallow: /c\n' >odd.txt
+  ask() { run "$BIN/tokshard" robots --robots odd.txt "$@"; }
+  ask --mode rfc --agent GPTBot /a # "bot" is another robot
+  [ "$status" -eq 0 ]
+  ask --mode protego --agent GPTBot /a # "bot" stands in "gptbot"
+  [ "$status" -eq 1 ]
+  ask --mode rfc --agent CCBot/2.0 /c
+  [ "$status" -eq 1 ]
+  ask --mode google --agent CCBot/2.0 /c # the file's name is cut to "ccbot"
+  [ "$status" -eq 0 ]
+  ask --mode google --agent CCBot /c
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = $'disallow\t/c\todd.txt:5: Disallow: /c' ]
+}
+
+@test "an unknown mode is refused with the modes there are" {
+  robots --mode other --agent GPTBot --robots robots.txt /x
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"'other'"*"rfc, google or protego"* ]]
 }
 
 @test "a missing robots.txt is exit 3 with its path" {

@@ -12,7 +12,6 @@
 #include "libcore/cli/message.h"
 #include "libcore/io/stream.h"
 #include "libcore/text/filter_summary.h"
-#include "tools/tokshard/robots_mode.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
@@ -137,7 +136,6 @@ class FilterJob {
 };
 
 Result<void> check_flags(const FilterFlags& flags) {
-  BALLAST_TRY(check_robots_mode(flags.mode));
   if (flags.robots.empty() && flags.agents_given) {
     return usage_error("--agents needs --robots", "--agents");
   }
@@ -195,10 +193,11 @@ FilterOptions filter_options(const FilterFlags& flags, const RobotsStore* robots
 Result<int> run_filter(const FilterFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_flags(flags));
   std::vector<std::string> agents = BALLAST_TRY(parse_agent_list(flags.agents, "--agents"));
+  const RobotsMode mode = BALLAST_TRY(parse_robots_mode(flags.mode, "--mode"));
   Outputs opened = BALLAST_TRY(open_outputs(flags, common));
   std::unique_ptr<RobotsStore> robots;
   if (!flags.robots.empty()) {
-    robots = BALLAST_TRY(load_robots(posix_file_system(), flags.robots, agents));
+    robots = BALLAST_TRY(load_robots(posix_file_system(), flags.robots, agents, mode));
   }
   FilterJob job(flags, filter_options(flags, robots.get()), common.threads, std::move(opened));
   FilterSummary summary = BALLAST_TRY(job.run());
@@ -228,8 +227,9 @@ VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
                      "robots.txt for all hosts, folder of HOST.txt, or WARC with captures"));
   auto* agents =
       app.add_option("--agents", flags->agents,
-                     "robots to ask for, separated by commas, or 'apertus' (the default)");
-  app.add_option("--mode", flags->mode, "how robots.txt is read: rfc (the default)");
+                     "robots to ask for and lists of them, separated by commas (apertus)");
+  app.add_option("--mode", flags->mode,
+                 "how robots.txt is read: rfc (the default), google or protego");
   choice_option(app.add_option("--on-missing", flags->on_missing,
                                "documents of hosts without known robots.txt (keep)"),
                 {"keep", "drop"});

@@ -6,7 +6,6 @@
 #include "libcore/io/stream.h"
 #include "libcore/io/utf8.h"
 #include "libcore/text/robots.h"
-#include "tools/tokshard/robots_mode.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
@@ -46,13 +45,13 @@ std::string text_line(const RobotsOptions& options, const std::string& url, cons
 }
 
 Result<int> run_robots(const RobotsOptions& options, const CommonOptions& common) {
-  BALLAST_TRY(check_robots_mode(options.mode));
+  const RobotsMode mode = BALLAST_TRY(parse_robots_mode(options.mode, "--mode"));
   auto source = BALLAST_TRY(open_source(posix_file_system(), options.robots));
-  const RobotsFile file = RobotsFile::parse(BALLAST_TRY(read_all(*source, kFileLimit)));
+  const RobotsFile file = RobotsFile::parse(BALLAST_TRY(read_all(*source, kFileLimit)), mode);
   const RobotsRules rules = file.rules_of(file.groups_of(options.agent));
   bool all_allowed = true;
   for (const std::string& url : options.urls) {
-    const RobotsRule* rule = rules.match(RobotsTarget(url));
+    const RobotsRule* rule = rules.match(RobotsTarget(url, mode));
     const bool allowed = rule == nullptr || rule->allow;
     all_allowed = all_allowed && allowed;
     print_out(common.json ? json_line(options, url, rule, allowed)
@@ -68,7 +67,7 @@ VerbRun add_robots(CLI::App& app, const CommonOptions& common) {
   app.add_option("--agent", options->agent, "product token of the robot, '*' for the global group")
       ->required();
   path_option(app.add_option("--robots", options->robots, "robots.txt to obey"))->required();
-  app.add_option("--mode", options->mode, "how it is read: rfc (the default)");
+  app.add_option("--mode", options->mode, "how it is read: rfc (the default), google or protego");
   app.add_option("url", options->urls, "URLs, or paths from '/'")->required();
   return [options, &common] { return run_robots(*options, common); };
 }

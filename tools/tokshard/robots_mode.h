@@ -1,4 +1,4 @@
-// --mode of the verbs that read robots.txt.
+// --mode of verbs that read robots.txt by the RFC only.
 #pragma once
 
 #include <string>
@@ -7,11 +7,10 @@
 
 namespace ballast {
 
-// Only `rfc` is built; the other two of ballast's names are refused by name.
 inline Result<void> check_robots_mode(const std::string& mode) {
   if (mode == "rfc") return {};
   if (mode == "google" || mode == "protego") {
-    return usage_error("robots mode '" + mode + "' is not built", "--mode", "built: rfc");
+    return usage_error("robots mode '" + mode + "' is not built here", "--mode", "built: rfc");
   }
   return usage_error("unknown robots mode '" + mode + "'", "--mode", "built: rfc");
 }

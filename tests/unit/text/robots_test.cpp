@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "libcore/text/robots_policy.h"
@@ -226,6 +227,7 @@ TEST(Robots, HostilePatternsTakeLinearTime) {
 
 TEST(RobotsPolicy, DefaultListIsThatOfApertus) {
   EXPECT_EQ(apertus_agents().size(), 15u);
+  EXPECT_EQ(std::count(apertus_agents().begin(), apertus_agents().end(), "FacebookBot"), 1);
   EXPECT_EQ(apertus_agents().back(), "*");
 }
 
@@ -255,6 +257,18 @@ TEST(RobotsPolicy, AgentListRefusesEmptyAndRepeatedNames) {
   EXPECT_FALSE(parse_agent_list("", "--agents").ok());
   EXPECT_FALSE(parse_agent_list("A,,B", "--agents").ok());
   EXPECT_EQ(parse_agent_list("A,a", "--agents").error().kind, ErrorKind::usage);
+}
+
+TEST(RobotsPolicy, NamedListsMayBeJoinedWithEachOtherAndWithNames) {
+  std::vector<std::string> report = *parse_agent_list("apertus-report", "--agents");
+  EXPECT_EQ(report.size(), 14u);
+  EXPECT_EQ(std::count(report.begin(), report.end(), "FacebookBot"), 0);
+  std::vector<std::string> public_list = *parse_agent_list("ai-robots", "--agents");
+  EXPECT_EQ(std::count(public_list.begin(), public_list.end(), "*"), 0);
+  EXPECT_EQ(std::count(public_list.begin(), public_list.end(), "Kangaroo Bot"), 1);
+  std::vector<std::string> joined = *parse_agent_list("ai-robots, *, gptbot, Mine", "--agents");
+  EXPECT_EQ(joined.size(), public_list.size() + 2);
+  EXPECT_EQ(parse_agent_list("apertus-report,FacebookBot", "--agents")->size(), 15u);
 }
 
 }  // namespace

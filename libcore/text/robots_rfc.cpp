@@ -1,0 +1,154 @@
+// The reading of RFC 9309.
+#include <algorithm>
+#include <array>
+
+#include "libcore/base/ascii.h"
+#include "libcore/text/robots_reading.h"
+#include "libcore/text/url.h"
+
+namespace ballast {
+namespace {
+
+// Octets that stand for themselves in the normal form: unreserved ones and the delimiters.
+constexpr std::array<bool, 256> make_plain_table() {
+  std::array<bool, 256> table{};
+  for (int c = 0; c < 128; ++c) table[c] = is_ascii_alnum(static_cast<char>(c));
+  for (char c : std::string_view("-._~/?=&")) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}
+constexpr std::array<bool, 256> kPlain = make_plain_table();
+
+bool is_unreserved(char c) {
+  return is_ascii_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+// One octet or escape of `text` at `i` in normal form; moves `i` past it.
+void append_normal(std::string& out, std::string_view text, size_t& i, bool in_query) {
+  char c = text[i];
+  if (is_escape(text, i)) {
+    auto octet = static_cast<unsigned char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+    i += 3;
+    bool plain_in_query = in_query && (octet == '/' || octet == '?');
+    if (is_unreserved(static_cast<char>(octet)) || plain_in_query) {
+      out += static_cast<char>(octet);
+    } else {
+      append_escape(out, octet);
+    }
+    return;
+  }
+  ++i;
+  if (kPlain[static_cast<unsigned char>(c)]) {
+    out += c;
+  } else {
+    append_escape(out, static_cast<unsigned char>(c));
+  }
+}
+
+// `*` and a final `$` are operators in a pattern and literals in a URL.
+std::string normal_pattern(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  bool in_query = false;
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] == '*') {
+      out += '*';
+      ++i;
+      continue;
+    }
+    bool question = text[i] == '?';
+    append_normal(out, text, i, in_query);
+    in_query |= question;
+  }
+  return out;
+}
+
+// The names under which a User-agent value can be asked for.
+void add_names(std::string_view value, std::vector<std::string>& names) {
+  names.push_back(to_ascii_lower(value));
+  std::string_view token = value.substr(0, std::min(value.find_first_of("/ \t,;("), value.size()));
+  if (!token.empty() && token != value) names.push_back(to_ascii_lower(token));
+}
+
+class RfcParser {
+ public:
+  explicit RfcParser(std::vector<RobotsGroup>& groups) : groups_(groups) {}
+
+  void read_line(std::string_view line, int64_t number) {
+    line = line.substr(0, std::min(line.find('#'), line.size()));
+    size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return;
+    std::string_view field = trim_blanks(line.substr(0, colon));
+    std::string_view value = trim_blanks(line.substr(colon + 1));
+    if (ascii_equal(field, "user-agent")) {
+      if (!in_names_) groups_.emplace_back();
+      in_names_ = true;
+      add_names(value, groups_.back().names);
+      return;
+    }
+    bool allow = ascii_equal(field, "allow");
+    if (!allow && !ascii_equal(field, "disallow")) return;
+    in_names_ = false;
+    if (groups_.empty()) return;
+    groups_.back().rules.push_back({allow, number, std::string(value)});
+  }
+
+ private:
+  std::vector<RobotsGroup>& groups_;
+  bool in_names_ = false;
+};
+
+void read_rfc(std::string_view content, std::vector<RobotsGroup>& groups, bool& truncated) {
+  if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);
+  truncated = content.size() > kRobotsLimitBytes;
+  if (truncated) {
+    bool whole = content[kRobotsLimitBytes] == '\r' || content[kRobotsLimitBytes] == '\n';
+    content = content.substr(0, kRobotsLimitBytes);
+    if (!whole) content = content.substr(0, content.find_last_of("\r\n") + 1);
+  }
+  RfcParser parser(groups);
+  for (int64_t number = 1; !content.empty(); ++number) {
+    size_t end = std::min(content.find_first_of("\r\n"), content.size());
+    parser.read_line(content.substr(0, end), number);
+    size_t terminator = content.substr(end).starts_with("\r\n") ? 2 : 1;
+    content.remove_prefix(std::min(end + terminator, content.size()));
+  }
+}
+
+// An empty pattern matches nothing.
+void compile_rfc(const RobotsRule& rule, RobotsRules& rules) {
+  if (rule.spelling.empty()) return;
+  RobotsPattern pattern;
+  std::string_view text = rule.spelling;
+  pattern.anchored = text.back() == '$';
+  if (pattern.anchored) text.remove_suffix(1);
+  pattern.normal = normal_pattern(text);
+  pattern.priority = pattern.normal.size() + (pattern.anchored ? 1 : 0);
+  rules.add(rule, std::move(pattern));
+}
+
+// RFC 9309 2.2.2: escapes of unreserved octets decoded, all other escapes upper case, non-ASCII and
+// reserved octets escaped, except the delimiters '/', '?', '=' and '&'. After the first '?' escaped
+// and plain '/' and '?' mean the same, as in the RFC's own example.
+std::string rfc_target(std::string_view url, bool& exempt) {
+  std::string_view text = split_url(url).target;
+  std::string path;
+  path.reserve(text.size() + 16);
+  if (text.empty() || text[0] != '/') path += '/';
+  bool in_query = false;
+  for (size_t i = 0; i < text.size();) {
+    size_t begin = i;
+    while (i < text.size() && kPlain[static_cast<unsigned char>(text[i])]) ++i;
+    std::string_view plain = text.substr(begin, i - begin);
+    path.append(plain);
+    in_query = in_query || plain.find('?') != std::string_view::npos;
+    if (i < text.size()) append_normal(path, text, i, in_query);
+  }
+  exempt = path == "/robots.txt";
+  return path;
+}
+
+}  // namespace
+
+const RobotsReading kRfcReading = {read_rfc, groups_by_name, compile_rfc, rfc_target};
+
+}  // namespace ballast

@@ -103,7 +103,7 @@ LIST
 @test "what cannot be asked is refused in one line" {
   make_shard web 30 3
   for arguments in "web" "--robots tok.json --takedown list web" "--takedown list --agents x web" \
-    "--takedown list --on-missing drop web" "--robots robots.txt --mode google web" "--takedown list web web"; do
+    "--takedown list --on-missing drop web" "--robots robots.txt --mode other web" "--takedown list web web"; do
     # shellcheck disable=SC2086
     recheck $arguments
     [ "$status" -eq 2 ]

@@ -12,6 +12,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/io/stream.h"
 #include "libcore/text/filter_summary.h"
+#include "tools/tokshard/robots_flags.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
@@ -23,10 +24,9 @@ constexpr int64_t kGrain = 4;
 
 struct FilterFlags {
   std::vector<std::string> inputs;
-  std::string robots, agents = "apertus", mode = "rfc", on_missing = "keep", pii = "redact";
-  std::string rejects, stats, on_error = "fail";
+  RobotsFlags robots;
+  std::string pii = "redact", rejects, stats, on_error = "fail";
   int64_t min_chars = 1;
-  bool agents_given = false;
 };
 
 // Records of all inputs, in the order of the command line.
@@ -136,11 +136,9 @@ class FilterJob {
 };
 
 Result<void> check_flags(const FilterFlags& flags) {
-  if (flags.robots.empty() && flags.agents_given) {
-    return usage_error("--agents needs --robots", "--agents");
-  }
+  BALLAST_TRY(check_robots_flags(flags.robots));
   if (flags.min_chars < 0) return usage_error("must be 0 or more", "--min-chars");
-  int64_t from_stdin = flags.robots == "-" ? 1 : 0;
+  int64_t from_stdin = flags.robots.path == "-" ? 1 : 0;
   for (const std::string& path : flags.inputs) from_stdin += path == "-" ? 1 : 0;
   if (from_stdin > 1) return usage_error("standard input is named twice", "-");
   return {};
@@ -148,7 +146,7 @@ Result<void> check_flags(const FilterFlags& flags) {
 
 std::vector<std::string> all_inputs(const FilterFlags& flags) {
   std::vector<std::string> paths = flags.inputs;
-  if (!flags.robots.empty()) paths.push_back(flags.robots);
+  if (!flags.robots.path.empty()) paths.push_back(flags.robots.path);
   return paths;
 }
 
@@ -181,7 +179,7 @@ Result<Outputs> open_outputs(const FilterFlags& flags, const CommonOptions& comm
 FilterOptions filter_options(const FilterFlags& flags, const RobotsStore* robots) {
   FilterOptions options;
   options.robots = robots;
-  options.keep_missing = flags.on_missing == "keep";
+  options.keep_missing = flags.robots.keep_missing();
   options.pii = flags.pii == "off"    ? PiiMode::off
                 : flags.pii == "drop" ? PiiMode::drop
                                       : PiiMode::redact;
@@ -192,13 +190,9 @@ FilterOptions filter_options(const FilterFlags& flags, const RobotsStore* robots
 
 Result<int> run_filter(const FilterFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_flags(flags));
-  std::vector<std::string> agents = BALLAST_TRY(parse_agent_list(flags.agents, "--agents"));
-  const RobotsMode mode = BALLAST_TRY(parse_robots_mode(flags.mode, "--mode"));
   Outputs opened = BALLAST_TRY(open_outputs(flags, common));
-  std::unique_ptr<RobotsStore> robots;
-  if (!flags.robots.empty()) {
-    robots = BALLAST_TRY(load_robots(posix_file_system(), flags.robots, agents, mode));
-  }
+  auto robots = BALLAST_TRY(open_robots(posix_file_system(), flags.robots));
+  const std::vector<std::string> agents = robots ? robots->agents() : std::vector<std::string>();
   FilterJob job(flags, filter_options(flags, robots.get()), common.threads, std::move(opened));
   FilterSummary summary = BALLAST_TRY(job.run());
   Json record = summary.to_json(agents);
@@ -222,17 +216,7 @@ VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
   path_option(app.add_option("input", flags->inputs,
                              "JSON Lines, WARC or WET, plain or compressed; '-' is stdin"))
       ->required();
-  path_option(
-      app.add_option("--robots", flags->robots,
-                     "robots.txt for all hosts, folder of HOST.txt, or WARC with captures"));
-  auto* agents =
-      app.add_option("--agents", flags->agents,
-                     "robots to ask for and lists of them, separated by commas (apertus)");
-  app.add_option("--mode", flags->mode,
-                 "how robots.txt is read: rfc (the default), google or protego");
-  choice_option(app.add_option("--on-missing", flags->on_missing,
-                               "documents of hosts without known robots.txt (keep)"),
-                {"keep", "drop"});
+  add_robots_flags(app, flags->robots);
   choice_option(app.add_option("--pii", flags->pii, "documents with e-mail, IPv4, IBAN (redact)"),
                 {"redact", "drop", "off"});
   path_option(app.add_option("--rejects", flags->rejects, "rejected documents with their reasons"));
@@ -241,10 +225,7 @@ VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
   choice_option(
       app.add_option("--on-error", flags->on_error, "malformed lines; skip counts them (fail)"),
       {"fail", "skip"});
-  return [flags, agents, &common] {
-    flags->agents_given = agents->count() > 0;
-    return run_filter(*flags, common);
-  };
+  return [flags, &common] { return run_filter(*flags, common); };
 }
 
 }  // namespace ballast

@@ -13,10 +13,9 @@
 #include "libcore/shard/exclusion.h"
 #include "libcore/shard/format.h"
 #include "libcore/shard/sidecar.h"
-#include "libcore/text/robots_store.h"
 #include "libcore/text/takedown.h"
 #include "tools/tokshard/document_blocks.h"
-#include "tools/tokshard/robots_mode.h"
+#include "tools/tokshard/robots_flags.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
@@ -24,8 +23,8 @@ namespace {
 
 struct RecheckFlags {
   std::vector<std::string> prefixes;
-  std::string robots, agents = "apertus", mode = "rfc", on_missing = "keep", takedown;
-  bool agents_given = false, on_missing_given = false;
+  RobotsFlags robots;
+  std::string takedown;
 };
 
 // Decides about documents, a host at a time: `may_exclude` is asked once per host.
@@ -144,19 +143,14 @@ Result<std::unique_ptr<Law>> read_law(const RecheckFlags& flags) {
   FileSystem& fs = posix_file_system();
   if (!flags.takedown.empty())
     return std::make_unique<TakedownLaw>(BALLAST_TRY(load_takedown(fs, flags.takedown)));
-  const std::vector<std::string> agents = BALLAST_TRY(parse_agent_list(flags.agents, "--agents"));
-  return std::make_unique<RobotsLaw>(BALLAST_TRY(load_robots(fs, flags.robots, agents)),
-                                     flags.on_missing == "keep");
+  return std::make_unique<RobotsLaw>(BALLAST_TRY(open_robots(fs, flags.robots)),
+                                     flags.robots.keep_missing());
 }
 
 Result<void> check_flags(const RecheckFlags& flags) {
-  BALLAST_TRY(check_robots_mode(flags.mode));
-  if (flags.robots.empty() == flags.takedown.empty())
+  if (flags.robots.path.empty() == flags.takedown.empty())
     return usage_error("give one of --robots and --takedown");
-  if (flags.robots.empty() && flags.agents_given)
-    return usage_error("--agents needs --robots", "--agents");
-  if (flags.robots.empty() && flags.on_missing_given)
-    return usage_error("--on-missing needs --robots", "--on-missing");
+  BALLAST_TRY(check_robots_flags(flags.robots));
   return refuse_repeated_inputs(flags.prefixes);
 }
 
@@ -164,7 +158,8 @@ Result<std::unique_ptr<ByteSink>> open_output(const RecheckFlags& flags,
                                               const CommonOptions& common) {
   if (common.dry_run) return std::unique_ptr<ByteSink>();
   FileSystem& fs = posix_file_system();
-  std::vector<std::string> inputs = {flags.robots.empty() ? flags.takedown : flags.robots};
+  std::vector<std::string> inputs = {flags.robots.path.empty() ? flags.takedown
+                                                               : flags.robots.path};
   for (const std::string& prefix : flags.prefixes) inputs.push_back(shard_docs_path(prefix));
   const std::string path = common.output.empty() ? "-" : common.output;
   BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
@@ -205,24 +200,10 @@ Result<int> run_recheck(const RecheckFlags& flags, const CommonOptions& common) 
 VerbRun add_recheck(CLI::App& app, const CommonOptions& common) {
   auto flags = std::make_shared<RecheckFlags>();
   path_option(app.add_option("prefix", flags->prefixes, "shards"))->required();
-  path_option(
-      app.add_option("--robots", flags->robots,
-                     "robots.txt for all hosts, folder of HOST.txt, or WARC with captures"));
-  auto* agents =
-      app.add_option("--agents", flags->agents,
-                     "robots to ask for, separated by commas, or 'apertus' (the default)");
-  app.add_option("--mode", flags->mode, "how robots.txt is read: rfc (the default)");
-  auto* on_missing =
-      choice_option(app.add_option("--on-missing", flags->on_missing,
-                                   "documents of hosts without known robots.txt (keep)"),
-                    {"keep", "drop"});
+  add_robots_flags(app, flags->robots);
   path_option(app.add_option("--takedown", flags->takedown,
                              "list of URLs, URL*, hosts, .domains or JSON Lines; '-' is stdin"));
-  return [flags, agents, on_missing, &common] {
-    flags->agents_given = agents->count() > 0;
-    flags->on_missing_given = on_missing->count() > 0;
-    return run_recheck(*flags, common);
-  };
+  return [flags, &common] { return run_recheck(*flags, common); };
 }
 
 }  // namespace ballast

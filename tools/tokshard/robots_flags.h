@@ -1,0 +1,30 @@
+// The options of verbs that ask a store of robots.txt files, and the store they name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libcore/cli/tool.h"
+#include "libcore/text/robots_store.h"
+
+namespace ballast {
+
+struct RobotsFlags {
+  std::string path, agents = "apertus", mode = "rfc", on_missing = "keep";
+  std::vector<std::pair<std::string, CLI::Option*>> dependent;  // that mean nothing without a path
+
+  bool keep_missing() const { return on_missing == "keep"; }
+};
+
+// `flags` must outlive the parsing.
+void add_robots_flags(CLI::App& app, RobotsFlags& flags);
+
+// Refuses unknown words, and options given without --robots.
+Result<void> check_robots_flags(const RobotsFlags& flags);
+
+// Null when there is no --robots.
+Result<std::unique_ptr<RobotsStore>> open_robots(FileSystem& fs, const RobotsFlags& flags);
+
+}  // namespace ballast

@@ -5,99 +5,69 @@
 #include <limits>
 
 #include "libcore/base/check.h"
-#include "libcore/stats/robust.h"
 
 namespace ballast {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr size_t kForgetEvery = 512;  // points
 
-// One pass over the curve. Positions are indices into its arrays, `steps` their step numbers.
-class Pass {
- public:
-  Pass(const Curve& curve, const ClassifierSettings& settings)
-      : c_(curve),
-        s_(settings),
-        n_(static_cast<int64_t>(curve.steps.size())),
-        window_(settings.window),
-        recent_(settings.recent) {
-    BALLAST_CHECK(curve.loss.size() == curve.steps.size());
-    flagged_.resize(curve.steps.size());
-  }
+}  // namespace
 
-  std::vector<Incident> run();
+ClassifierStream::ClassifierStream(const ClassifierSettings& settings, bool has_norms)
+    : s_(settings),
+      has_norms_(has_norms),
+      window_(settings.window),
+      recent_(settings.recent),
+      old_baseline_(kNone) {}
 
- private:
-  bool absent(int64_t i) const { return !c_.absent.empty() && c_.absent[at(i)] != 0; }
-  static size_t at(int64_t i) { return static_cast<size_t>(i); }
-  int64_t step(int64_t i) const { return c_.steps[at(i)]; }
-  double loss(int64_t i) const { return c_.loss[at(i)]; }
-  int64_t index_of_step(int64_t step) const {  // first index at or after it
-    return std::lower_bound(c_.steps.begin(), c_.steps.end(), step) - c_.steps.begin();
-  }
-
-  void cross_events(int64_t i);
-  void fill_window(int64_t i);
-  bool is_onset(int64_t i) const;
-  int64_t resume_after(int64_t i, const Incident& incident);
-  Incident follow(int64_t i);
-  int64_t find_recovery(int64_t i, double limit) const;
-  void settle(int64_t i, Incident& incident) const;
-  void find_lead(int64_t i, Incident& incident) const;
-  RobustLevel level() const;
-  void reseed(int64_t begin);
-
-  const Curve& c_;
-  const ClassifierSettings& s_;
-  int64_t n_;
-  SortedWindow window_;            // the baseline
-  SortedWindow recent_;            // its newest values, for falling curves
-  int64_t pending_ = 0;            // next index to enter it
-  int64_t level_begin_ = 0;        // no value before it may be used: an event lies between
-  size_t event_ = 0;               // next of c_.level_events
-  double old_baseline_ = kNone;    // before the last event
-  int64_t suppressed_until_ = -1;  // step
-  std::vector<uint8_t> flagged_;
-};
+int64_t ClassifierStream::index_of_step(int64_t step) const {
+  const auto found = std::lower_bound(points_.begin(), points_.end(), step,
+                                      [](const Point& p, int64_t s) { return p.step < s; });
+  return dropped_ + (found - points_.begin());
+}
 
 // Median and scale of the window, or of its newest values where the curve falls so fast that the
 // window lies above them.
-RobustLevel Pass::level() const {
+RobustLevel ClassifierStream::level() const {
   RobustLevel level = window_.level();
   if (recent_.median() < level.center - s_.falling_sigmas * level.scale) level = recent_.level();
   level.scale = std::max(level.scale, s_.mad_floor * std::abs(level.center));
   return level;
 }
 
-void Pass::reseed(int64_t begin) {
+void ClassifierStream::reseed(int64_t begin) {
   window_.clear();
   recent_.clear();
   level_begin_ = pending_ = begin;
 }
 
-void Pass::cross_events(int64_t i) {
+void ClassifierStream::cross_events() {
   bool crossed = false;
-  while (event_ < c_.level_events.size() && c_.level_events[event_] <= step(i)) {
-    suppressed_until_ = c_.level_events[event_++] + s_.suppress;
+  while (event_ < events_.size() && events_[event_] <= at(next_).step) {
+    suppressed_until_ = events_[event_++] + s_.suppress;
     crossed = true;
   }
   if (!crossed) return;
   if (window_.size() >= s_.minimum) old_baseline_ = window_.median();
-  reseed(i);
+  reseed(next_);
 }
 
-void Pass::fill_window(int64_t i) {
-  for (; pending_ < i - s_.gap; ++pending_)
-    if (!absent(pending_) && !flagged_[at(pending_)] && std::isfinite(loss(pending_))) {
-      window_.push(loss(pending_));
-      recent_.push(loss(pending_));
-    }
+void ClassifierStream::fill_window() {
+  for (; pending_ < next_ - s_.gap; ++pending_) {
+    const Point& point = at(pending_);
+    if (point.absent || point.flagged || !std::isfinite(point.loss)) continue;
+    window_.push(point.loss);
+    recent_.push(point.loss);
+  }
 }
 
-bool Pass::is_onset(int64_t i) const {
-  const double value = loss(i);
+bool ClassifierStream::is_onset() const {
+  const Point& here = at(next_);
+  const double value = here.loss;
+  if (here.absent) return false;
   if (!std::isfinite(value)) return true;
-  if (step(i) < suppressed_until_) return value > s_.suppress_ratio * old_baseline_;
+  if (here.step < suppressed_until_) return value > s_.suppress_ratio * old_baseline_;
   if (window_.size() < s_.minimum) return false;
   // Most steps end here: the scale cannot be below its floor, and it costs a sweep.
   const double lowest = std::min(window_.median(), recent_.median());
@@ -107,62 +77,21 @@ bool Pass::is_onset(int64_t i) const {
   const double limit = now.center + s_.onset_sigmas * now.scale;
   if (!(value > limit)) return false;
   int64_t votes = 0;
-  for (int64_t j = i; j < std::min(n_, i + s_.onset_span); ++j)
-    if (!absent(j) && !(loss(j) <= limit)) ++votes;
+  for (int64_t j = next_; j < std::min(size(), next_ + s_.onset_span); ++j)
+    if (!at(j).absent && !(at(j).loss <= limit)) ++votes;
   return votes >= s_.onset_votes;
 }
 
-int64_t Pass::find_recovery(int64_t i, double limit) const {
-  std::vector<double> values;
-  for (int64_t t = i + 1; t < n_; ++t) {
-    if (absent(t) || !(loss(t) <= limit)) continue;  // the window begins with a recovered value
-    values.clear();
-    for (int64_t j = t; j < n_ && static_cast<int64_t>(values.size()) < s_.recovery_window; ++j)
-      if (!absent(j)) values.push_back(std::isnan(loss(j)) ? INFINITY : loss(j));
-    if (static_cast<int64_t>(values.size()) < s_.recovery_window / 2) return -1;
-    if (median(values) <= limit) return t;
-  }
-  return -1;
-}
-
-// Types 2 and 3 look at what the curve does from settle_begin to settle_end after the onset; while
-// that has not been seen, at its last values.
-void Pass::settle(int64_t i, Incident& incident) const {
-  std::vector<double> x, y;
-  bool ended_nonfinite = false;
-  const int64_t begin = index_of_step(step(i) + s_.settle_begin);
-  const int64_t end = index_of_step(step(i) + s_.settle_end + 1);
-  const bool seen = begin < n_;
-  for (int64_t j = seen ? begin : std::max(i, n_ - s_.recovery_window); j < (seen ? end : n_);
-       ++j) {
-    if (absent(j)) continue;
-    ended_nonfinite = !std::isfinite(loss(j));
-    if (ended_nonfinite) continue;
-    x.push_back(static_cast<double>(step(j)));
-    y.push_back(loss(j));
-  }
-  const double level = median(y);
-  if (seen) incident.settled = level;
-  incident.provisional = step(n_ - 1) < step(i) + s_.settle_end;
-  const double divergent =
-      incident.baseline + s_.divergent_share * (incident.peak - incident.baseline);
-  const double slope = theil_sen_slope(x, y) * static_cast<double>(s_.settle_end - s_.settle_begin);
-  const bool lingers = level > incident.baseline + s_.lingering_sigmas * incident.scale;
-  const bool grows = seen && lingers && slope > incident.scale;
-  const bool diverged = ended_nonfinite || y.empty() || (lingers && level >= divergent) || grows;
-  incident.type = diverged ? IncidentType::divergent : IncidentType::lingering;
-}
-
-void Pass::find_lead(int64_t i, Incident& incident) const {
-  if (c_.grad_norm.empty()) return;
+void ClassifierStream::find_lead(int64_t i, Open& open, Incident& incident) const {
+  if (!has_norms_) return;
   const auto log_norm = [&](int64_t j) {
-    const double norm = c_.grad_norm[at(j)];
+    const double norm = at(j).grad_norm;
     return std::isfinite(norm) && norm > 0 ? std::log(norm) : kNone;
   };
-  const int64_t span_begin = std::max(level_begin_, index_of_step(step(i) - s_.lead_span));
+  const int64_t span_begin = std::max(level_begin_, index_of_step(at(i).step - s_.lead_span));
   std::vector<double> before;
   for (int64_t j = std::max(level_begin_, span_begin - s_.window); j < span_begin; ++j)
-    if (!flagged_[at(j)] && std::isfinite(log_norm(j))) before.push_back(log_norm(j));
+    if (!at(j).flagged && std::isfinite(log_norm(j))) before.push_back(log_norm(j));
   if (static_cast<int64_t>(before.size()) < s_.minimum) return;
   const RobustLevel level = robust_level(std::move(before));
   const double scale = std::max(level.scale, s_.log_norm_floor);
@@ -171,83 +100,271 @@ void Pass::find_lead(int64_t i, Incident& incident) const {
   int64_t first = -1;
   int64_t latest = -1;
   for (int64_t j = span_begin; j <= i; ++j) {
-    const double norm = c_.grad_norm[at(j)];
+    const double norm = at(j).grad_norm;
     const bool high = log_norm(j) > level.center + s_.lead_sigmas * scale;
-    if (flagged_[at(j)] || absent(j) || !(high || std::isnan(norm) || norm == INFINITY)) continue;
+    if (at(j).flagged || at(j).absent || !(high || std::isnan(norm) || norm == INFINITY)) continue;
     if (first < 0 || j - latest > s_.gap) first = j;
     latest = j;
   }
   if (first < 0 || i - latest > s_.gap) return;
-  incident.norm_onset = step(first);
+  open.norm_begin = first;
+  incident.norm_onset = at(first).step;
   incident.lead = incident.onset - incident.norm_onset;
 }
 
-Incident Pass::follow(int64_t i) {
+void ClassifierStream::count(Open& open, const Point& point) const {
+  open.last_step = point.step;
+  if (!point.absent && !std::isfinite(point.loss)) open.nonfinite = true;
+  if (!point.absent && std::isfinite(point.loss) && !(point.loss <= open.peak)) {
+    open.peak = point.loss;
+    open.peak_step = point.step;
+  }
+  if (has_norms_ && std::isfinite(point.grad_norm) && !(point.grad_norm <= open.norm_peak))
+    open.norm_peak = point.grad_norm;
+}
+
+// The same incident with everything before `end` counted; its points are still held.
+ClassifierStream::Open ClassifierStream::counted_until(const Open& open, int64_t end) const {
+  Open counted = open;
+  counted.peak = counted.norm_peak = counted.lead_peak = kNone;
+  for (int64_t j = open.norm_begin; j < open.begin; ++j) {
+    count(counted, at(j));
+    counted.lead_peak = counted.peak;
+  }
+  counted.peak = kNone;
+  counted.peak_step = at(open.begin).step;
+  counted.nonfinite = false;
+  for (int64_t j = open.begin; j < end; ++j) count(counted, at(j));
+  return counted;
+}
+
+void ClassifierStream::begin_incident() {
+  const int64_t i = next_;
   Incident incident;
-  incident.onset = incident.peak_step = step(i);
+  incident.onset = incident.peak_step = at(i).step;
   incident.settled = incident.norm_peak = kNone;
   const bool has_level = window_.size() >= s_.minimum;
   const RobustLevel now = has_level ? level() : RobustLevel{kNone, kNone};
   incident.baseline = has_level ? now.center : old_baseline_;
   incident.scale = has_level ? now.scale : s_.mad_floor * std::abs(old_baseline_);
-  find_lead(i, incident);
+  Open open;
+  open.place = found_.size();
+  open.begin = open.norm_begin = i;
+  find_lead(i, open, incident);
+  open = counted_until(open, i + 1);
+  open.cursor = i + 1;
+  open.limit = incident.baseline + s_.recovery_sigmas * incident.scale;
+  // Without a baseline any finite value recovers.
+  if (std::isnan(open.limit)) open.limit = std::numeric_limits<double>::max();
+  found_.push_back({incident, {}, at(i)});
+  found_.back().stretch.before = at(open.norm_begin).before;
+  open_.push_back(open);
+}
 
-  double limit = incident.baseline + s_.recovery_sigmas * incident.scale;
-  if (std::isnan(limit)) limit = std::numeric_limits<double>::max();  // any finite value recovers
-  const int64_t recovery = find_recovery(i, limit);
-  const bool recovered = recovery >= 0 && step(recovery) - step(i) <= s_.recovery_limit;
-  if (recovery >= 0) incident.recovery = step(recovery);
-  int64_t end = recovered ? recovery : std::max(recovery, index_of_step(step(i) + s_.settle_end));
-  end = std::min(end, n_);
-
-  incident.peak = kNone;
-  for (int64_t j = i; j < end; ++j) {
-    if (absent(j)) continue;
-    if (!std::isfinite(loss(j))) incident.nonfinite = true;
-    if (std::isfinite(loss(j)) && !(loss(j) <= incident.peak)) {
-      incident.peak = loss(j);
-      incident.peak_step = step(j);
+// Looks on for the recovery of an open incident; true: found. It begins with a recovered value.
+bool ClassifierStream::follow(size_t which) {
+  Open& open = open_[which];
+  if (open.recovery >= 0) return false;
+  for (; open.cursor < size(); ++open.cursor) {
+    const Point& point = at(open.cursor);
+    if (!point.absent && point.loss <= open.limit) {
+      const bool enough = size() - open.cursor >= s_.recovery_window;
+      if (!enough && !ended_) return false;
+      std::vector<double> values;
+      for (int64_t j = open.cursor;
+           j < size() && static_cast<int64_t>(values.size()) < s_.recovery_window; ++j)
+        if (!at(j).absent) values.push_back(std::isnan(at(j).loss) ? INFINITY : at(j).loss);
+      const auto got = static_cast<int64_t>(values.size());
+      if (got < s_.recovery_window && !ended_) return false;
+      if (got < s_.recovery_window / 2) {
+        open.cursor = size();
+        return false;
+      }
+      if (median(std::move(values)) <= open.limit) {
+        open.recovery = open.cursor;
+        take_recovery(which);
+        return true;
+      }
     }
+    count(open, point);
   }
-  const int64_t norm_begin = incident.norm_onset >= 0 ? index_of_step(incident.norm_onset) : i;
-  for (int64_t j = norm_begin; j < end && !c_.grad_norm.empty(); ++j)
-    if (std::isfinite(c_.grad_norm[at(j)]) && !(c_.grad_norm[at(j)] <= incident.norm_peak))
-      incident.norm_peak = c_.grad_norm[at(j)];
-  if (!recovered) settle(i, incident);
-  incident.last = step(std::max(i, end - 1));
+  return false;
+}
+
+void ClassifierStream::take_recovery(size_t which) {
+  const Open open = open_[which];
+  Incident incident = found_[open.place].verdict;
+  incident.recovery = at(open.recovery).step;
+  const bool in_time = incident.recovery - incident.onset <= s_.recovery_limit;
+  if (!open.settled && !in_time) return;  // settle() waits for what follows the onset
+  // What was found on the assumption that there is no recovery is taken back.
+  found_.resize(open.place + 1);
+  open_.resize(which);
+  if (open.settled) {
+    incident.peak = open.peak;
+    judge(open, incident);
+    put(open, incident, open.recovery);
+    event_ = open.event;
+    old_baseline_ = open.old_baseline;
+    suppressed_until_ = open.suppressed_until;
+    search_from(open, open.last_step);
+    reseed(next_);
+    return;
+  }
+  put(open, incident, open.recovery);
   // The abnormal norms before it belong to it too, so that they do not lead the next one.
-  std::fill(flagged_.begin() + std::min(norm_begin, i), flagged_.begin() + std::max(end, i + 1),
-            uint8_t{1});
-  return incident;
+  for (int64_t j = open.norm_begin; j < open.recovery; ++j) at(j).flagged = true;
+  search_from(open, open.last_step);
 }
 
-// Where the search goes on; after an incident without recovery the level it left is the new one.
-int64_t Pass::resume_after(int64_t i, const Incident& incident) {
-  const int64_t next = std::max(i + 1, index_of_step(incident.last + 1));
-  const bool recovered = incident.type == IncidentType::recoverable;
-  if (!recovered) reseed(next);
-  return next;
+void ClassifierStream::put(const Open& open, const Incident& incident, int64_t end) {
+  Found& found = found_[open.place];
+  found.verdict = incident;
+  found.verdict.nonfinite = open.nonfinite;
+  found.verdict.peak = open.peak;
+  found.verdict.peak_step = open.peak_step;
+  found.verdict.norm_peak = open.norm_peak;
+  found.verdict.last = open.last_step;
+  Stretch& stretch = found.stretch;
+  stretch.peak_loss = std::fmax(open.lead_peak, open.peak);
+  stretch.peak_norm = open.norm_peak;
+  stretch.has_next = end < size();
+  stretch.through = stretch.has_next ? at(end).before : all_;
+  if (!stretch.has_next) return;
+  stretch.next_step = at(end).step;
+  stretch.next_loss = at(end).loss;
+  stretch.next_norm = at(end).grad_norm;
 }
 
-std::vector<Incident> Pass::run() {
-  std::vector<Incident> incidents;
-  for (int64_t i = 0; i < n_;) {
-    cross_events(i);
-    fill_window(i);
-    if (absent(i) || !is_onset(i)) {
-      ++i;
-      continue;
-    }
-    incidents.push_back(follow(i));
-    i = resume_after(i, incidents.back());
+void ClassifierStream::search_from(const Open& open, int64_t last) {
+  next_ = std::max(open.begin + 1, index_of_step(last + 1));
+}
+
+// Types 2 and 3 look at what the curve does from settle_begin to settle_end after the onset; while
+// that has not been seen, at its last values.
+void ClassifierStream::see_settled(Open& open, Incident& incident) const {
+  std::vector<double> x, y;
+  const int64_t onset = at(open.begin).step;
+  const int64_t begin = index_of_step(onset + s_.settle_begin);
+  const int64_t end = index_of_step(onset + s_.settle_end + 1);
+  const bool seen = begin < size();
+  for (int64_t j = seen ? begin : std::max(open.begin, size() - s_.recovery_window);
+       j < (seen ? end : size()); ++j) {
+    if (at(j).absent) continue;
+    open.ended_nonfinite = !std::isfinite(at(j).loss);
+    if (open.ended_nonfinite) continue;
+    x.push_back(static_cast<double>(at(j).step));
+    y.push_back(at(j).loss);
   }
-  return incidents;
+  open.no_values = y.empty();
+  open.level = median(y);
+  const double slope = theil_sen_slope(x, y);
+  open.growth = seen ? slope * static_cast<double>(s_.settle_end - s_.settle_begin) : kNone;
+  if (seen) incident.settled = open.level;
+  incident.provisional = at(size() - 1).step < onset + s_.settle_end;
 }
 
-}  // namespace
+void ClassifierStream::judge(const Open& open, Incident& incident) const {
+  const double divergent =
+      incident.baseline + s_.divergent_share * (incident.peak - incident.baseline);
+  const bool lingers = open.level > incident.baseline + s_.lingering_sigmas * incident.scale;
+  const bool grows = lingers && open.growth > incident.scale;
+  const bool diverged =
+      open.ended_nonfinite || open.no_values || (lingers && open.level >= divergent) || grows;
+  incident.type = diverged ? IncidentType::divergent : IncidentType::lingering;
+}
+
+// The verdict on the newest incident, which did not recover in time; false: not enough was seen.
+// The level it left is the new one.
+bool ClassifierStream::settle() {
+  Open& open = open_.back();
+  const int64_t onset = at(open.begin).step;
+  if (!ended_ && at(size() - 1).step <= onset + s_.settle_end) return false;
+  const int64_t latest = onset + std::max(s_.settle_end, s_.recovery_limit);
+  const bool late = open.recovery < 0;
+  const int64_t undecided = std::min(open.cursor, size() - 1);
+  if (late && !ended_ && at(undecided).step <= latest) return false;
+  Incident incident = found_[open.place].verdict;
+  if (!late) incident.recovery = at(open.recovery).step;
+  see_settled(open, incident);
+  const int64_t end =
+      std::min(size(), std::max(open.recovery, index_of_step(onset + s_.settle_end)));
+  const Open counted = counted_until(open, std::max(open.begin + 1, end));
+  incident.peak = counted.peak;
+  judge(counted, incident);
+  put(counted, incident, std::max(open.begin + 1, end));
+  open.settled = true;
+  open.event = event_;
+  open.old_baseline = old_baseline_;
+  open.suppressed_until = suppressed_until_;
+  search_from(open, counted.last_step);
+  if (!late || ended_) open_.pop_back();
+  reseed(next_);
+  return true;
+}
+
+bool ClassifierStream::search() {
+  if (next_ >= size() || (!ended_ && next_ + s_.onset_span > size())) return false;
+  cross_events();
+  fill_window();
+  if (is_onset()) {
+    begin_incident();
+  } else {
+    ++next_;
+  }
+  return true;
+}
+
+void ClassifierStream::advance() {
+  while (true) {
+    bool recovered = false;
+    for (size_t which = 0; which < open_.size() && !recovered; ++which) recovered = follow(which);
+    if (recovered) continue;
+    const bool waiting = !open_.empty() && !open_.back().settled;
+    if (!(waiting ? settle() : search())) return;
+  }
+}
+
+// Drops the points that nothing looks back at any more.
+void ClassifierStream::forget() {
+  const int64_t newest = std::min(next_, size() - 1);
+  int64_t keep = index_of_step(at(newest).step - s_.lead_span) - s_.window;
+  keep = std::min({keep, pending_, next_});
+  for (const Open& open : open_)
+    keep = std::min(keep, open.settled ? open.cursor : open.norm_begin);
+  if (keep <= dropped_) return;
+  points_.erase(points_.begin(), points_.begin() + static_cast<std::ptrdiff_t>(keep - dropped_));
+  dropped_ = keep;
+}
+
+void ClassifierStream::push(const CurvePoint& point) {
+  points_.push_back({point, false});
+  advance();
+  if (size() % static_cast<int64_t>(kForgetEvery) == 0) forget();
+}
+
+void ClassifierStream::finish(const LineSums& all) {
+  ended_ = true;
+  all_ = all;
+  if (size() > 0) advance();
+}
 
 std::vector<Incident> classify(const Curve& curve, const ClassifierSettings& settings) {
-  return Pass(curve, settings).run();
+  BALLAST_CHECK(curve.loss.size() == curve.steps.size());
+  ClassifierStream stream(settings, !curve.grad_norm.empty());
+  for (const int64_t step : curve.level_events) stream.add_level_event(step);
+  for (size_t i = 0; i < curve.steps.size(); ++i) {
+    CurvePoint point;
+    point.step = curve.steps[i];
+    point.loss = curve.loss[i];
+    if (!curve.grad_norm.empty()) point.grad_norm = curve.grad_norm[i];
+    point.absent = !curve.absent.empty() && curve.absent[i] != 0;
+    stream.push(point);
+  }
+  stream.finish();
+  std::vector<Incident> incidents;
+  for (const ClassifierStream::Found& found : stream.found()) incidents.push_back(found.verdict);
+  return incidents;
 }
 
 }  // namespace ballast

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "libcore/trace/step_intervals.h"
 #include "libcore/trace/surviving.h"
 
 namespace ballast {
@@ -14,31 +13,6 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 float narrow(const std::optional<double>& value) {
   return static_cast<float>(value.value_or(kNone));
-}
-
-StepRow row_of(const StepRecord& step) {
-  StepRow row;
-  row.segment = step.segment;
-  row.step = step.step;
-  row.time_us = step.time_us;
-  row.tokens = step.tokens;
-  row.samples = step.samples;
-  row.loss = step.loss.value_or(kNone);
-  row.norm = step.grad_norm.value_or(kNone);
-  row.norm_clipped = step.grad_norm_clipped.value_or(kNone);
-  row.threshold = step.clip_threshold.value_or(kNone);
-  row.lr = step.lr.value_or(kNone);
-  row.tokens_per_s = step.tokens_per_s.value_or(kNone);
-  row.step_ms = step.step_ms.value_or(kNone);
-  row.batch_start = step.batch_start.value_or(-1);
-  row.param_norm = narrow(step.param_norm);
-  row.v_norm = narrow(step.v_norm);
-  row.update_rms = narrow(step.update_rms);
-  row.loss_max_rank = narrow(step.loss_max_rank);
-  row.has_loss = step.loss.has_value();
-  row.has_norm = step.grad_norm.has_value();
-  row.skipped = step.skipped;
-  return row;
 }
 
 // Sources are few, and come in the same order from step to step.
@@ -90,24 +64,57 @@ LayerValues layer_values_of(const OtherRecord& record) {
 void mark_rows(RunHistory& history) {
   mark_surviving(history.segments);
   const SurvivingLine line(history.segments);
+  LineHealth order;
   for (StepRow& row : history.rows) {
     row.surviving = line.holds(row.segment, row.step);
-    if (!row.surviving) ++history.health.hidden_steps;
+    order.take(row.step, row.surviving);
   }
-  int64_t last = -1;
-  StepIntervals intervals;
-  history.health.repeated_steps = 0;
-  for (const size_t i : history.surviving_line()) {
-    const int64_t step = history.rows[i].step;
-    if (last >= 0 && step <= last) ++history.health.repeated_steps;
-    if (last >= 0 && step > last) intervals.add(step - last);
-    last = step;
-  }
-  history.health.interval = intervals.usual();
-  history.health.missing_steps = intervals.missing();
+  order.tell(history.health);
 }
 
 }  // namespace
+
+StepRow row_of(const StepRecord& step) {
+  StepRow row;
+  row.segment = step.segment;
+  row.step = step.step;
+  row.time_us = step.time_us;
+  row.tokens = step.tokens;
+  row.samples = step.samples;
+  row.loss = step.loss.value_or(kNone);
+  row.norm = step.grad_norm.value_or(kNone);
+  row.norm_clipped = step.grad_norm_clipped.value_or(kNone);
+  row.threshold = step.clip_threshold.value_or(kNone);
+  row.lr = step.lr.value_or(kNone);
+  row.tokens_per_s = step.tokens_per_s.value_or(kNone);
+  row.step_ms = step.step_ms.value_or(kNone);
+  row.batch_start = step.batch_start.value_or(-1);
+  row.param_norm = narrow(step.param_norm);
+  row.v_norm = narrow(step.v_norm);
+  row.update_rms = narrow(step.update_rms);
+  row.loss_max_rank = narrow(step.loss_max_rank);
+  row.has_loss = step.loss.has_value();
+  row.has_norm = step.grad_norm.has_value();
+  row.skipped = step.skipped;
+  return row;
+}
+
+void LineHealth::take(int64_t step, bool surviving) {
+  if (!surviving) {
+    ++hidden_;
+    return;
+  }
+  if (last_ >= 0 && step <= last_) ++repeated_;
+  if (last_ >= 0 && step > last_) intervals_.add(step - last_);
+  last_ = step;
+}
+
+void LineHealth::tell(TraceHealth& health) const {
+  health.hidden_steps = hidden_;
+  health.repeated_steps = repeated_;
+  health.interval = intervals_.usual();
+  health.missing_steps = intervals_.missing();
+}
 
 std::vector<size_t> RunHistory::surviving_line() const {
   std::vector<size_t> line;
@@ -160,11 +167,7 @@ Result<RunHistory> load_history(FileSystem& fs, std::span<const std::string> ope
       if (keep_layers) history.layer_values.push_back(layer_values_of(record.other));
     }
     if (record.type != RecordType::run) continue;
-    Segment segment;
-    segment.id = record.run.segment;
-    segment.parent = record.run.parent;
-    segment.parent_step = record.run.parent_step;
-    history.segments.push_back(segment);
+    history.segments.push_back(segment_of(record.run));
     history.runs.push_back(record.run);
   }
   history.health = reader->health();

@@ -12,6 +12,7 @@
 #include "libcore/base/result.h"
 #include "libcore/io/file_system.h"
 #include "libcore/trace/reader.h"
+#include "libcore/trace/step_intervals.h"
 
 namespace ballast {
 
@@ -36,6 +37,20 @@ struct StepRow {
   bool has_norm = false;
   bool skipped = false;
   bool surviving = false;
+};
+
+StepRow row_of(const StepRecord& step);  // `surviving` is not known from it
+
+// What is wrong with the order of the steps that survived, from all steps in file order.
+class LineHealth {
+ public:
+  void take(int64_t step, bool surviving);
+  void tell(TraceHealth& health) const;  // sets what depends on the line
+
+ private:
+  int64_t last_ = -1;
+  int64_t repeated_ = 0, hidden_ = 0;
+  StepIntervals intervals_;
 };
 
 // The loss of one source of data in one step.

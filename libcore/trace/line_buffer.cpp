@@ -9,11 +9,14 @@
 namespace ballast {
 namespace {
 constexpr size_t kChunk = 256 << 10;
-constexpr size_t kMaxLine = 64 << 20;
 }  // namespace
 
 LineBuffer::LineBuffer(ByteSource& source)
     : source_(source), buffer_(2 * kChunk + TraceParser::kPadding) {}
+
+Error LineBuffer::too_long() {
+  return corrupt_error(fmt::format("the line is longer than {} MiB", kMaxLine >> 20));
+}
 
 Result<bool> LineBuffer::fill() {
   if (begin_ > 0) {
@@ -22,9 +25,11 @@ Result<bool> LineBuffer::fill() {
     scanned_ -= begin_;
     begin_ = 0;
   }
-  if (end_ > kMaxLine)
-    return corrupt_error(fmt::format("the line is longer than {} MiB", kMaxLine >> 20),
-                         fmt::format("{}:{}", source_.name(), line_number_ + 1));
+  if (end_ > kMaxLine) {
+    Error error = too_long();
+    error.where = fmt::format("{}:{}", source_.name(), line_number_ + 1);
+    return error;
+  }
   if (buffer_.size() - TraceParser::kPadding - end_ < kChunk) buffer_.resize(2 * buffer_.size());
   const size_t got = BALLAST_TRY(source_.read(MutableBytes(buffer_).subspan(end_, kChunk)));
   end_ += got;

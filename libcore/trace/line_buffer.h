@@ -14,6 +14,9 @@ namespace ballast {
 
 class LineBuffer {
  public:
+  static constexpr size_t kMaxLine = 64 << 20;
+  static Error too_long();  // without its place
+
   explicit LineBuffer(ByteSource& source);
   // The next line that ends with LF, without it; valid until the next call. nullopt at the end.
   Result<std::optional<std::string_view>> next();

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "libcore/trace/line_buffer.h"
+#include "libcore/trace/parsed_blocks.h"
 #include "libcore/trace/step_intervals.h"
 #include "libcore/trace/surviving.h"
 #include "libcore/trace/writer.h"
@@ -46,12 +47,6 @@ class SpooledSource final : public ByteSource {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-bool is_bulk_line(std::string_view line) {
-  const std::string_view head = line.substr(0, 40);
-  return head.find("\"type\":\"layers\"") != std::string_view::npos ||
-         head.find("\"type\":\"amax\"") != std::string_view::npos;
-}
-
 // The step by which a record is kept or hidden.
 std::optional<int64_t> step_of(const TraceRecord& record) {
   switch (record.type) {
@@ -73,16 +68,27 @@ std::optional<int64_t> step_of(const TraceRecord& record) {
 
 struct TraceReader::State {
   State(const TraceReadOptions& options_in, ImportedTrace trace,
-        std::unique_ptr<ByteSource> source_in, std::vector<Segment> segments_in)
+        std::unique_ptr<ByteSource> source_in, TraceOutline outline_in)
       : path(trace.parts->front().path),
         options(options_in),
         parts(std::move(trace.parts)),
         source(std::move(source_in)),
-        segments(std::move(segments_in)),
-        line(options.view == TraceView::surviving ? segments : std::vector<Segment>()),
+        outline(std::move(outline_in)),
+        line(outline.segments),
         lines(*source),
-        parser(options.fields) {}
+        parser(options.fields) {
+    if (options.threads < 2) return;
+    BlockOptions by_blocks;
+    by_blocks.threads = options.threads;
+    by_blocks.fields = options.fields;
+    by_blocks.pass_over_bulk = options.steps_only;
+    blocks = std::make_unique<ParsedBlocks>(*source, by_blocks);
+  }
 
+  Result<bool> parse_next(TraceRecord& record);
+  Result<bool> parse_line(TraceRecord& record);
+  Result<bool> take_parsed(TraceRecord& record);
+  Result<void> take_bad_line(Error error, int64_t at);
   bool wanted(const TraceRecord& record);
   void check_order(const StepRecord& step);
 
@@ -90,10 +96,16 @@ struct TraceReader::State {
   TraceReadOptions options;
   std::shared_ptr<const std::vector<LogPart>> parts;
   std::unique_ptr<ByteSource> source;
-  std::vector<Segment> segments;
+  TraceOutline outline;
   SurvivingLine line;
   LineBuffer lines;
   TraceParser parser;
+  // With several threads, in place of the two above:
+  std::unique_ptr<ParsedBlocks> blocks;
+  ParsedBlock* block = nullptr;
+  size_t in_block = 0;       // of block->found
+  int64_t lines_before = 0;  // the block
+
   TraceHealth health;
   StepIntervals intervals;
   int64_t last_step = -1;
@@ -120,21 +132,22 @@ Result<std::unique_ptr<TraceReader>> TraceReader::open(FileSystem& fs,
                                                        const TraceReadOptions& options) {
   ImportedTrace trace = BALLAST_TRY(open_log(fs, operands, options.import));
   std::unique_ptr<ByteSource> source = std::move(trace.bytes);
-  std::vector<Segment> segments;
-  if (options.view == TraceView::surviving) {
+  TraceOutline outline;
+  const bool bad = options.skip_bad_lines;
+  if (options.view == TraceView::surviving || options.outline) {
     if (std::find(operands.begin(), operands.end(), "-") != operands.end()) {
       std::unique_ptr<SpooledSource> spool = BALLAST_TRY(SpooledSource::fill(*source));
-      segments = BALLAST_TRY(scan_segments(*spool, options.skip_bad_lines));
+      outline = BALLAST_TRY(scan_outline(*spool, bad, options.outline));
       spool->rewind();
       source = std::move(spool);
     } else {
-      segments = BALLAST_TRY(scan_segments(*source, options.skip_bad_lines));
+      outline = BALLAST_TRY(scan_outline(*source, bad, options.outline));
       trace = BALLAST_TRY(open_log(fs, operands, options.import));
       source = std::move(trace.bytes);
     }
   }
   return std::unique_ptr<TraceReader>(new TraceReader(
-      std::make_unique<State>(options, std::move(trace), std::move(source), std::move(segments))));
+      std::make_unique<State>(options, std::move(trace), std::move(source), std::move(outline))));
 }
 
 bool TraceReader::State::wanted(const TraceRecord& record) {
@@ -157,24 +170,73 @@ void TraceReader::State::check_order(const StepRecord& step) {
   last_time = step.time_us;
 }
 
-Result<bool> TraceReader::next(TraceRecord& record) {
-  State& s = *state_;
-  while (const auto line = BALLAST_TRY(s.lines.next())) {
-    ++s.health.lines;
-    if (line->empty() || (s.options.steps_only && is_bulk_line(*line))) continue;
-    record.line = s.lines.line_number();
-    if (Result<void> parsed = s.parser.parse_padded(*line, record); !parsed.ok()) {
-      Error error = parsed.take_error();
-      if (!s.options.skip_bad_lines) {
-        error.where = fmt::format("{}:{}", s.path, record.line);
+Result<void> TraceReader::State::take_bad_line(Error error, int64_t at) {
+  if (!options.skip_bad_lines) {
+    error.where = fmt::format("{}:{}", path, at);
+    return error;
+  }
+  if (health.bad_lines++ == 0) {
+    health.first_bad_line = at;
+    health.first_bad_reason = error.message();
+  }
+  return {};
+}
+
+Result<bool> TraceReader::State::parse_line(TraceRecord& record) {
+  while (const auto text = BALLAST_TRY(lines.next())) {
+    ++health.lines;
+    if (text->empty() || (options.steps_only && is_bulk_line(*text))) continue;
+    record.line = lines.line_number();
+    Result<void> parsed = parser.parse_padded(*text, record);
+    if (parsed.ok()) return true;
+    BALLAST_TRY(take_bad_line(parsed.take_error(), record.line));
+  }
+  health.torn_bytes = lines.torn_bytes();
+  return false;
+}
+
+Result<bool> TraceReader::State::take_parsed(TraceRecord& record) {
+  while (true) {
+    while (block != nullptr && in_block < block->found.size()) {
+      const ParsedLine& found = block->found[in_block++];
+      const int64_t at = lines_before + found.line;
+      if (found.kind == ParsedLine::Kind::bad) {
+        BALLAST_TRY(take_bad_line(std::move(block->errors[found.index]), at));
+        continue;
+      }
+      if (found.kind == ParsedLine::Kind::step) {
+        record.type = RecordType::step;
+        std::swap(record.step, block->steps[found.index]);
+        record.segment = record.step.segment;
+      } else {
+        record = std::move(block->others[found.index]);
+      }
+      record.line = at;
+      return true;
+    }
+    if (block != nullptr) {
+      lines_before += block->lines;
+      health.lines = lines_before;
+      health.torn_bytes = block->torn_bytes;
+      if (block->ended) {
+        Error error = *block->ended;
+        if (block->too_long) error.where = fmt::format("{}:{}", source->name(), lines_before + 1);
         return error;
       }
-      if (s.health.bad_lines++ == 0) {
-        s.health.first_bad_line = record.line;
-        s.health.first_bad_reason = error.message();
-      }
-      continue;
     }
+    in_block = 0;
+    block = blocks->next();
+    if (block == nullptr) return false;
+  }
+}
+
+Result<bool> TraceReader::State::parse_next(TraceRecord& record) {
+  return blocks ? take_parsed(record) : parse_line(record);
+}
+
+Result<bool> TraceReader::next(TraceRecord& record) {
+  State& s = *state_;
+  while (BALLAST_TRY(s.parse_next(record))) {
     if (!s.wanted(record)) continue;
     if (record.type == RecordType::step) s.check_order(record.step);
     if (record.type == RecordType::other) {
@@ -185,14 +247,13 @@ Result<bool> TraceReader::next(TraceRecord& record) {
     if (record.type == RecordType::eval && s.options.steps_only) continue;
     return true;
   }
-  s.health.torn_bytes = s.lines.torn_bytes();
   s.health.interval = s.intervals.usual();
   s.health.missing_steps = s.intervals.missing();
   return false;
 }
 
 const TraceHealth& TraceReader::health() const { return state_->health; }
-const std::vector<Segment>& TraceReader::segments() const { return state_->segments; }
+const TraceOutline& TraceReader::outline() const { return state_->outline; }
 const std::string& TraceReader::path() const { return state_->path; }
 const std::vector<LogPart>& TraceReader::parts() const { return *state_->parts; }
 

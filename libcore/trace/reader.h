@@ -31,6 +31,8 @@ struct TraceReadOptions {
   bool steps_only = false;      // run and event records too, but eval, layers, amax are passed over
   bool skip_bad_lines = false;  // count them instead of failing
   ImportOptions import = {};    // what is known of a log that is not ours
+  int threads = 1;              // that parse; the records are the same with any number
+  bool outline = false;         // TraceReader::outline() is wanted, in any view
 };
 
 // What is known of a segment after the first pass.
@@ -39,6 +41,19 @@ struct Segment {
   std::optional<int64_t> parent, parent_step;
   bool surviving = false;
   int64_t cut = INT64_MAX;  // last surviving step
+};
+
+// An event that moves the level of losses and norms for good (restarts_statistics()).
+struct LevelEvent {
+  int64_t segment = 0;
+  int64_t step = 0;
+};
+
+// What is known of a trace before its first record is shown.
+struct TraceOutline {
+  std::vector<Segment> segments;         // in file order
+  std::vector<RunRecord> runs;           // of the same index; empty where nobody asked
+  std::vector<LevelEvent> level_events;  // in file order; likewise
 };
 
 // What is wrong with the log, as opposed to with the run.
@@ -69,8 +84,10 @@ class TraceReader {
 
   // The next record into `record` (its buffers are reused); false at the end.
   Result<bool> next(TraceRecord& record);
-  const TraceHealth& health() const;             // complete once next() gave false
-  const std::vector<Segment>& segments() const;  // in file order; known from the start
+  const TraceHealth& health() const;  // complete once next() gave false
+  // Known from the start; in TraceView::all only where it was asked for.
+  const std::vector<Segment>& segments() const { return outline().segments; }
+  const TraceOutline& outline() const;
   const std::string& path() const;
   const std::vector<LogPart>& parts() const;  // one per operand; notes are complete at the end
 

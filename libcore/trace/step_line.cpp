@@ -1,12 +1,15 @@
 #include "libcore/trace/step_line.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <limits>
 #include <type_traits>
 #include <utility>
 
+#include "libcore/trace/parser.h"
 #include "libcore/trace/step_fields.h"
 
 namespace ballast {
@@ -15,6 +18,46 @@ namespace {
 constexpr std::string_view kHead = "{\"v\":1,\"type\":\"step\",";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Eight bytes of text at a time. Each test gives the top bit of the bytes that pass it; the first
+// byte that does (the lowest, on little-endian machines) is always found, later ones may be wrong.
+constexpr uint64_t kOnes = 0x0101010101010101u;
+constexpr uint64_t kTops = 0x8080808080808080u;
+uint64_t eight_at(const char* p) {
+  uint64_t word = 0;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+constexpr uint64_t equal_to(uint64_t word, char c) {
+  const uint64_t off = word ^ (kOnes * static_cast<uint8_t>(c));
+  return (off - kOnes) & ~off & kTops;
+}
+constexpr uint64_t below(uint64_t word, uint8_t limit) {
+  return (word - kOnes * limit) & ~word & kTops;
+}
+const char* first_of(const char* p, uint64_t found) { return p + std::countr_zero(found) / 8; }
+static_assert(std::endian::native == std::endian::little);
+
+// The first byte from `p` on that ends a plain string: its quote, or what needs the general parser.
+// May lie up to kPadding behind `end`.
+const char* end_of_text(const char* p, const char* end) {
+  for (; p < end; p += 8) {
+    const uint64_t word = eight_at(p);
+    const uint64_t found = equal_to(word, '"') | equal_to(word, '\\') | equal_to(word, 0x7f) |
+                           below(word, 0x20) | (word & kTops);
+    if (found != 0) return first_of(p, found);
+  }
+  return end;
+}
+
+const char* end_of_plain(const char* p, const char* end) {
+  for (; p < end; p += 8) {
+    const uint64_t word = eight_at(p);
+    const uint64_t found = equal_to(word, ',') | equal_to(word, '}');
+    if (found != 0) return first_of(p, found);
+  }
+  return end;
+}
 
 // A value's text, between `begin` and `end`; `quoted` ones without their quotes.
 struct Value {
@@ -29,24 +72,20 @@ bool take_value(const char*& p, const char* end, Value& value) {
   if (*p == '"') {
     value.quoted = true;
     value.begin = ++p;
-    while (p < end && *p != '"')
-      if (const auto c = static_cast<unsigned char>(*p++); c == '\\' || c < 0x20 || c > 0x7e)
-        return false;
-    value.end = p;
-    return p++ < end;
+    value.end = end_of_text(p, end);
+    p = value.end + 1;
+    return p <= end && *value.end == '"';
   }
   value.quoted = false;
   value.begin = p;
   if (*p == '{' || *p == '[') return false;
-  while (p < end && *p != ',' && *p != '}') ++p;
-  value.end = p;
-  return value.begin < value.end;
+  p = value.end = end_of_plain(p, end);
+  return value.begin < value.end && p <= end;
 }
 
-bool starts_number(const Value& v) {
-  if (v.quoted) return false;
-  const char* p = v.begin + (*v.begin == '-' ? 1 : 0);
-  return p < v.end && is_digit(*p) && (*p != '0' || p + 1 == v.end || !is_digit(p[1]));
+bool starts_number(const char* p, const char* end) {
+  p += *p == '-' ? 1 : 0;
+  return p < end && is_digit(*p) && (*p != '0' || p + 1 == end || !is_digit(p[1]));
 }
 
 bool to_double(const Value& v, double& out) {
@@ -57,15 +96,25 @@ bool to_double(const Value& v, double& out) {
     if (v.text() == "-Infinity") out = -kInfinity;
     return v.text() == "NaN" || v.text() == "Infinity" || v.text() == "-Infinity";
   }
-  if (!starts_number(v) || !is_digit(v.end[-1])) return false;
+  if (!starts_number(v.begin, v.end) || !is_digit(v.end[-1])) return false;
   const auto [end, code] = std::from_chars(v.begin, v.end, out);
   return code == std::errc() && end == v.end;
 }
 
 bool to_whole(const Value& v, int64_t& out) {
-  if (!starts_number(v)) return false;
-  const auto [end, code] = std::from_chars(v.begin, v.end, out);
-  return code == std::errc() && end == v.end;
+  constexpr std::ptrdiff_t kSafeDigits = 18;  // of any such number fit
+  if (v.quoted || !starts_number(v.begin, v.end)) return false;
+  if (*v.begin == '-' || v.end - v.begin > kSafeDigits) {
+    const auto [end, code] = std::from_chars(v.begin, v.end, out);
+    return code == std::errc() && end == v.end;
+  }
+  int64_t whole = 0;
+  for (const char* p = v.begin; p < v.end; ++p) {
+    if (!is_digit(*p)) return false;
+    whole = 10 * whole + (*p - '0');
+  }
+  out = whole;
+  return true;
 }
 
 bool store(const StepField& field, const Value& v, StepRecord& record) {
@@ -103,17 +152,57 @@ bool store(const StepField& field, const Value& v, StepRecord& record) {
   return false;
 }
 
+// The losses by source: one object of plain numbers.
+bool take_sources(const char*& p, const char* end, bool wanted, StepRecord& record) {
+  while (p < end && (*p == '{' || *p == ',')) {
+    Value name, loss;
+    double number = 0;
+    if (*++p != '"' || !take_value(p, end, name) || p >= end || *p++ != ':') return false;
+    if (p >= end || !take_value(p, end, loss)) return false;
+    if (wanted) {
+      if (!to_double(loss, number)) return false;
+      record.source_loss.emplace_back(name.text(), number);
+    }
+  }
+  return p < end && *p++ == '}';
+}
+
+// A field's name with the quote and colon behind it, for comparing with three words of text.
+struct FieldKey {
+  std::array<uint64_t, 3> words{};
+  std::array<uint64_t, 3> masks{};
+  size_t size = 0;
+};
+constexpr FieldKey key_of(std::string_view name) {
+  FieldKey key;
+  key.size = name.size() + 2;
+  for (size_t i = 0; i < key.size; ++i) {
+    const char c = i < name.size() ? name[i] : i == name.size() ? '"' : ':';
+    key.words[i / 8] |= uint64_t{static_cast<uint8_t>(c)} << (i % 8 * 8);
+    key.masks[i / 8] |= uint64_t{0xff} << (i % 8 * 8);
+  }
+  return key;
+}
+template <size_t... kAt>
+constexpr auto all_keys(std::index_sequence<kAt...>) {
+  return std::array{key_of(kStepFields[kAt].name)...};
+}
+constexpr auto kKeys = all_keys(std::make_index_sequence<kStepFields.size()>());
+static_assert(std::all_of(kKeys.begin(), kKeys.end(),
+                          [](const FieldKey& key) { return key.size <= sizeof key.words; }));
+static_assert(sizeof(FieldKey::words) <= TraceParser::kPadding);
+
 // Position of the field whose name stands at `p` with its quote and colon behind, from `guess` on.
-size_t find_field(const char* p, const char* end, size_t guess) {
-  const auto left = static_cast<size_t>(end - p);
-  for (size_t i = 0; i < kStepFields.size(); ++i) {
-    const size_t at = guess + i < kStepFields.size() ? guess + i : guess + i - kStepFields.size();
-    const std::string_view name = kStepFields[at].name;
-    if (left > name.size() + 2 && std::memcmp(p, name.data(), name.size()) == 0 &&
-        p[name.size()] == '"' && p[name.size() + 1] == ':')
+size_t find_field(const char* p, size_t guess) {
+  const std::array text = {eight_at(p), eight_at(p + 8), eight_at(p + 16)};
+  for (size_t i = 0; i < kKeys.size(); ++i) {
+    const size_t at = guess + i < kKeys.size() ? guess + i : guess + i - kKeys.size();
+    const FieldKey& key = kKeys[at];
+    if ((((text[0] ^ key.words[0]) & key.masks[0]) | ((text[1] ^ key.words[1]) & key.masks[1]) |
+         ((text[2] ^ key.words[2]) & key.masks[2])) == 0)
       return at;
   }
-  return kStepFields.size();
+  return kKeys.size();
 }
 
 // Unrolled: it is done for each record.
@@ -138,22 +227,29 @@ void clear_step(StepRecord& r) {
   r.source_loss.clear();
 }
 
+bool is_step_line(std::string_view line) { return line.starts_with(kHead); }
+
 bool parse_step_line(std::string_view line, uint64_t fields, StepRecord& record) {
-  if (!line.starts_with(kHead)) return false;
+  if (!is_step_line(line)) return false;
   const char* p = line.data() + kHead.size();
   const char* end = line.data() + line.size();
   clear_step(record);
   bool has_step = false;
   size_t guess = 0;
   while (p < end && *p++ == '"') {
-    const size_t at = find_field(p, end, guess);
+    const size_t at = find_field(p, guess);
     if (at == kStepFields.size()) return false;
     const StepField& field = kStepFields[at];
-    p += field.name.size() + 2;
-    Value value;
-    if (!take_value(p, end, value)) return false;
+    p += kKeys[at].size;
+    const bool wanted = (field.mask & fields) != 0;
+    if (p < end && field.kind == StepField::Kind::sources && *p == '{') {
+      if (!take_sources(p, end, wanted, record)) return false;
+    } else {
+      Value value;
+      if (p >= end || !take_value(p, end, value)) return false;
+      if (wanted && !store(field, value, record)) return false;
+    }
     guess = at + 1;
-    if ((field.mask & fields) != 0 && !store(field, value, record)) return false;
     has_step = has_step || field.whole == &StepRecord::step;
     if (p >= end) return false;
     if (*p++ == '}') return has_step && p == end;

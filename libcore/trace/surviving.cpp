@@ -6,6 +6,7 @@
 
 #include "libcore/trace/line_buffer.h"
 #include "libcore/trace/parser.h"
+#include "libcore/trace/step_line.h"
 
 namespace ballast {
 namespace {
@@ -18,30 +19,43 @@ Segment* last_of(std::vector<Segment>& segments, int64_t id) {
 
 }  // namespace
 
-Result<std::vector<Segment>> scan_segments(ByteSource& source, bool skip_bad_lines) {
-  constexpr std::string_view kNeedle = "\"run\"";
-  std::vector<Segment> segments;
+Segment segment_of(const RunRecord& run) {
+  Segment segment;
+  segment.id = run.segment;
+  segment.parent = run.parent;
+  segment.parent_step = run.parent_step;
+  return segment;
+}
+
+Result<TraceOutline> scan_outline(ByteSource& source, bool skip_bad_lines, bool events) {
+  const auto says = [](std::string_view line, std::string_view word) {
+    return memmem(line.data(), line.size(), word.data(), word.size()) != nullptr;
+  };
+  TraceOutline outline;
   LineBuffer lines(source);
   TraceParser parser(0);
   TraceRecord record;
   while (const auto line = BALLAST_TRY(lines.next())) {
-    if (memmem(line->data(), line->size(), kNeedle.data(), kNeedle.size()) == nullptr) continue;
+    // About every line: its beginning says enough.
+    if (is_step_line(*line)) continue;
+    const bool maybe_run = says(*line, "\"run\"");
+    if (!maybe_run && !(events && says(*line, "\"event\""))) continue;
     Result<void> parsed = parser.parse_padded(*line, record);
     if (!parsed.ok()) {
-      if (skip_bad_lines) continue;
+      // What is no run record is for the reader to report, in its place.
+      if (skip_bad_lines || !maybe_run) continue;
       Error error = parsed.take_error();
       error.where = source.name() + ":" + std::to_string(lines.line_number());
       return error;
     }
+    if (events && record.type == RecordType::event && restarts_statistics(record.event.event))
+      outline.level_events.push_back({record.segment, record.event.step});
     if (record.type != RecordType::run) continue;
-    Segment segment;
-    segment.id = record.run.segment;
-    segment.parent = record.run.parent;
-    segment.parent_step = record.run.parent_step;
-    segments.push_back(segment);
+    outline.segments.push_back(segment_of(record.run));
+    if (events) outline.runs.push_back(std::move(record.run));
   }
-  mark_surviving(segments);
-  return segments;
+  mark_surviving(outline.segments);
+  return outline;
 }
 
 void mark_surviving(std::vector<Segment>& segments) {
@@ -70,9 +84,9 @@ SurvivingLine::SurvivingLine(const std::vector<Segment>& segments) {
   }
 }
 
-bool SurvivingLine::holds(int64_t segment, int64_t step) const {
+int64_t SurvivingLine::last_step(int64_t segment) const {
   const auto found = cut_.find(segment);
-  return found == cut_.end() || step <= found->second;
+  return found == cut_.end() ? INT64_MAX : found->second;
 }
 
 }  // namespace ballast

@@ -11,8 +11,10 @@
 
 namespace ballast {
 
-// The run records of a trace in file order, without looking into the other lines.
-Result<std::vector<Segment>> scan_segments(ByteSource& source, bool skip_bad_lines);
+// A quick pass: looks into run records and, with `events`, into event records only.
+Result<TraceOutline> scan_outline(ByteSource& source, bool skip_bad_lines, bool events);
+
+Segment segment_of(const RunRecord& run);
 
 // Sets `surviving` and `cut` of each.
 void mark_surviving(std::vector<Segment>& segments);
@@ -22,7 +24,9 @@ void mark_surviving(std::vector<Segment>& segments);
 class SurvivingLine {
  public:
   explicit SurvivingLine(const std::vector<Segment>& segments);
-  bool holds(int64_t segment, int64_t step) const;
+  bool holds(int64_t segment, int64_t step) const { return step <= last_step(segment); }
+  // INT64_MAX: it survives whole.
+  int64_t last_step(int64_t segment) const;
 
  private:
   std::map<int64_t, int64_t> cut_;

@@ -55,6 +55,40 @@ std::optional<int> take_offset(std::string_view& text) {
   return (minus ? -1 : 1) * (*hours * 60 + *minutes);
 }
 
+struct DayTime {
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+  int64_t micros = 0;
+  int offset = 0;  // of the clock, in minutes
+};
+
+std::optional<int64_t> since_1970(const DayTime& t) {
+  const std::chrono::year_month_day date{std::chrono::year(t.year),
+                                         std::chrono::month(static_cast<unsigned>(t.month)),
+                                         std::chrono::day(static_cast<unsigned>(t.day))};
+  if (!date.ok() || t.hour > 23 || t.minute > 59 || t.second > 60) return std::nullopt;
+  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  const int64_t minutes = (days * 24 + t.hour) * 60 + t.minute - t.offset;
+  if (minutes < kFirstMinute || minutes >= kEndMinute) return std::nullopt;  // offsets reach out
+  return (minutes * 60 + t.second) * kMicros + t.micros;
+}
+
+// As format_time_us writes it: about every time there is to read.
+std::optional<int64_t> parse_own_time(std::string_view text) {
+  constexpr std::string_view kForm = "0000-00-00T00:00:00.000000Z";
+  if (text.size() != kForm.size()) return std::nullopt;
+  bool fits = true;
+  for (size_t i = 0; i < kForm.size(); ++i)
+    fits &= kForm[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == kForm[i];
+  if (!fits) return std::nullopt;
+  const auto number = [&](size_t begin, size_t end) {
+    int value = 0;
+    for (size_t i = begin; i < end; ++i) value = 10 * value + (text[i] - '0');
+    return value;
+  };
+  return since_1970({number(0, 4), number(5, 7), number(8, 10), number(11, 13), number(14, 16),
+                     number(17, 19), number(20, 26)});
+}
+
 std::optional<int64_t> parse_time(std::string_view text) {
   const auto year = take_digits(text, 4);
   const bool dash1 = take_char(text, '-');
@@ -71,16 +105,8 @@ std::optional<int64_t> parse_time(std::string_view text) {
   if (!hour || !minute || !second || !colon1 || !colon2) return std::nullopt;
   const auto micros = take_fraction(text);
   const auto offset = take_offset(text);
-  const std::chrono::year_month_day date{std::chrono::year(*year),
-                                         std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  if (!micros || !offset || !text.empty() || !date.ok() || *hour > 23 || *minute > 59 ||
-      *second > 60)
-    return std::nullopt;
-  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  const int64_t minutes = (days * 24 + *hour) * 60 + *minute - *offset;
-  if (minutes < kFirstMinute || minutes >= kEndMinute) return std::nullopt;  // offsets reach out
-  return (minutes * 60 + *second) * kMicros + *micros;
+  if (!micros || !offset || !text.empty()) return std::nullopt;
+  return since_1970({*year, *month, *day, *hour, *minute, *second, *micros, *offset});
 }
 
 }  // namespace
@@ -98,7 +124,8 @@ std::string format_time_us(int64_t time_us) {
 }
 
 Result<int64_t> parse_time_us(std::string_view text) {
-  const std::optional<int64_t> time = parse_time(text);
+  std::optional<int64_t> time = parse_own_time(text);
+  if (!time) time = parse_time(text);
   if (!time) return corrupt_error(fmt::format("'{}' is not a time", text), "", "RFC 3339");
   return *time;
 }

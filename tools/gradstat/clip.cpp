@@ -215,6 +215,7 @@ Result<int> clip(const ClipOptions& options, const CommonOptions& common) {
   TraceReadOptions read;
   read.fields = kFieldLoss | kFieldNorm | kFieldClip | kFieldSkipped;
   read.steps_only = true;
+  read.threads = threads_of(common);
   if (options.line == "all") read.view = TraceView::all;
   const std::unique_ptr<TraceReader> reader = BALLAST_TRY(open_trace(options.input, read));
   TraceRecord record;

@@ -157,6 +157,7 @@ Result<int> compare(const CompareOptions& options, const CommonOptions& common) 
   TraceReadOptions read;
   read.fields = kFieldLoss | kFieldNorm | kFieldSkipped;
   read.steps_only = true;
+  read.threads = threads_of(common);
   const std::unique_ptr<TraceReader> reader = BALLAST_TRY(open_trace(options.input, read));
   TraceRecord record;
   while (BALLAST_TRY(reader->next(record))) comparison.take(record);

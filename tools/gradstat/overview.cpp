@@ -16,77 +16,6 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kLastLosses = 20;
 
-void sum_steps(const RunHistory& history, Overview& o) {
-  std::map<int64_t, std::pair<int64_t, int64_t>> spans;  // segment -> first and last time
-  std::map<int64_t, std::pair<int64_t, int64_t>> lost;   // segment -> tokens of abandoned steps
-  for (const StepRow& row : history.rows) {
-    auto& span = spans.try_emplace(row.segment, row.time_us, row.time_us).first->second;
-    span.second = std::max(span.second, row.time_us);
-    if (row.surviving) {
-      if (o.steps++ == 0) o.first_step = row.step;
-      o.last_step = row.step;
-      o.skipped += row.skipped ? 1 : 0;
-      o.tokens = row.tokens;
-    } else {
-      ++o.abandoned;
-      auto& range = lost.try_emplace(row.segment, row.tokens, row.tokens).first->second;
-      range.second = std::max(range.second, row.tokens);
-    }
-  }
-  for (const auto& [segment, span] : spans)
-    o.wall_seconds += static_cast<double>(span.second - span.first) * 1e-6;
-  for (const auto& [segment, range] : lost) o.tokens_abandoned += range.second - range.first;
-  // Each abandoned stretch begins one batch before its first record; the batch is known from steps.
-  if (o.last_step > 0 && o.tokens > 0)
-    o.tokens_abandoned += static_cast<int64_t>(lost.size()) * (o.tokens / o.last_step);
-}
-
-void sum_losses(const RunHistory& history, const std::vector<size_t>& line, Overview& o) {
-  std::vector<double> losses, changes;
-  o.first_loss = o.last_loss = o.lowest_loss = kNone;
-  for (const size_t i : line) {
-    const StepRow& row = history.rows[i];
-    if (!std::isfinite(row.loss)) continue;
-    if (!losses.empty()) changes.push_back(row.loss - losses.back());
-    losses.push_back(row.loss);
-    if (!(row.loss >= o.lowest_loss)) {
-      o.lowest_loss = row.loss;
-      o.lowest_loss_step = row.step;
-    }
-  }
-  if (losses.empty()) return;
-  o.first_loss = losses.front();
-  const size_t last = std::min(kLastLosses, losses.size());
-  o.last_loss = median({losses.end() - static_cast<std::ptrdiff_t>(last), losses.end()});
-  o.loss_autocorrelation = autocorrelation(changes, 1);
-}
-
-void sum_norms(const RunHistory& history, const std::vector<size_t>& line, Overview& o) {
-  std::vector<double> norms, speeds;
-  double factors = 0;
-  o.norm_max = kNone;
-  for (const size_t i : line) {
-    const StepRow& row = history.rows[i];
-    if (std::isfinite(row.tokens_per_s)) speeds.push_back(row.tokens_per_s);
-    if (!std::isfinite(row.norm)) continue;
-    norms.push_back(row.norm);
-    if (!(row.norm <= o.norm_max)) {
-      o.norm_max = row.norm;
-      o.norm_max_step = row.step;
-    }
-    if (!std::isnan(row.norm_clipped)) ++o.clipped_norms;
-    if (row.norm_clipped < row.norm) {
-      ++o.clips;
-      factors += row.norm_clipped / row.norm;
-    }
-  }
-  o.norms = static_cast<int64_t>(norms.size());
-  o.mean_factor = o.clips > 0 ? factors / static_cast<double>(o.clips) : kNone;
-  o.norm_median = median(norms);
-  o.norm_p99 = quantile(std::move(norms), 0.99);
-  o.tokens_per_s = median(std::move(speeds));
-}
-
 void find_problems(const TraceHealth& h, Overview& o) {
   const auto add = [&](int64_t count, const char* what) {
     if (count > 0) o.log_problems.push_back(fmt::format("{} {}", count, what));
@@ -108,25 +37,119 @@ std::string range_text(const Overview& o) {
 
 }  // namespace
 
-Overview overview_of(const RunHistory& history) {
-  Overview o;
-  o.segments = static_cast<int64_t>(std::max<size_t>(1, history.segments.size()));
-  o.interval = history.health.interval;
-  o.has_run = !history.runs.empty();
-  if (o.has_run) o.run = history.runs.back();
-  const std::vector<size_t> line = history.surviving_line();
-  sum_steps(history, o);
-  sum_losses(history, line, o);
-  sum_norms(history, line, o);
-  std::map<std::string, EvalRecord> newest;
-  for (const EvalRecord& eval : history.evals) newest[eval.set] = eval;
-  for (const auto& [set, eval] : newest) o.evals.push_back(eval);
-  for (const EventRecord& event : history.events) {
-    ++o.events[event.event];
-    if (event.event == "phase") o.phases.emplace_back(event.step, event.reason);
+void OverviewBuilder::take(const RunRecord& run) {
+  ++o_.segments;
+  o_.has_run = true;
+  o_.run = run;
+}
+
+void OverviewBuilder::take(const EventRecord& event) {
+  ++o_.events[event.event];
+  if (event.event == "phase") o_.phases.emplace_back(event.step, event.reason);
+}
+
+void OverviewBuilder::take(const StepRow& row) {
+  Span& span = times_.try_emplace(row.segment, Span{row.time_us, row.time_us}).first->second;
+  span.last = std::max(span.last, row.time_us);
+  if (!row.surviving) {
+    ++o_.abandoned;
+    Span& range = lost_.try_emplace(row.segment, Span{row.tokens, row.tokens}).first->second;
+    range.last = std::max(range.last, row.tokens);
+    return;
   }
-  find_problems(history.health, o);
-  return o;
+  if (o_.steps++ == 0) o_.first_step = row.step;
+  o_.last_step = row.step;
+  o_.skipped += row.skipped ? 1 : 0;
+  o_.judgeable += row.has_loss && !row.skipped ? 1 : 0;
+  o_.tokens = row.tokens;
+  if (std::isfinite(row.tokens_per_s)) speeds_.add(row.tokens_per_s);
+  if (std::isfinite(row.loss)) take_loss(row);
+  if (std::isfinite(row.norm)) take_norm(row);
+}
+
+void OverviewBuilder::take_loss(const StepRow& row) {
+  if (last_losses_.empty()) {
+    o_.first_loss = row.loss;
+  } else {
+    const double change = row.loss - last_losses_.back();
+    if (changes_++ == 0) {
+      first_change_ = change;
+    } else {
+      products_ += change * last_change_;
+    }
+    sum_ += change;
+    squares_ += change * change;
+    last_change_ = change;
+  }
+  last_losses_.push_back(row.loss);
+  if (last_losses_.size() > kLastLosses) last_losses_.pop_front();
+  if (o_.lowest_loss_step < 0 || row.loss < o_.lowest_loss) {
+    o_.lowest_loss = row.loss;
+    o_.lowest_loss_step = row.step;
+  }
+}
+
+void OverviewBuilder::take_norm(const StepRow& row) {
+  norms_.add(row.norm);
+  if (o_.norm_max_step < 0 || row.norm > o_.norm_max) {
+    o_.norm_max = row.norm;
+    o_.norm_max_step = row.step;
+  }
+  if (!std::isnan(row.norm_clipped)) ++o_.clipped_norms;
+  if (!(row.norm_clipped < row.norm)) return;
+  ++o_.clips;
+  factors_ += row.norm_clipped / row.norm;
+}
+
+void OverviewBuilder::sum_branches() {
+  for (const auto& [segment, span] : times_)
+    o_.wall_seconds += static_cast<double>(span.last - span.first) * 1e-6;
+  for (const auto& [segment, range] : lost_) o_.tokens_abandoned += range.last - range.first;
+  // Each abandoned stretch begins one batch before its first record; the batch is known from steps.
+  if (o_.last_step > 0 && o_.tokens > 0)
+    o_.tokens_abandoned += static_cast<int64_t>(lost_.size()) * (o_.tokens / o_.last_step);
+}
+
+// Lag 1, with the overall mean, from the sums.
+double OverviewBuilder::autocorrelation() const {
+  constexpr double kRounding = 1e-12;  // of squares_: below it the changes are all the same
+  if (changes_ < 2) return kNone;
+  const auto n = static_cast<double>(changes_);
+  const double mean = sum_ / n;
+  const double all = squares_ - n * mean * mean;
+  const double lagged =
+      products_ - mean * (2 * sum_ - first_change_ - last_change_) + (n - 1) * mean * mean;
+  return all > kRounding * squares_ ? lagged / all : 0;
+}
+
+Overview OverviewBuilder::finish(const TraceHealth& health) {
+  o_.segments = std::max<int64_t>(1, o_.segments);
+  o_.interval = health.interval;
+  sum_branches();
+  if (last_losses_.empty()) {
+    o_.first_loss = o_.last_loss = o_.lowest_loss = kNone;
+  } else {
+    o_.last_loss = median({last_losses_.begin(), last_losses_.end()});
+    o_.loss_autocorrelation = autocorrelation();
+  }
+  o_.norms = norms_.count();
+  if (o_.norms == 0) o_.norm_max = kNone;
+  o_.mean_factor = o_.clips > 0 ? factors_ / static_cast<double>(o_.clips) : kNone;
+  o_.norm_median = norms_.quantile(0.5);
+  o_.norm_p99 = norms_.quantile(0.99);
+  o_.tokens_per_s = speeds_.quantile(0.5);
+  for (const auto& [set, eval] : newest_eval_) o_.evals.push_back(eval);
+  find_problems(health, o_);
+  return o_;
+}
+
+Overview overview_of(const RunHistory& history) {
+  OverviewBuilder builder;
+  for (const RunRecord& run : history.runs) builder.take(run);
+  for (const StepRow& row : history.rows) builder.take(row);
+  for (const EventRecord& event : history.events) builder.take(event);
+  for (const EvalRecord& eval : history.evals) builder.take(eval);
+  return builder.finish(history.health);
 }
 
 std::string overview_text(const Overview& o, const std::vector<RunIncident>& incidents) {

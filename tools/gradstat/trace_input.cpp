@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "libcore/base/thread_pool.h"
 #include "libcore/base/units.h"
 #include "libcore/cli/message.h"
 
@@ -126,6 +127,10 @@ Result<RunHistory> load_trace(const TraceInput& input) {
   return history;
 }
 
+int threads_of(const CommonOptions& common) {
+  return common.threads > 0 ? common.threads : available_cores();
+}
+
 Result<std::unique_ptr<TraceReader>> open_trace(const TraceInput& input, TraceReadOptions options) {
   options = BALLAST_TRY(read_options(input, std::move(options)));
   return TraceReader::open(posix_file_system(), operands_of(input), options);
@@ -169,6 +174,14 @@ Result<FailOn> parse_fail_on(const std::vector<std::string>& words, bool live) {
 
 int fail_on_verdict(const FailOn& fail_on, const RunHistory& history,
                     const std::vector<RunIncident>& incidents, int64_t minimum) {
+  const auto judgeable =
+      std::count_if(history.rows.begin(), history.rows.end(),
+                    [](const StepRow& r) { return r.surviving && r.has_loss && !r.skipped; });
+  return fail_on_verdict(fail_on, judgeable, incidents, minimum);
+}
+
+int fail_on_verdict(const FailOn& fail_on, int64_t judgeable,
+                    const std::vector<RunIncident>& incidents, int64_t minimum) {
   if (!fail_on.any()) return kExitDone;
   for (const RunIncident& incident : incidents) {
     const bool onset = incident.detected >= 0 || incident.classified;
@@ -176,13 +189,10 @@ int fail_on_verdict(const FailOn& fail_on, const RunHistory& history,
         (fail_on.nonfinite && incident.nonfinite))
       return kExitNo;
   }
-  const auto tested = std::count_if(history.rows.begin(), history.rows.end(), [](const StepRow& r) {
-    return r.surviving && r.has_loss && !r.skipped;
-  });
   const bool needs_level = fail_on.onset || fail_on.persistent;
-  if (needs_level && tested <= minimum) {
+  if (needs_level && judgeable <= minimum) {
     print_warning(fmt::format("{} steps with a loss are too few for a verdict (more than {})",
-                              tested, minimum));
+                              judgeable, minimum));
     return kExitInsufficient;
   }
   return kExitDone;

@@ -41,6 +41,9 @@ Result<ImportOptions> log_options(const TraceInput& input);
 // The whole trace; kind insufficient when it has no step. Says on stderr what was passed over.
 Result<RunHistory> load_trace(const TraceInput& input);
 
+// -j, or one per core.
+int threads_of(const CommonOptions& common);
+
 // The trace record by record: `options` without what the command line says of damaged lines and of
 // logs. Once next() gave false, say_what_was_passed_over() has something to say.
 Result<std::unique_ptr<TraceReader>> open_trace(const TraceInput& input, TraceReadOptions options);
@@ -66,6 +69,10 @@ Result<FailOn> parse_fail_on(const std::vector<std::string>& words, bool live);
 // Exit code of a finished trace: 1 when something asked for was found, 7 when the Detector had too
 // few steps to say (its `minimum`), 0 otherwise.
 int fail_on_verdict(const FailOn& fail_on, const RunHistory& history,
+                    const std::vector<RunIncident>& incidents,
+                    int64_t minimum = DetectorSettings().minimum);
+// The same where the steps that the Detector may judge were counted.
+int fail_on_verdict(const FailOn& fail_on, int64_t judgeable,
                     const std::vector<RunIncident>& incidents,
                     int64_t minimum = DetectorSettings().minimum);
 

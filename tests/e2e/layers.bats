@@ -25,6 +25,16 @@ has() { jq -es "any(.[]; $2)" "$1" > /dev/null; }
      | all(.[]; length == 2 and all(.[]; type == "number"))) and .attn_entropy_min[0] > 0)' run/trace.jsonl
 }
 
+@test "norms of gradients by tensor make up the norm that is clipped, and adagc can be replayed" {
+  calm --run run --steps 12 --layers-every 1
+  jq -es '(map(select(.type == "step") | {key: "\(.step)", value: .grad_norm}) | from_entries) as $norms |
+    map(select(.type == "layers")) | length == 12 and all(.[];
+      ([.qkv_grad, .proj_grad, .fc1_grad, .fc2_grad] | all(.[]; length == 2)) and .embed_grad > 0 and .vectors_grad > 0 and
+      (([.qkv_grad, .proj_grad, .fc1_grad, .fc2_grad, .embed_grad, .head_grad // 0, .vectors_grad] | flatten | map(. * .) |
+        add | sqrt) / $norms["\(.step)"] - 1 | fabs < 1e-12))' run/trace.jsonl
+  "$BIN/gradstat" compare --json --clip adagc:warmup=4 run | jq -e '.steps == 12 and .clips > 0'
+}
+
 @test "weights in a layers record are those the step was computed with" {
   calm --run run --steps 6 --layers-every 5 --ckpt-every 4 --keep all
   # Step 5 is computed with what step 4 left, which another tool measures in the checkpoint.

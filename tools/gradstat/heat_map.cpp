@@ -35,9 +35,13 @@ struct Kind {
   std::string_view suffix, title;
 };
 constexpr Kind kKinds[] = {
-    {"_output", "output norm"},    {"_input_grad", "input-gradient norm"},
-    {"_weight", "weight norm"},    {"_input", "input norm"},
-    {"_input_amax", "input amax"}, {"_input_kurtosis", "input kurtosis"},
+    {"_output", "output norm"},
+    {"_grad", "gradient norm"},
+    {"_input_grad", "input-gradient norm"},
+    {"_weight", "weight norm"},
+    {"_input", "input norm"},
+    {"_input_amax", "input amax"},
+    {"_input_kurtosis", "input kurtosis"},
 };
 struct Whole {
   std::string_view key, title;

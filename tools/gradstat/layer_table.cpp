@@ -17,9 +17,10 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kRecordsBefore = 5;
 // What a person looks at first; weights hardly move in a step.
 constexpr const char* kKeys[] = {
-    "residual",         "qkv_output",      "proj_output",      "fc1_output",     "fc2_output",
-    "qkv_input_grad",   "proj_input_grad", "fc1_input_grad",   "fc2_input_grad", "attn_logit_max",
-    "attn_entropy_min", "residual_amax",   "residual_kurtosis"};
+    "residual",        "qkv_output",       "proj_output",    "fc1_output",     "fc2_output",
+    "qkv_grad",        "proj_grad",        "fc1_grad",       "fc2_grad",       "qkv_input_grad",
+    "proj_input_grad", "fc1_input_grad",   "fc2_input_grad", "attn_logit_max", "attn_entropy_min",
+    "residual_amax",   "residual_kurtosis"};
 
 const std::vector<double>* values_of(const LayerValues& row, const std::string& key) {
   for (const auto& [name, values] : row.values)

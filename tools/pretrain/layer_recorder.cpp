@@ -10,8 +10,10 @@ bool LayerRecorder::due(int64_t step) const {
   return step % every_ == 0 || step % std::max<int64_t>(1, every_ / kBetween) == 0;
 }
 
-void LayerRecorder::take() {
-  if (stats_ != nullptr) taken_ = stats_->collect();
+void LayerRecorder::take(const Json& more) {
+  if (stats_ == nullptr) return;
+  taken_ = stats_->collect();
+  taken_.update(more);
 }
 
 Result<void> LayerRecorder::keep(int64_t segment, int64_t step) {

@@ -20,8 +20,8 @@ class LayerRecorder {
   bool due(int64_t step) const;
   // Who watches the pass of that step; null: nobody. A step that is computed again is watched.
   LayerStats* probe(int64_t step, bool again) { return again || due(step) ? stats_ : nullptr; }
-  // After a watched pass.
-  void take();
+  // After a watched pass; `more` are further keys of the record.
+  void take(const Json& more);
   // When the step has its record: keeps what was taken, writes it if its turn has come.
   Result<void> keep(int64_t segment, int64_t step);
   // At an incident: everything that was kept and not written.

@@ -36,6 +36,8 @@ class ShardedOptimizer {
   // The summed gradient's norm: launched, then read once somebody has waited for the device.
   void launch_norm();
   double gradient_norm() const;
+  // The sums of squares that it is made of, by block of the flat index.
+  std::span<const double> gradient_squares() const { return norm_blocks_; }
   void update(const UpdateOrder& order);
   // Of the last update; waits for it if it has not run.
   UpdateNorms norms();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "libcore/cli/message.h"
+#include "tools/pretrain/gradient_norms.h"
 #include "tools/pretrain/planned_events.h"
 #include "tools/pretrain/rehearse.h"
 #include "tools/pretrain/step_record.h"
@@ -229,7 +230,8 @@ void Trainer::decide(StepWork& work) {
 }
 
 void Trainer::update(StepWork& work) {
-  if (layers_.due(work.step) || !work.rerun.empty()) layers_.take();
+  if (layers_.due(work.step) || !work.rerun.empty())
+    layers_.take(gradient_norms(engine_.table(), optimizer_.gradient_squares()));
   optimizer_.update({.number = state_->counters().optimizer_steps + 1,
                      .lr = work.lr,
                      .grad_factor = work.clip.factor,

@@ -14,7 +14,6 @@ namespace {
 constexpr double kSegmentParameters = 3;
 constexpr double kCoarse = 12;
 constexpr double kRounding = 1e-9;  // of the whole: what is no noise but the last digits
-constexpr double kMadToSigma = 1.4826;
 
 // Sums up to each point, of coordinates centred and scaled for the sake of the last digits.
 class Costs {

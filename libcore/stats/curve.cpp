@@ -23,13 +23,22 @@ double interpolated(std::span<const double> x, std::span<const double> y, double
 }
 
 std::vector<double> running_median(std::span<const double> values, int64_t width) {
-  const auto n = static_cast<int64_t>(values.size());
-  std::vector<double> result;
-  if (width <= 1) return {values.begin(), values.end()};
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t half = std::min({width / 2, i, n - 1 - i});
-    const auto begin = values.begin() + (i - half);
-    result.push_back(median({begin, begin + 2 * half + 1}));
+  const size_t n = values.size();
+  if (width <= 1 || n < 3) return {values.begin(), values.end()};
+  const size_t half = std::min(static_cast<size_t>(width) / 2, (n - 1) / 2);
+  std::vector<double> result(n);
+  SortedWindow window(static_cast<int64_t>(2 * half + 1));
+  // From the end inwards first: a window grows by two values and never shrinks.
+  for (size_t k = 0; k < half; ++k) {
+    if (k > 0) window.push(values[n - 2 * k]);
+    window.push(values[n - 1 - 2 * k]);
+    result[n - 1 - k] = window.median();
+  }
+  window.clear();
+  for (size_t i = 0; i + half < n; ++i) {
+    if (i > 0 && i <= half) window.push(values[2 * i - 1]);
+    window.push(values[i <= half ? 2 * i : i + half]);
+    result[i] = window.median();
   }
   return result;
 }

@@ -10,7 +10,6 @@ namespace ballast {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr double kMadToSigma = 1.4826;
 constexpr size_t kTheilSenPoints = 512;
 
 double middle_of_sorted(std::span<const double> sorted) {

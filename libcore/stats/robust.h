@@ -12,6 +12,9 @@ namespace ballast {
 double quantile(std::vector<double> values, double p);
 double median(std::vector<double> values);
 
+inline constexpr double kMadToSigma =
+    1.4826;  // median absolute deviations of a normal distribution
+
 struct RobustLevel {
   double center = 0;  // median
   double scale = 0;   // 1.4826 * median absolute deviation: sigma of a normal distribution

@@ -9,6 +9,7 @@ VerbRun add_summary(CLI::App& app, const CommonOptions& common);
 VerbRun add_spikes(CLI::App& app, const CommonOptions& common);
 VerbRun add_clip(CLI::App& app, const CommonOptions& common);
 VerbRun add_compare(CLI::App& app, const CommonOptions& common);
+VerbRun add_sweep(CLI::App& app, const CommonOptions& common);
 VerbRun add_events(CLI::App& app, const CommonOptions& common);
 VerbRun add_drift(CLI::App& app, const CommonOptions& common);
 VerbRun add_diff(CLI::App& app, const CommonOptions& common);

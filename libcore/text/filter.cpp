@@ -8,11 +8,11 @@ namespace {
 // One record on its way through the stages.
 class Run {
  public:
-  Run(const FilterOptions& options, FilterOutcome& outcome)
-      : options_(options), outcome_(outcome) {}
+  Run(const FilterOptions& options, FilterBuffers& buffers, FilterOutcome& outcome)
+      : options_(options), buffers_(buffers), outcome_(outcome) {}
 
-  void take_line(const InputRecord& record, DocumentParser& parser) {
-    Result<Document> parsed = parser.parse(record.line, record.where);
+  void take_line(const InputRecord& record) {
+    Result<Document> parsed = buffers_.parser.parse(record.line, record.where);
     if (!parsed.ok()) {
       outcome_.verdict = FilterVerdict::malformed;
       outcome_.stage = "input";
@@ -91,13 +91,32 @@ class Run {
     if (outcome_.chars < options_.min_chars || outcome_.chars == 0) {
       return reject("length", outcome_.chars == 0 ? "empty" : "too_short");
     }
+    std::string original;  // what a reject is written with
+    bool may_change = !options_.quality.empty() || options_.pii == PiiMode::drop;
+    if (options_.rejects && may_change) original = document_.text;
+    if (!passes_quality()) return;
     if (options_.pii == PiiMode::off) return;
-    std::string original;
-    if (options_.pii == PiiMode::drop) original = document_.text;
     outcome_.pii = redact_pii(document_.text);
     if (options_.pii == PiiMode::redact || outcome_.pii.total() == 0) return;
     document_.text = std::move(original);
     reject("pii", "found");
+  }
+
+  bool passes_quality() {
+    if (options_.quality.empty()) return true;
+    QualityVerdict verdict = options_.quality.check(document_.text, buffers_.quality);
+    Json& details = document_.ballast;
+    for (const char* key : {"value", "limit", "line"}) details.erase(key);  // of an earlier run
+    if (!verdict.kept()) {
+      reject("quality", verdict.reason());
+      if (verdict.drop.value) details["value"] = *verdict.drop.value;
+      if (verdict.drop.limit) details["limit"] = *verdict.drop.limit;
+      if (verdict.drop.line > 0) details["line"] = verdict.drop.line;
+    } else if (verdict.rewritten) {
+      outcome_.lines_dropped = verdict.lines.lines - verdict.lines.kept;
+      details["quality"]["c4"] = line_counts_json(verdict.lines);
+    }
+    return verdict.kept();
   }
 
   // Counts of an earlier run over the same document are added to.
@@ -133,26 +152,21 @@ class Run {
   }
 
   const FilterOptions& options_;
+  FilterBuffers& buffers_;
   FilterOutcome& outcome_;
   Document document_;
 };
 
 }  // namespace
 
-int64_t count_chars(std::string_view text) {
-  int64_t chars = 0;
-  for (char c : text) chars += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return chars;
-}
-
 FilterOutcome filter_record(const InputRecord& record, const FilterOptions& options,
-                            DocumentParser& parser) {
+                            FilterBuffers& buffers) {
   FilterOutcome outcome;
-  Run run(options, outcome);
+  Run run(options, buffers, outcome);
   if (record.is_warc) {
     run.take_capture(record);
   } else {
-    run.take_line(record, parser);
+    run.take_line(record);
   }
   return outcome;
 }

@@ -1,7 +1,7 @@
 // What `tokshard filter` decides about one input record: page to text, robots.txt verdict, length,
-// personal data; in this order, the first refusal wins. Pure per record, so the result depends
-// neither on threads nor on neighbours. Nothing fails as a whole: a damaged record has its outcome
-// too.
+// quality, personal data; in this order, the first refusal wins. Pure per record, so the result
+// depends neither on threads nor on neighbours. Nothing fails as a whole: a damaged record has its
+// outcome too.
 #pragma once
 
 #include <array>
@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/text/count_chars.h"
 #include "libcore/text/document.h"
 #include "libcore/text/pii.h"
+#include "libcore/text/quality/quality.h"
 #include "libcore/text/record_reader.h"
 #include "libcore/text/robots_store.h"
 
@@ -24,6 +26,7 @@ struct FilterOptions {
   bool keep_missing = true;             // documents of hosts without known robots.txt
   PiiMode pii = PiiMode::redact;
   int64_t min_chars = 1;  // code points
+  QualityPlan quality;    // empty: not asked
   bool rejects = false;   // write the lines of rejected documents
 };
 
@@ -33,10 +36,11 @@ enum class FilterVerdict { kept, rejected, other, malformed };
 
 struct FilterOutcome {
   FilterVerdict verdict = FilterVerdict::kept;
-  std::string stage;        // extract, robots, length, pii, input
-  std::string reason;       // "disallowed", "http_status", ...; of `other` its record type
-  std::vector<int> agents;  // that may not fetch it, indexes into the list
-  std::string robots;       // verdict on the URL, empty when not asked
+  std::string stage;          // extract, robots, length, quality, pii, input
+  std::string reason;         // "disallowed", "http_status", ...; of `other` its record type
+  std::vector<int> agents;    // that may not fetch it, indexes into the list
+  std::string robots;         // verdict on the URL, empty when not asked
+  int64_t lines_dropped = 0;  // of a kept text, by C4's rules
   PiiCounts pii;
   int64_t replaced = 0;  // ill-formed sequences that became U+FFFD
   int64_t chars = 0;     // of the text before redaction
@@ -44,10 +48,13 @@ struct FilterOutcome {
   Error error;
 };
 
-FilterOutcome filter_record(const InputRecord& record, const FilterOptions& options,
-                            DocumentParser& parser);
+// What filtering keeps between records; one per thread.
+struct FilterBuffers {
+  DocumentParser parser;
+  QualityBuffers quality;
+};
 
-// Code points of valid UTF-8.
-int64_t count_chars(std::string_view text);
+FilterOutcome filter_record(const InputRecord& record, const FilterOptions& options,
+                            FilterBuffers& buffers);
 
 }  // namespace ballast

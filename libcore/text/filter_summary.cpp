@@ -24,6 +24,7 @@ void FilterSummary::add(const FilterOutcome& outcome) {
   if (outcome.verdict == FilterVerdict::kept) {
     ++kept_;
     chars_kept_ += outcome.chars;
+    lines_dropped_ += outcome.lines_dropped;
     return;
   }
   ++rejected_;
@@ -52,6 +53,7 @@ Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
   record["agents"] = std::move(blocking);
   record["pii"] = {
       {"email", pii_.email}, {"ip", pii_.ip}, {"iban", pii_.iban}, {"documents", pii_documents_}};
+  record["lines_dropped"] = lines_dropped_;
   record["replaced"] = replaced_;
   record["chars"] = chars_in_;
   record["chars_kept"] = chars_kept_;
@@ -76,6 +78,8 @@ std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>&
   }
   lines.push_back(fmt::format("personal data in {} documents: {} e-mail, {} IPv4, {} IBAN",
                               pii_documents_, pii_.email, pii_.ip, pii_.iban));
+  if (lines_dropped_ > 0)
+    lines.push_back(fmt::format("{} lines dropped from kept documents", lines_dropped_));
   if (replaced_ > 0) lines.push_back(fmt::format("{} ill-formed characters replaced", replaced_));
   return lines;
 }

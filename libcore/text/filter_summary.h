@@ -27,6 +27,7 @@ class FilterSummary {
  private:
   int64_t records_ = 0, kept_ = 0, rejected_ = 0;
   int64_t chars_in_ = 0, chars_kept_ = 0, replaced_ = 0;
+  int64_t lines_dropped_ = 0;
   int64_t pii_documents_ = 0;
   PiiCounts pii_;
   std::map<std::string, int64_t> reasons_;  // "stage:reason"

@@ -88,6 +88,36 @@ documents() {
   [[ "${lines[1]}" == *"two from 10.0.0.1"* ]]
 }
 
+@test "--quality names the rule and its numbers; limits are options" {
+  printf '{"text":"one two three","id":"1"}\n' >in.jsonl
+  filter --quality gopher --rejects out.jsonl in.jsonl
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  grep -q '"ballast":{"value":3.0,"limit":50.0,"dropped_by":"quality","reason":"gopher.short_doc"}' out.jsonl
+  [[ "$stderr" == *"quality:gopher.short_doc"* ]]
+  filter --quality gopher:min_doc_words=3,min_stop_words=off in.jsonl
+  [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "--quality c4 rewrites the text and counts the lines it took" {
+  printf '{"text":"Menu\\nThis is one line.","id":"1"}\n' >in.jsonl
+  filter --quality c4:min_num_sentences=1 --stats stats.json in.jsonl
+  [[ "$output" == '{"text":"This is one line.",'*'"quality":{"c4":{"lines":2,"kept":1,"no_terminal_punct":1}}'* ]]
+  grep -q '"lines_dropped":1' stats.json
+  [[ "$stderr" == *"1 lines dropped from kept documents"* ]]
+}
+
+@test "--quality refuses unknown filters and keys" {
+  documents >in.jsonl
+  filter --quality dolma in.jsonl -o out.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"unknown filter 'dolma'"*gopher-repetition* ]]
+  filter --quality gopher:min_words=3 in.jsonl -o out.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"unknown key 'min_words'"*min_doc_words* ]]
+  [ ! -e out.jsonl ]
+}
+
 @test "a malformed line names its place; --on-error skip counts it" {
   documents >in.jsonl
   printf '{"text":"torn\n' >>in.jsonl

@@ -25,7 +25,7 @@ constexpr int64_t kGrain = 4;
 struct FilterFlags {
   std::vector<std::string> inputs;
   RobotsFlags robots;
-  std::string pii = "redact", rejects, stats, on_error = "fail";
+  std::string pii = "redact", quality, rejects, stats, on_error = "fail";
   int64_t min_chars = 1;
 };
 
@@ -104,11 +104,11 @@ class FilterJob {
           read = inputs_.read_block(next);
           continue;
         }
-        DocumentParser parser;
+        FilterBuffers buffers;
         int64_t last = std::min(chunk * kGrain, records);
         for (int64_t i = (chunk - 1) * kGrain; i < last; ++i) {
           auto at = static_cast<size_t>(i);
-          outcomes[at] = filter_record(block[at], options_, parser);
+          outcomes[at] = filter_record(block[at], options_, buffers);
         }
       }
     });
@@ -176,24 +176,27 @@ Result<Outputs> open_outputs(const FilterFlags& flags, const CommonOptions& comm
   return outputs;
 }
 
-FilterOptions filter_options(const FilterFlags& flags, const RobotsStore* robots) {
+Result<FilterOptions> filter_options(const FilterFlags& flags) {
   FilterOptions options;
-  options.robots = robots;
   options.keep_missing = flags.robots.keep_missing();
   options.pii = flags.pii == "off"    ? PiiMode::off
                 : flags.pii == "drop" ? PiiMode::drop
                                       : PiiMode::redact;
   options.min_chars = flags.min_chars;
+  if (!flags.quality.empty())
+    options.quality = BALLAST_TRY(QualityPlan::parse(flags.quality, "--quality"));
   options.rejects = !flags.rejects.empty();
   return options;
 }
 
 Result<int> run_filter(const FilterFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_flags(flags));
+  FilterOptions options = BALLAST_TRY(filter_options(flags));
   Outputs opened = BALLAST_TRY(open_outputs(flags, common));
   auto robots = BALLAST_TRY(open_robots(posix_file_system(), flags.robots));
   const std::vector<std::string> agents = robots ? robots->agents() : std::vector<std::string>();
-  FilterJob job(flags, filter_options(flags, robots.get()), common.threads, std::move(opened));
+  options.robots = robots.get();
+  FilterJob job(flags, options, common.threads, std::move(opened));
   FilterSummary summary = BALLAST_TRY(job.run());
   Json record = summary.to_json(agents);
   Outputs& outputs = job.outputs();
@@ -219,6 +222,9 @@ VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
   add_robots_flags(app, flags->robots);
   choice_option(app.add_option("--pii", flags->pii, "documents with e-mail, IPv4, IBAN (redact)"),
                 {"redact", "drop", "off"});
+  app.add_option(
+      "--quality", flags->quality,
+      "rules for text: gopher, gopher-repetition, c4, fineweb, each with :KEY=VALUE,...");
   path_option(app.add_option("--rejects", flags->rejects, "rejected documents with their reasons"));
   path_option(app.add_option("--stats", flags->stats, "summary as one JSON record"));
   count_option(app, "--min-chars", flags->min_chars, "shortest text to keep, in characters");

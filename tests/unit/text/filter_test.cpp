@@ -10,8 +10,8 @@ namespace ballast {
 namespace {
 
 FilterOutcome filter(const InputRecord& record, const FilterOptions& options = {}) {
-  DocumentParser parser;
-  return filter_record(record, options, parser);
+  FilterBuffers buffers;
+  return filter_record(record, options, buffers);
 }
 InputRecord json(std::string line) {
   InputRecord record;
@@ -132,6 +132,35 @@ TEST(Filter, PiiModes) {
   EXPECT_EQ(outcome.stage, "pii");
   EXPECT_NE(outcome.line.find("a@b.org"), std::string::npos);
   EXPECT_EQ(outcome.pii.email, 1);
+}
+
+TEST(Filter, QualityNamesTheRuleAndItsNumbers) {
+  FilterOptions options;
+  options.quality = QualityPlan::parse("gopher", "--quality").take_value();
+  options.rejects = true;
+  FilterOutcome outcome = filter(json(R"({"text":"just a few words","id":"i"})"), options);
+  EXPECT_EQ(outcome.stage, "quality");
+  EXPECT_NE(outcome.line.find(R"("ballast":{"value":4.0,"limit":50.0,"dropped_by":"quality",)"
+                              R"("reason":"gopher.short_doc"})"),
+            std::string::npos)
+      << outcome.line;
+}
+
+TEST(Filter, QualityComesBeforePersonalDataAndRecordsWhatItRewrote) {
+  FilterOptions options;
+  options.quality = QualityPlan::parse("c4:min_num_sentences=1", "--quality").take_value();
+  InputRecord record = json(R"({"text":"Menu\nWrite to a@b.org today.","id":"i"})");
+  FilterOutcome outcome = filter(record, options);
+  EXPECT_EQ(outcome.lines_dropped, 1);
+  EXPECT_NE(outcome.line.find(R"({"text":"Write to <email-pii> today.","id":"i",)"
+                              R"("ballast":{"quality":{"c4":{"lines":2,"kept":1,)"
+                              R"("no_terminal_punct":1}},"pii":)"),
+            std::string::npos)
+      << outcome.line;
+  options.pii = PiiMode::drop;
+  options.rejects = true;
+  EXPECT_NE(filter(record, options).line.find(R"("text":"Menu\nWrite to a@b.org)"),
+            std::string::npos);
 }
 
 TEST(Filter, SecondRunAddsToTheCountsOfTheFirst) {

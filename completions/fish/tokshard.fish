@@ -29,6 +29,7 @@ complete -c tokshard -n '__fish_seen_subcommand_from filter' -l agents -x -d 'ro
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l mode -x -d 'how robots.txt is read: rfc (the default), google, protego'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l on-missing -x -a 'keep drop' -d 'documents of hosts without known robots.txt (keep)'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l pii -x -a 'redact drop off' -d 'documents with e-mail, IPv4, IBAN (redact)'
+complete -c tokshard -n '__fish_seen_subcommand_from filter' -l quality -x -d 'rules for text: gopher, gopher-repetition, c4, fineweb, each with :KEY=VALUE,...'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l rejects -r -F -d 'rejected documents with their reasons'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l stats -r -F -d 'summary as one JSON record'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l min-chars -x -d 'shortest text to keep, in characters'

@@ -1,6 +1,7 @@
 #include "libcore/text/filter.h"
 
 #include "libcore/text/page.h"
+#include "libcore/text/url.h"
 
 namespace ballast {
 namespace {
@@ -68,6 +69,8 @@ class Run {
     if (options_.robots == nullptr) return true;
     RobotsAnswer answer = options_.robots->decide(document_.url);
     outcome_.robots = robots_outcome_name(answer.outcome);
+    outcome_.host = url_host(document_.url);
+    outcome_.language = document_.language;
     if (answer.outcome == RobotsOutcome::allowed) return true;
     if (answer.outcome == RobotsOutcome::missing && options_.keep_missing) return true;
     reject("robots", outcome_.robots);

@@ -36,11 +36,12 @@ enum class FilterVerdict { kept, rejected, other, malformed };
 
 struct FilterOutcome {
   FilterVerdict verdict = FilterVerdict::kept;
-  std::string stage;          // extract, robots, length, quality, pii, input
-  std::string reason;         // "disallowed", "http_status", ...; of `other` its record type
-  std::vector<int> agents;    // that may not fetch it, indexes into the list
-  std::string robots;         // verdict on the URL, empty when not asked
-  int64_t lines_dropped = 0;  // of a kept text, by C4's rules
+  std::string stage;           // extract, robots, length, quality, pii, input
+  std::string reason;          // "disallowed", "http_status", ...; of `other` its record type
+  std::vector<int> agents;     // that may not fetch it, indexes into the list
+  std::string robots;          // verdict on the URL, empty when not asked
+  std::string host, language;  // of the document when robots.txt was asked
+  int64_t lines_dropped = 0;   // of a kept text, by C4's rules
   PiiCounts pii;
   int64_t replaced = 0;  // ill-formed sequences that became U+FFFD
   int64_t chars = 0;     // of the text before redaction

@@ -7,6 +7,11 @@
 #include "libcore/io/utf8.h"
 
 namespace ballast {
+namespace {
+
+constexpr size_t kHostsListed = 100;
+
+}  // namespace
 
 void FilterSummary::add(const FilterOutcome& outcome) {
   ++records_;
@@ -16,7 +21,10 @@ void FilterSummary::add(const FilterOutcome& outcome) {
   }
   chars_in_ += outcome.chars;
   replaced_ += outcome.replaced;
-  if (!outcome.robots.empty()) ++robots_[outcome.robots];
+  if (!outcome.robots.empty()) {
+    ++robots_[outcome.robots];
+    robots_tally_.add(outcome.host, outcome.language, outcome.stage == "robots", outcome.agents);
+  }
   pii_.email += outcome.pii.email;
   pii_.ip += outcome.pii.ip;
   pii_.iban += outcome.pii.iban;
@@ -29,11 +37,7 @@ void FilterSummary::add(const FilterOutcome& outcome) {
   }
   ++rejected_;
   ++reasons_[outcome.stage + ":" + outcome.reason];
-  for (int agent : outcome.agents) {
-    auto at = static_cast<size_t>(agent);
-    if (agents_.size() <= at) agents_.resize(at + 1);
-    ++agents_[at];
-  }
+  count_agents(agents_, outcome.agents);
 }
 
 Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
@@ -46,11 +50,11 @@ Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
   record["reasons"] = reasons_;
   record["other_records"] = others_;
   record["robots"] = robots_;
-  Json blocking = Json::object();
-  for (size_t i = 0; i < agents_.size(); ++i) {
-    if (agents_[i] > 0) blocking[agents[i]] = agents_[i];
+  record["agents"] = agent_counts(agents_, agents);
+  if (!robots_tally_.empty()) {
+    record["languages_asked"] = robots_tally_.languages_json(agents);
+    record["blocking_hosts"] = robots_tally_.hosts_json(kHostsListed);
   }
-  record["agents"] = std::move(blocking);
   record["pii"] = {
       {"email", pii_.email}, {"ip", pii_.ip}, {"iban", pii_.iban}, {"documents", pii_documents_}};
   record["lines_dropped"] = lines_dropped_;

@@ -9,6 +9,7 @@
 
 #include "libcore/io/json.h"
 #include "libcore/text/filter.h"
+#include "libcore/text/robots_tally.h"
 
 namespace ballast {
 
@@ -34,6 +35,7 @@ class FilterSummary {
   std::map<std::string, int64_t> others_;   // records without document, by type
   std::map<std::string, int64_t> robots_;   // verdicts on URLs
   std::vector<int64_t> agents_;             // documents each robot may not fetch
+  RobotsTally robots_tally_;                // the same by host and language
 };
 
 }  // namespace ballast

@@ -1,7 +1,10 @@
-// Where a RobotsStore comes from: one file, a folder, a WARC.
+// Where a RobotsStore comes from: one file, a folder, a WARC, JSON Lines.
 #include <algorithm>
+#include <initializer_list>
+#include <optional>
 
 #include "libcore/base/ascii.h"
+#include "libcore/io/json.h"
 #include "libcore/io/stream.h"
 #include "libcore/io/warc.h"
 #include "libcore/text/robots_store.h"
@@ -81,17 +84,88 @@ Result<void> load_warc(ByteSource& source, const std::string& path, RobotsStore&
   return {};
 }
 
+// The first of these keys that is there and not null; empty when none is.
+Result<std::optional<std::string>> text_of(const Json& record, const std::string& where,
+                                           std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    auto found = record.find(key);
+    if (found == record.end() || found->is_null()) continue;
+    return std::optional(BALLAST_TRY(string_member(record, key, where)));
+  }
+  return std::optional<std::string>();
+}
+
+// Without a status, content was answered, and none means that there is no robots.txt.
+Result<int> status_of(const Json& record, bool has_content, const std::string& where) {
+  auto found = record.find("status");
+  if (found == record.end() || found->is_null()) return has_content ? 200 : 404;
+  const int64_t status = BALLAST_TRY(integer_member(record, "status", where));
+  if (status != 0 && (status < 100 || status > 599)) {
+    return corrupt_error("'status' is no HTTP status", where);
+  }
+  return static_cast<int>(status);
+}
+
+// Dates are compared as text, so they have to begin alike.
+bool is_date(std::string_view text) {
+  constexpr std::string_view kForm = "0000-00-00";
+  if (text.size() < kForm.size()) return false;
+  return std::equal(kForm.begin(), kForm.end(), text.begin(),
+                    [](char form, char c) { return form == '0' ? is_ascii_digit(c) : c == form; });
+}
+
+Result<std::string> url_of(const Json& record, const std::string& where) {
+  const auto url = BALLAST_TRY(text_of(record, where, {"url"}));
+  const auto host = BALLAST_TRY(text_of(record, where, {"host"}));
+  if (!url && !host) return corrupt_error("neither 'host' nor 'url'", where);
+  if (!url && (host->empty() || host->find_first_of("/?#@ ") != std::string::npos)) {
+    return corrupt_error("'host' is not HOST or HOST:PORT", where);
+  }
+  std::string whole = url ? *url : "https://" + *host + "/robots.txt";
+  if (split_url(whole).netloc.empty()) return corrupt_error("no host in 'url'", where);
+  return whole;
+}
+
+Result<RobotsStore::Capture> capture_of(const Json& record, const std::string& where) {
+  if (!record.is_object()) return corrupt_error("not an object", where);
+  RobotsStore::Capture capture;
+  capture.url = BALLAST_TRY(url_of(record, where));
+  auto content = BALLAST_TRY(text_of(record, where, {"robots_txt", "content"}));
+  capture.status = BALLAST_TRY(status_of(record, content.has_value(), where));
+  capture.body = std::move(content).value_or("");
+  capture.location = BALLAST_TRY(text_of(record, where, {"location"})).value_or("");
+  capture.date = BALLAST_TRY(text_of(record, where, {"date"})).value_or("");
+  if (!capture.date.empty() && !is_date(capture.date)) {
+    return corrupt_error("'date' does not begin with YYYY-MM-DD", where);
+  }
+  return capture;
+}
+
+Result<void> load_json_lines(ByteSource& source, const std::string& path, RobotsStore& store) {
+  LineReader lines(source, 2 * kFileLimit);
+  while (auto line = BALLAST_TRY(lines.next())) {
+    if (line->find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const std::string where = path + ":" + std::to_string(lines.line_number());
+    const Json record = BALLAST_TRY(parse_json(*line, where));
+    store.add_capture(BALLAST_TRY(capture_of(record, where)));
+  }
+  if (store.hosts() == 0) return usage_error("no robots.txt captures in the JSON Lines", path);
+  store.resolve_redirects();
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RobotsStore>> load_robots(FileSystem& fs, const std::string& path,
-                                                 std::vector<std::string> agents, RobotsMode mode) {
-  auto store = std::make_unique<RobotsStore>(std::move(agents), mode);
+                                                 std::vector<std::string> agents,
+                                                 RobotsSettings settings) {
+  auto store = std::make_unique<RobotsStore>(std::move(agents), settings);
   if (path != "-" && BALLAST_TRY(fs.info(path)).is_directory) {
     BALLAST_TRY(load_folder(fs, path, *store));
     return store;
   }
   auto source = BALLAST_TRY(open_source(fs, path));
-  std::string start(8, '\0');
+  std::string start(64, '\0');
   size_t known = 0;
   while (known < start.size()) {
     MutableBytes free{reinterpret_cast<std::byte*>(start.data() + known), start.size() - known};
@@ -100,10 +174,14 @@ Result<std::unique_ptr<RobotsStore>> load_robots(FileSystem& fs, const std::stri
     known += n;
   }
   start.resize(known);
-  bool warc = start.starts_with("WARC/");
+  const bool warc = start.starts_with("WARC/");
+  const size_t first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  const bool json = first != std::string::npos && start[first] == '{';
   auto whole = prefixed_source(std::move(start), std::move(source));
   if (warc) {
     BALLAST_TRY(load_warc(*whole, path, *store));
+  } else if (json) {
+    BALLAST_TRY(load_json_lines(*whole, path, *store));
   } else {
     store->set_for_all(BALLAST_TRY(read_all(*whole, kFileLimit)));
   }

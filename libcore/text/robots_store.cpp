@@ -10,6 +10,7 @@ namespace ballast {
 namespace {
 
 constexpr int kMaxRedirects = 5;  // RFC 9309 2.3.1.2
+constexpr std::string_view kRobotsPath = "/robots.txt";
 
 // A Location against the URL that answered with it.
 std::string resolve_location(const std::string& base, std::string_view location) {
@@ -37,45 +38,68 @@ const char* robots_outcome_name(RobotsOutcome outcome) {
   return "";
 }
 
+RobotsStore::RobotsStore(std::vector<std::string> agents, RobotsSettings settings)
+    : agents_(std::move(agents)), settings_(settings) {
+  if (settings_.unreachable != RobotsUnreachable::by_mode) return;
+  settings_.unreachable =
+      settings_.mode == RobotsMode::protego ? RobotsUnreachable::keep : RobotsUnreachable::drop;
+}
+
 // Many hosts serve the same few files.
 std::shared_ptr<const RobotsPolicy> RobotsStore::compile(std::string_view content) {
   std::shared_ptr<const RobotsPolicy>& slot = by_content_[xxh3_128(as_bytes(content)).hex()];
-  if (!slot) slot = std::make_shared<const RobotsPolicy>(content, agents_, mode_);
+  if (!slot) slot = std::make_shared<const RobotsPolicy>(content, agents_, settings_.mode);
   return slot;
 }
 
-void RobotsStore::set_for_all(std::string_view content) { for_all_ = compile(content); }
+void RobotsStore::set_for_all(std::string_view content) {
+  for_all_ = Entry{Status::rules, compile(content), {}, {}};
+}
 
 void RobotsStore::add_file(const std::string& netloc, std::string_view content) {
-  Entry entry{Status::rules, compile(content), {}, {}};
-  exact_[netloc] = entry;
-  canonical_[to_ascii_lower(netloc)] = entry;
+  add("//" + netloc, {Status::rules, compile(content), {}, {}});
 }
 
-void RobotsStore::keep_latest(Entries& entries, const std::string& key, const Entry& entry) {
-  auto [place, added] = entries.try_emplace(key, entry);
-  if (!added && entry.date >= place->second.date) place->second = entry;
+// Captures of one date keep their order, so that the last one counts.
+void RobotsStore::keep(Captures& captures, const Entry& entry) const {
+  auto later = [](const Entry& a, const Entry& b) { return a.date < b.date; };
+  if (settings_.any_capture || captures.empty()) {
+    captures.insert(std::upper_bound(captures.begin(), captures.end(), entry, later), entry);
+  } else if (entry.date >= captures.back().date) {
+    captures.back() = entry;
+  }
 }
 
-void RobotsStore::add_capture(const Capture& capture) {
+void RobotsStore::add(std::string_view url, const Entry& entry) {
+  UrlParts parts = split_url(url);
+  keep(exact_[std::string(parts.netloc)], entry);
+  keep(canonical_[canonical_netloc(parts)], entry);
+}
+
+RobotsStore::Entry RobotsStore::entry_of(const Capture& capture) {
   Entry entry;
   entry.date = capture.date;
-  int family = capture.status / 100;
+  const int family = capture.status / 100;
+  const bool busy = capture.status == 429 && settings_.mode == RobotsMode::google;
   if (family == 2) {
     entry.status = Status::rules;
     entry.policy = compile(capture.body);
   } else if (family == 3 && !capture.location.empty()) {
     entry.status = Status::redirect;
     entry.location = resolve_location(capture.url, capture.location);
+  } else if (family == 5 || capture.status == 0 || busy) {
+    entry.status = Status::unreachable;
   } else if (family == 4) {
     entry.status = Status::allow_all;
-  } else if (family == 5) {
-    entry.status = Status::unreachable;
   }
-  UrlParts parts = split_url(capture.url);
-  keep_latest(exact_, std::string(parts.netloc), entry);
-  keep_latest(canonical_, canonical_netloc(parts), entry);
-  keep_latest(by_url_, capture.url, entry);
+  return entry;
+}
+
+void RobotsStore::add_capture(const Capture& capture) {
+  Entry entry = entry_of(capture);
+  if (split_url(capture.url).target == kRobotsPath) add(capture.url, entry);
+  auto [place, added] = by_url_.try_emplace(capture.url, entry);
+  if (!added && entry.date >= place->second.date) place->second = std::move(entry);
 }
 
 // A chain that leaves the captures, or is too long, leaves the host without known rules.
@@ -93,49 +117,63 @@ void RobotsStore::follow(Entry& entry) const {
 }
 
 void RobotsStore::resolve_redirects() {
-  for (auto& [key, entry] : exact_) follow(entry);
-  for (auto& [key, entry] : canonical_) follow(entry);
+  for (Entries* entries : {&exact_, &canonical_}) {
+    for (auto& [key, captures] : *entries) {
+      for (Entry& entry : captures) follow(entry);
+    }
+  }
   by_url_.clear();
 }
 
-const RobotsStore::Entry* RobotsStore::find(std::string_view url) const {
+const RobotsStore::Captures* RobotsStore::find(std::string_view url) const {
   UrlParts parts = split_url(url);
   if (parts.netloc.empty()) return nullptr;
   auto exact = exact_.find(std::string(parts.netloc));
   if (exact != exact_.end()) return &exact->second;
+  if (settings_.mode == RobotsMode::protego) return nullptr;
   auto canonical = canonical_.find(canonical_netloc(parts));
   return canonical == canonical_.end() ? nullptr : &canonical->second;
 }
 
-RobotsAnswer RobotsStore::decide(std::string_view url) const {
+RobotsAnswer RobotsStore::ask(const Entry& entry, const RobotsTarget& target) const {
   RobotsAnswer answer;
-  const RobotsPolicy* policy = url.empty() ? nullptr : for_all_.get();
-  if (policy == nullptr) {
-    const Entry* entry = find(url);
-    if (entry == nullptr || entry->status == Status::missing) {
-      answer.outcome = RobotsOutcome::missing;
-      return answer;
-    }
-    answer.captured = entry->date;
-    if (entry->status == Status::unreachable) {
-      answer.outcome = RobotsOutcome::unreachable;
-      return answer;
-    }
-    policy = entry->policy.get();
+  answer.captured = entry.date;
+  if (entry.status == Status::missing) answer.outcome = RobotsOutcome::missing;
+  if (entry.status == Status::unreachable && settings_.unreachable == RobotsUnreachable::drop) {
+    answer.outcome = RobotsOutcome::unreachable;
   }
-  if (policy == nullptr) return answer;  // 4xx
-  answer.verdict = policy->decide(RobotsTarget(url, mode_));
+  if (entry.policy == nullptr) return answer;
+  answer.verdict = entry.policy->decide(target);
   if (!answer.verdict.allowed) answer.outcome = RobotsOutcome::disallowed;
   return answer;
+}
+
+RobotsAnswer RobotsStore::decide(std::string_view url) const {
+  if (for_all_ && !url.empty()) {
+    return ask(*for_all_, RobotsTarget(url, settings_.mode));
+  }
+  const Captures* captures = find(url);
+  if (captures == nullptr) return {RobotsOutcome::missing, {}, {}};
+  const RobotsTarget target(url, settings_.mode);
+  RobotsAnswer latest = ask(captures->back(), target);
+  for (auto entry = captures->rbegin() + 1; entry != captures->rend(); ++entry) {
+    if (latest.outcome == RobotsOutcome::disallowed) break;
+    if (entry->policy == (entry - 1)->policy) continue;  // has answered
+    RobotsAnswer earlier = ask(*entry, target);
+    if (earlier.outcome == RobotsOutcome::disallowed) return earlier;
+  }
+  return latest;
 }
 
 std::optional<std::unordered_set<std::string>> RobotsStore::restricted_hosts() const {
   if (for_all_) return std::nullopt;
   std::unordered_set<std::string> hosts;
   for (const Entries* entries : {&exact_, &canonical_}) {
-    for (const auto& [netloc, entry] : *entries) {
-      const bool rules = entry.policy && entry.policy->has_rules();
-      if (rules || entry.status == Status::unreachable) hosts.insert(url_host("//" + netloc));
+    for (const auto& [netloc, captures] : *entries) {
+      const bool restricted = std::any_of(captures.begin(), captures.end(), [](const Entry& entry) {
+        return (entry.policy && entry.policy->has_rules()) || entry.status == Status::unreachable;
+      });
+      if (restricted) hosts.insert(url_host("//" + netloc));
     }
   }
   return hosts;

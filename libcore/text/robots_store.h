@@ -2,9 +2,11 @@
 //
 // The key is the authority of the URL as it stands (host and port, scheme ignored), as Apertus
 // looked it up; a URL not found so is looked up by its canonical authority (lower case, no user, no
-// port that the scheme implies). Of several captures of one host the latest counts. HTTP statuses
-// follow RFC 9309 2.3.1: 2xx obeyed, redirects followed through at most five captures, 4xx allows
-// all, 5xx forbids all.
+// port that the scheme implies), but not in mode `protego`.
+//
+// HTTP statuses follow RFC 9309 2.3.1: 2xx obeyed, redirects followed through at most five captures
+// (to the latest capture of their target), 4xx allows all, 5xx is unreachable. Google's crawler
+// takes 429 for unreachable too, and so does mode `google`.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +32,17 @@ enum class RobotsOutcome {
 };
 const char* robots_outcome_name(RobotsOutcome outcome);
 
+// By mode: what Apertus could not fetch it kept, RFC 9309 and Google forbid it.
+enum class RobotsUnreachable { by_mode, keep, drop };
+
+struct RobotsSettings {
+  RobotsMode mode = RobotsMode::rfc;
+  // Of several captures of a host the latest decides; with this, any other that forbids the URL by
+  // a rule excludes it too.
+  bool any_capture = false;
+  RobotsUnreachable unreachable = RobotsUnreachable::by_mode;
+};
+
 struct RobotsAnswer {
   RobotsOutcome outcome = RobotsOutcome::allowed;
   RobotsVerdict verdict;      // of `disallowed`
@@ -38,16 +51,16 @@ struct RobotsAnswer {
 
 class RobotsStore {
  public:
-  explicit RobotsStore(std::vector<std::string> agents, RobotsMode mode = RobotsMode::rfc)
-      : agents_(std::move(agents)), mode_(mode) {}
+  explicit RobotsStore(std::vector<std::string> agents, RobotsSettings settings = {});
 
   void set_for_all(std::string_view content);  // one file for every host
   void add_file(const std::string& netloc, std::string_view content);
   struct Capture {
     std::string url, date, location;  // location: of a redirect
-    int status = 200;
+    int status = 200;                 // 0: the host did not answer
     std::string body;
   };
+  // A URL that is not /robots.txt serves as the target of redirects alone.
   void add_capture(const Capture& capture);
   void resolve_redirects();  // call once after the last capture
 
@@ -66,24 +79,30 @@ class RobotsStore {
     std::string date;
     std::string location;  // absolute
   };
-  using Entries = std::unordered_map<std::string, Entry>;
+  using Captures = std::vector<Entry>;  // the latest last
+  using Entries = std::unordered_map<std::string, Captures>;
   std::shared_ptr<const RobotsPolicy> compile(std::string_view content);
-  static void keep_latest(Entries& entries, const std::string& key, const Entry& entry);
+  Entry entry_of(const Capture& capture);
+  void keep(Captures& captures, const Entry& entry) const;
+  void add(std::string_view url, const Entry& entry);
   void follow(Entry& entry) const;
-  const Entry* find(std::string_view url) const;
+  const Captures* find(std::string_view url) const;
+  RobotsAnswer ask(const Entry& entry, const RobotsTarget& target) const;
 
   std::vector<std::string> agents_;
-  RobotsMode mode_;
-  std::shared_ptr<const RobotsPolicy> for_all_;
+  RobotsSettings settings_;
+  std::optional<Entry> for_all_;
   Entries exact_, canonical_;
-  Entries by_url_;  // for redirects; emptied when they are resolved
+  std::unordered_map<std::string, Entry> by_url_;  // latest; emptied when redirects are resolved
   std::unordered_map<std::string, std::shared_ptr<const RobotsPolicy>> by_content_;
 };
 
-// A robots.txt for all hosts, a folder of HOST.txt and HOST_PORT.txt, or a WARC with captures of
-// /robots.txt. Kind usage when a folder or WARC holds none.
+// A robots.txt for all hosts, a folder of HOST.txt and HOST_PORT.txt, a WARC with captures of
+// /robots.txt, or JSON Lines of captures: {"host" or "url", "robots_txt" or "content", "status",
+// "date", "location"}; null or no content and no status: the host has no robots.txt. Kind usage
+// when none is found; corrupt when a line is not of that form.
 Result<std::unique_ptr<RobotsStore>> load_robots(FileSystem& fs, const std::string& path,
                                                  std::vector<std::string> agents,
-                                                 RobotsMode mode = RobotsMode::rfc);
+                                                 RobotsSettings settings = {});
 
 }  // namespace ballast

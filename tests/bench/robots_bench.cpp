@@ -1,5 +1,6 @@
 // Robots decisions per second, the 15 Apertus robots asked at once: a file of the usual size, one
-// with thousands of rules, one of wildcards; and compiling each. Personal data and HTML follow, as
+// with thousands of rules, one of wildcards; and compiling each, in every mode (0 rfc, 1 google,
+// 2 protego). robots_peers.py asks the peers the same. Personal data and HTML follow, as
 // bytes per second. Run it on a quiet machine.
 #include <benchmark/benchmark.h>
 
@@ -35,16 +36,19 @@ std::vector<std::string> urls() {
 
 void compile_robots(benchmark::State& state) {
   const std::string text = robots_txt(state.range(0), state.range(1) != 0);
-  for (auto _ : state) benchmark::DoNotOptimize(RobotsPolicy(text, apertus_agents()));
+  const auto mode = static_cast<RobotsMode>(state.range(2));
+  for (auto _ : state) benchmark::DoNotOptimize(RobotsPolicy(text, apertus_agents(), mode));
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(text.size()));
 }
 
 void decide_robots_urls(benchmark::State& state) {
-  const RobotsPolicy policy(robots_txt(state.range(0), state.range(1) != 0), apertus_agents());
+  const auto mode = static_cast<RobotsMode>(state.range(2));
+  const RobotsPolicy policy(robots_txt(state.range(0), state.range(1) != 0), apertus_agents(),
+                            mode);
   const std::vector<std::string> list = urls();
   size_t next = 0;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(policy.decide(RobotsTarget(list[next++ % list.size()])));
+    benchmark::DoNotOptimize(policy.decide(RobotsTarget(list[next++ % list.size()], mode)));
   }
   state.SetItemsProcessed(state.iterations());
 }
@@ -75,8 +79,13 @@ void extract_prose(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(html.size()));
 }
 
-BENCHMARK(compile_robots)->Args({30, 0})->Args({5000, 0})->Args({300, 1});
-BENCHMARK(decide_robots_urls)->Args({30, 0})->Args({5000, 0})->Args({300, 1});
+void all_files_and_modes(benchmark::internal::Benchmark* bench) {
+  for (int64_t mode : {0, 1, 2})
+    bench->Args({30, 0, mode})->Args({5000, 0, mode})->Args({300, 1, mode});
+}
+
+BENCHMARK(compile_robots)->Apply(all_files_and_modes);
+BENCHMARK(decide_robots_urls)->Apply(all_files_and_modes);
 BENCHMARK(redact_prose)->Arg(4096);
 BENCHMARK(extract_prose)->Arg(32768);
 

@@ -197,6 +197,25 @@ documents() {
   [ ! -e out.jsonl ]
 }
 
+@test "captures in JSON Lines, of several dates, and who keeps out whom" {
+  jq -nc '{host: "a.example", robots_txt: "User-agent: GPTBot\nDisallow: /\n", date: "2023-01-01"},
+    {host: "a.example", robots_txt: "", date: "2025-01-01"},
+    {url: "https://b.example/robots.txt", status: 503}' >robots.jsonl
+  jq -nc '{text: "x", url: "https://a.example/1", language: "de"}, {text: "y", url: "https://a.example/2", language: "de"},
+    {text: "z", url: "https://b.example/1", language: "fr"}, {text: "w", url: "https://c.example/1"}' >in.jsonl
+  filter --robots robots.jsonl --stats stats.json in.jsonl
+  [ "$status" -eq 0 ]
+  [ "$(wc -l <<<"$output")" -eq 3 ]
+  [ "$(jq -c .reasons stats.json)" = '{"robots:unreachable":1}' ]
+  filter -f --robots robots.jsonl --captures any --on-unreachable keep --rejects rejects.jsonl --stats stats.json in.jsonl
+  [ "$(wc -l <<<"$output")" -eq 2 ]
+  [ "$(jq -c .ballast.captured rejects.jsonl | sort -u)" = '"2023-01-01"' ]
+  [ "$(jq -c .languages_asked stats.json)" = '{"":{"asked":1,"blocked":0,"agents":{}},"de":{"asked":2,"blocked":2,"agents":{"GPTBot":2}},"fr":{"asked":1,"blocked":0,"agents":{}}}' ]
+  [ "$(jq -c .blocking_hosts stats.json)" = '{"hosts":1,"most":{"a.example":2}}' ]
+  filter --mode protego --robots robots.jsonl in.jsonl
+  [ "$(wc -l <<<"$output")" -eq 4 ]
+}
+
 @test "usage errors are exit 2 and name the flag" {
   documents >in.jsonl
   filter --dedup exact in.jsonl
@@ -204,8 +223,12 @@ documents() {
   [[ "$stderr" == *"--dedup"* ]]
   filter --mode other --robots in.jsonl in.jsonl
   [ "$status" -eq 2 ]
-  filter --agents GPTBot in.jsonl
-  [ "$status" -eq 2 ]
+  for flag in "--agents GPTBot" "--mode rfc" "--on-missing keep" "--on-unreachable keep" "--captures any"; do
+    # shellcheck disable=SC2086
+    filter $flag in.jsonl
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"needs --robots"* ]]
+  done
   filter --robots in.jsonl --agents 'A,,B' in.jsonl
   [ "$status" -eq 2 ]
   filter - -

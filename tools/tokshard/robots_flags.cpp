@@ -3,9 +3,8 @@
 namespace ballast {
 
 void add_robots_flags(CLI::App& app, RobotsFlags& flags) {
-  path_option(
-      app.add_option("--robots", flags.path,
-                     "robots.txt for all hosts, folder of HOST.txt, or WARC with captures"));
+  path_option(app.add_option("--robots", flags.path,
+                             "robots.txt for all hosts, folder of HOST.txt, WARC or JSON Lines"));
   auto dependent = [&flags](const char* name, CLI::Option* option) {
     flags.dependent.emplace_back(name, option);
   };
@@ -18,6 +17,16 @@ void add_robots_flags(CLI::App& app, RobotsFlags& flags) {
             choice_option(app.add_option("--on-missing", flags.on_missing,
                                          "documents of hosts without known robots.txt (keep)"),
                           {"keep", "drop"}));
+  dependent("--on-unreachable",
+            choice_option(app.add_option("--on-unreachable", flags.on_unreachable,
+                                         "documents of hosts that answered 5xx (drop; in mode "
+                                         "protego keep)"),
+                          {"keep", "drop"}));
+  dependent("--captures",
+            choice_option(app.add_option("--captures", flags.captures,
+                                         "of several captures of a host: the latest decides, or "
+                                         "any may forbid (latest)"),
+                          {"latest", "any"}));
 }
 
 Result<void> check_robots_flags(const RobotsFlags& flags) {
@@ -33,9 +42,15 @@ Result<void> check_robots_flags(const RobotsFlags& flags) {
 
 Result<std::unique_ptr<RobotsStore>> open_robots(FileSystem& fs, const RobotsFlags& flags) {
   if (flags.path.empty()) return std::unique_ptr<RobotsStore>();
-  const RobotsMode mode = BALLAST_TRY(parse_robots_mode(flags.mode, "--mode"));
+  RobotsSettings settings;
+  settings.mode = BALLAST_TRY(parse_robots_mode(flags.mode, "--mode"));
+  settings.any_capture = flags.captures == "any";
+  if (!flags.on_unreachable.empty()) {
+    settings.unreachable =
+        flags.on_unreachable == "keep" ? RobotsUnreachable::keep : RobotsUnreachable::drop;
+  }
   std::vector<std::string> agents = BALLAST_TRY(parse_agent_list(flags.agents, "--agents"));
-  return load_robots(fs, flags.path, std::move(agents), mode);
+  return load_robots(fs, flags.path, std::move(agents), settings);
 }
 
 }  // namespace ballast

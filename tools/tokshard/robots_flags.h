@@ -13,6 +13,7 @@ namespace ballast {
 
 struct RobotsFlags {
   std::string path, agents = "apertus", mode = "rfc", on_missing = "keep";
+  std::string captures = "latest", on_unreachable;              // empty: by mode
   std::vector<std::pair<std::string, CLI::Option*>> dependent;  // that mean nothing without a path
 
   bool keep_missing() const { return on_missing == "keep"; }

@@ -76,6 +76,60 @@ TEST(RobotsStore, RedirectsAreFollowedThroughTheCaptures) {
   EXPECT_EQ(outcome(store, "http://loop/x"), RobotsOutcome::missing);
 }
 
+RobotsSettings settings(RobotsMode mode) {
+  RobotsSettings made;
+  made.mode = mode;
+  return made;
+}
+
+TEST(RobotsStore, StatusesGoByModeUnlessSaid) {
+  auto outcome_of = [](RobotsSettings made, int status) {
+    RobotsStore store({"*"}, made);
+    store.add_capture(capture("http://h/robots.txt", status, ""));
+    store.resolve_redirects();
+    return outcome(store, "http://h/x");
+  };
+  for (int status : {500, 503, 0}) {
+    EXPECT_EQ(outcome_of(settings(RobotsMode::rfc), status), RobotsOutcome::unreachable);
+    EXPECT_EQ(outcome_of(settings(RobotsMode::google), status), RobotsOutcome::unreachable);
+    EXPECT_EQ(outcome_of(settings(RobotsMode::protego), status), RobotsOutcome::allowed);
+  }
+  EXPECT_EQ(outcome_of(settings(RobotsMode::google), 429), RobotsOutcome::unreachable);
+  EXPECT_EQ(outcome_of(settings(RobotsMode::protego), 404), RobotsOutcome::allowed);
+  RobotsSettings made = settings(RobotsMode::rfc);
+  made.unreachable = RobotsUnreachable::keep;
+  EXPECT_EQ(outcome_of(made, 503), RobotsOutcome::allowed);
+  made = settings(RobotsMode::protego);
+  made.unreachable = RobotsUnreachable::drop;
+  EXPECT_EQ(outcome_of(made, 503), RobotsOutcome::unreachable);
+}
+
+TEST(RobotsStore, ModeProtegoKnowsAHostByItsSpellingAlone) {
+  RobotsStore store({"*"}, settings(RobotsMode::protego));
+  store.add_file("h.example", kBlockAll);
+  EXPECT_EQ(outcome(store, "http://h.example/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(store, "http://H.example/x"), RobotsOutcome::missing);
+  EXPECT_EQ(outcome(store, "http://h.example:80/x"), RobotsOutcome::missing);
+}
+
+TEST(RobotsStore, AnyCaptureMayForbidAndTheLatestThatDoesIsNamed) {
+  RobotsSettings made;
+  made.any_capture = true;
+  RobotsStore store({"*"}, made);
+  auto rule = [](const std::string& path) { return "User-agent: *\nDisallow: " + path + "\n"; };
+  store.add_capture(capture("http://h/robots.txt", 200, rule("/b"), "2024-06-01"));
+  store.add_capture(capture("http://h/robots.txt", 200, "", "2025-01-01"));
+  store.add_capture(capture("http://h/robots.txt", 200, rule("/"), "2023-01-01"));
+  store.add_capture(capture("http://h/robots.txt", 503, "", "2022-01-01"));
+  store.resolve_redirects();
+  EXPECT_EQ(store.decide("http://h/b").captured, "2024-06-01");
+  RobotsAnswer answer = store.decide("http://h/x");
+  EXPECT_EQ(answer.outcome, RobotsOutcome::disallowed);
+  EXPECT_EQ(answer.captured, "2023-01-01");
+  EXPECT_EQ(store.decide("http://h/robots.txt").captured, "2025-01-01");
+  EXPECT_EQ(*store.restricted_hosts(), std::unordered_set<std::string>{"h"});
+}
+
 FileSystem& disk() { return posix_file_system(); }
 
 void put(const std::string& path, std::string_view content) {
@@ -138,6 +192,59 @@ TEST(RobotsStore, ReadsCapturesOfBothKindsFromAWarc) {
   EXPECT_EQ(outcome(**store, "http://c/x"), RobotsOutcome::disallowed);
   EXPECT_EQ(outcome(**store, "http://d/x"), RobotsOutcome::missing);
   EXPECT_EQ(outcome(**store, "http://e/x"), RobotsOutcome::unreachable);
+}
+
+TEST(RobotsStore, ReadsCapturesFromJsonLines) {
+  TemporaryDirectory dir;
+  put(dir / "r.jsonl",
+      "{\"host\":\"a:81\",\"robots_txt\":\"User-agent: *\\nDisallow: "
+      "/\\n\",\"date\":\"2025-01-01\"}\n"
+      "\n"
+      "{\"url\":\"http://b/robots.txt\",\"content\":null}\n"
+      "{\"url\":\"http://c/robots.txt\",\"status\":503,\"other\":[1]}\n"
+      "{\"host\":\"d\",\"status\":301,\"location\":\"http://a:81/robots.txt\"}\n"
+      "{\"host\":\"e\",\"status\":404,\"robots_txt\":\"User-agent: *\\nDisallow: /\"}\n"
+      "{\"host\":\"f\",\"status\":0}");
+  auto store = load_robots(disk(), dir / "r.jsonl", {"*"});
+  ASSERT_TRUE(store.ok()) << store.error().message();
+  EXPECT_EQ((*store)->decide("http://a:81/x").captured, "2025-01-01");
+  EXPECT_EQ(outcome(**store, "http://b/x"), RobotsOutcome::allowed);
+  EXPECT_EQ(outcome(**store, "http://c/x"), RobotsOutcome::unreachable);
+  EXPECT_EQ(outcome(**store, "https://d/x"), RobotsOutcome::missing);  // https://a is not known
+  EXPECT_EQ(outcome(**store, "http://e/x"), RobotsOutcome::allowed);
+  EXPECT_EQ(outcome(**store, "http://f/x"), RobotsOutcome::unreachable);
+  EXPECT_EQ(outcome(**store, "http://g/x"), RobotsOutcome::missing);
+}
+
+TEST(RobotsStore, JsonLinesMayBeginWithBlanksAndAnotherPathServesRedirectsOnly) {
+  TemporaryDirectory dir;
+  put(dir / "r.jsonl",
+      "\n  {\"host\":\"a\",\"status\":301,\"location\":\"/r\"}\n"
+      "{\"url\":\"https://a/r\",\"content\":\"User-agent: *\\nDisallow: /x\"}\n"
+      "{\"url\":\"https://b/r\",\"content\":\"User-agent: *\\nDisallow: /x\"}\n");
+  auto store = load_robots(disk(), dir / "r.jsonl", {"*"});
+  ASSERT_TRUE(store.ok()) << store.error().message();
+  EXPECT_EQ(outcome(**store, "https://a/x"), RobotsOutcome::disallowed);
+  EXPECT_EQ(outcome(**store, "https://b/x"), RobotsOutcome::missing);
+  put(dir / "none.jsonl", "{\"url\":\"https://b/r\",\"content\":\"\"}\n");
+  EXPECT_EQ(load_robots(disk(), dir / "none.jsonl", {"*"}).error().kind, ErrorKind::usage);
+}
+
+TEST(RobotsStore, RefusesJsonLinesThatAreNoCaptures) {
+  TemporaryDirectory dir;
+  int number = 0;
+  for (const char* line :
+       {"{\"robots_txt\":\"\"}", "{\"host\":\"\"}", "{\"url\":\"no url\"}", "{\"host\":1}",
+        "{\"host\":\"h\",\"status\":\"200\"}", "{\"host\":\"h\",\"status\":99}",
+        "{\"host\":\"h\",\"content\":[]}", "{\"host\":", "{\"host\":\"https://h\"}",
+        "{\"host\":\"h\",\"date\":\"20250101\"}"}) {
+    std::string path = dir / ("bad" + std::to_string(number++));
+    put(path, "{\"host\":\"fine\"}\n" + std::string(line) + "\n");
+    auto store = load_robots(disk(), path, {"*"});
+    ASSERT_FALSE(store.ok()) << line;
+    EXPECT_EQ(store.error().kind, ErrorKind::corrupt);
+    EXPECT_NE(store.error().message().find(":2"), std::string::npos) << store.error().message();
+  }
 }
 
 TEST(RobotsStore, SaysWhichHostsItMayRestrict) {

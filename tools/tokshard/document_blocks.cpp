@@ -36,8 +36,8 @@ class HashingSource final : public ByteSource {
 
 }  // namespace
 
-DocumentBlocks::DocumentBlocks(std::vector<std::string> paths, bool skip_errors)
-    : paths_(std::move(paths)), skip_errors_(skip_errors) {
+DocumentBlocks::DocumentBlocks(std::vector<std::string> paths, bool skip_errors, bool all)
+    : paths_(std::move(paths)), skip_errors_(skip_errors), all_(all) {
   inputs_.reserve(paths_.size());  // sources keep references to entries
 }
 DocumentBlocks::~DocumentBlocks() = default;
@@ -104,9 +104,10 @@ Result<std::vector<Document>> DocumentBlocks::next(ThreadPool& pool) {
         continue;
       }
       Document document = one->take_value();
-      if (document.ballast.is_object() && document.ballast.contains("dropped_by")) {
+      const Json& ballast = document.ballast;
+      if (!all_ && ballast.is_object() && ballast.contains("dropped_by")) {
         ++rejected_;
-      } else if (document.text.empty()) {
+      } else if (!all_ && document.text.empty()) {
         ++empty_;
       } else {
         replaced_ += document.replaced;

@@ -19,10 +19,12 @@ namespace ballast {
 class DocumentBlocks {
  public:
   // With `skip_errors` malformed lines are warned about and counted, else they end the reading.
-  DocumentBlocks(std::vector<std::string> paths, bool skip_errors);
+  // With `all` documents without text and rejected ones are given too, and not counted here.
+  DocumentBlocks(std::vector<std::string> paths, bool skip_errors, bool all = false);
   ~DocumentBlocks();
 
-  // The next documents with text, none of them rejected by a filter; an empty block is the end.
+  // The next documents, unless told otherwise with text and not rejected by a filter; an empty
+  // block is the end.
   Result<std::vector<Document>> next(ThreadPool& pool);
 
   // Complete when next() has given an empty block.
@@ -42,7 +44,7 @@ class DocumentBlocks {
   Result<void> open_next();
 
   std::vector<std::string> paths_;
-  bool skip_errors_;
+  bool skip_errors_, all_;
   std::vector<OutputFile> inputs_;
   std::unique_ptr<ByteSource> source_;
   std::unique_ptr<LineReader> reader_;

@@ -12,6 +12,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/io/stream.h"
 #include "libcore/text/filter_summary.h"
+#include "tools/tokshard/document_outputs.h"
 #include "tools/tokshard/robots_flags.h"
 #include "tools/tokshard/verbs.h"
 
@@ -63,14 +64,10 @@ class Inputs {
   std::unique_ptr<RecordReader> reader_;
 };
 
-// Kept documents, rejects and the summary; outputs that were not asked for are null.
-struct Outputs {
-  std::unique_ptr<ByteSink> kept, rejects, stats;
-};
-
 class FilterJob {
  public:
-  FilterJob(const FilterFlags& flags, const FilterOptions& options, int threads, Outputs outputs)
+  FilterJob(const FilterFlags& flags, const FilterOptions& options, int threads,
+            DocumentOutputs outputs)
       : options_(options),
         skip_errors_(flags.on_error == "skip"),
         inputs_(flags.inputs),
@@ -89,7 +86,7 @@ class FilterJob {
     }
     return std::move(summary_);
   }
-  Outputs& outputs() { return outputs_; }
+  DocumentOutputs& outputs() { return outputs_; }
 
  private:
   // Chunk 0 reads the next block; the others filter this one.
@@ -131,7 +128,7 @@ class FilterJob {
   bool skip_errors_;
   Inputs inputs_;
   ThreadPool pool_;
-  Outputs outputs_;
+  DocumentOutputs outputs_;
   FilterSummary summary_;
 };
 
@@ -150,32 +147,6 @@ std::vector<std::string> all_inputs(const FilterFlags& flags) {
   return paths;
 }
 
-// Nothing is written by a dry run.
-Result<Outputs> open_outputs(const FilterFlags& flags, const CommonOptions& common) {
-  FileSystem& fs = posix_file_system();
-  std::string kept = common.output.empty() ? "-" : common.output;
-  std::vector<std::string> inputs = all_inputs(flags);
-  std::vector<std::string> taken;
-  for (const std::string& path : {kept, flags.rejects, flags.stats}) {
-    if (path.empty()) continue;
-    for (const std::string& other : taken) {
-      if (other == path) return usage_error("two outputs have the same name", path);
-    }
-    taken.push_back(path);
-    if (path != "-") BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
-  }
-  Outputs outputs;
-  if (common.dry_run) return outputs;
-  outputs.kept = BALLAST_TRY(open_sink(fs, kept, common.force));
-  if (!flags.rejects.empty()) {
-    outputs.rejects = BALLAST_TRY(open_sink(fs, flags.rejects, common.force));
-  }
-  if (!flags.stats.empty()) {
-    outputs.stats = BALLAST_TRY(open_sink(fs, flags.stats, common.force));
-  }
-  return outputs;
-}
-
 Result<FilterOptions> filter_options(const FilterFlags& flags) {
   FilterOptions options;
   options.keep_missing = flags.robots.keep_missing();
@@ -192,23 +163,15 @@ Result<FilterOptions> filter_options(const FilterFlags& flags) {
 Result<int> run_filter(const FilterFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_flags(flags));
   FilterOptions options = BALLAST_TRY(filter_options(flags));
-  Outputs opened = BALLAST_TRY(open_outputs(flags, common));
+  DocumentOutputs opened =
+      BALLAST_TRY(open_document_outputs(common, flags.rejects, flags.stats, all_inputs(flags)));
   auto robots = BALLAST_TRY(open_robots(posix_file_system(), flags.robots));
   const std::vector<std::string> agents = robots ? robots->agents() : std::vector<std::string>();
   options.robots = robots.get();
   FilterJob job(flags, options, common.threads, std::move(opened));
   FilterSummary summary = BALLAST_TRY(job.run());
   Json record = summary.to_json(agents);
-  Outputs& outputs = job.outputs();
-  if (outputs.rejects) BALLAST_TRY(outputs.rejects->finish());
-  if (outputs.stats) {
-    BALLAST_TRY(outputs.stats->write(to_json_line(record) + "\n"));
-    BALLAST_TRY(outputs.stats->finish());
-  }
-  if (outputs.kept) BALLAST_TRY(outputs.kept->finish());
-  bool stdout_free = common.dry_run || (!common.output.empty() && common.output != "-");
-  if (common.json && stdout_free) print_out(to_json_line(record) + "\n");
-  for (const std::string& line : summary.to_lines(agents)) print_note(line);
+  BALLAST_TRY(finish_document_outputs(common, job.outputs(), record, summary.to_lines(agents)));
   return kExitDone;
 }
 

@@ -9,6 +9,10 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard filter --robots robots/ crawl.warc.gz -o docs.jsonl.zst\n"
      "zcat docs.jsonl.gz | tokshard filter --pii redact - | head -1\n",
      true},
+    {"dedup", "documents without those, or the lines, that came before", ballast::add_dedup,
+     "tokshard dedup docs.jsonl.zst --rejects repeated.jsonl.zst -o distinct.jsonl.zst\n"
+     "tokshard dedup --unit line --method bloom --capacity 1G docs.jsonl.zst -o lines.jsonl.zst\n",
+     true},
     {"vocab", "learn a byte-level BPE vocabulary from documents", ballast::add_vocab,
      "tokshard vocab --size 32768 docs.jsonl.zst -o tokenizer.json\n", true},
     {"encode", "documents to a shard with index, sidecar and manifest", ballast::add_encode,

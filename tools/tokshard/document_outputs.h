@@ -1,0 +1,29 @@
+// Where a verb over documents writes: the documents that stay, the rejected ones, the summary.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libcore/cli/tool.h"
+#include "libcore/io/json.h"
+#include "libcore/io/stream.h"
+
+namespace ballast {
+
+// Outputs that were not asked for are null.
+struct DocumentOutputs {
+  std::unique_ptr<ByteSink> kept, rejects, stats;
+};
+
+// Documents go to -o or standard output; `rejects` and `stats` may be empty. Nothing is opened by a
+// dry run. Kind usage if two outputs are one, or one is an input.
+Result<DocumentOutputs> open_document_outputs(const CommonOptions& common,
+                                              const std::string& rejects, const std::string& stats,
+                                              const std::vector<std::string>& inputs);
+
+// Writes the summary where it was asked for, and publishes everything, the documents last.
+Result<void> finish_document_outputs(const CommonOptions& common, DocumentOutputs& outputs,
+                                     const Json& summary, const std::vector<std::string>& lines);
+
+}  // namespace ballast

@@ -17,7 +17,7 @@ struct Exclusion {
   std::string id, url, host;  // as in the sidecar
   std::string sha256;         // of the text, 64 hex digits
   int64_t tokens = 0;
-  std::string reason = {};               // "robots" or "takedown"
+  std::string reason = {};               // "robots", "takedown", or the signal
   std::string rule = {};                 // that decided: a line of robots.txt, an entry of the list
   std::vector<std::string> agents = {};  // robots that may not fetch it; empty for a takedown
   int64_t line = 0;                      // of the rule in its file; 0: there is none

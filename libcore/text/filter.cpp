@@ -22,7 +22,7 @@ class Run {
       return;
     }
     document_ = parsed.take_value();
-    if (passes_robots()) check_text();
+    if (passes_robots() && passes_signals(earlier_signals("page"))) check_text();
     finish();
   }
 
@@ -47,6 +47,8 @@ class Run {
         reject("extract", text.failure);
         allowed = false;
       }
+      const Fields& fields = page.response.fields;
+      allowed = allowed && passes_signals(page_signals(fields, text.metas, options_.agents));
     }
     if (allowed) check_text();
     finish();
@@ -87,6 +89,36 @@ class Run {
     }
     if (!answer.captured.empty()) details["captured"] = std::string(answer.captured);
     return false;
+  }
+
+  // What the "page" or the "host" said when an earlier run asked.
+  AiSignals earlier_signals(const char* who) const {
+    const auto found = document_.ballast.find("signals");
+    if (found == document_.ballast.end() || !found->is_object()) return {};
+    const auto signals = found->find(who);
+    return signals == found->end() ? AiSignals() : signals_of_json(*signals);
+  }
+
+  bool passes_signals(const AiSignals& page) {
+    HostSignals host;
+    if (options_.robots != nullptr) host = options_.robots->signals(document_.url);
+    const AiSignals says = options_.robots != nullptr ? host.says() : earlier_signals("host");
+    outcome_.signals = combined_signals(page, says);
+    Json& details = document_.ballast;
+    details.erase("signals");
+    if (page.any()) details["signals"]["page"] = signals_json(page);
+    if (says.any()) details["signals"]["host"] = signals_json(says);
+    for (const AiSignal signal : options_.obeyed) {
+      if (outcome_.signals[signal] != Preference::refused) continue;
+      reject("signal", ai_signal_name(signal));
+      const HostPreference& by_host = host[signal];
+      if (page[signal] != Preference::refused && by_host.rule != nullptr) {
+        details["rule"] = by_host.rule->spelling;
+        if (by_host.rule->line > 0) details["line"] = by_host.rule->line;
+      }
+      return false;
+    }
+    return true;
   }
 
   void check_text() {

@@ -25,6 +25,9 @@ void FilterSummary::add(const FilterOutcome& outcome) {
     ++robots_[outcome.robots];
     robots_tally_.add(outcome.host, outcome.language, outcome.stage == "robots", outcome.agents);
   }
+  for (const AiSignal signal : kAiSignals) {
+    ++signals_[static_cast<size_t>(signal)][static_cast<size_t>(outcome.signals[signal])];
+  }
   pii_.email += outcome.pii.email;
   pii_.ip += outcome.pii.ip;
   pii_.iban += outcome.pii.iban;
@@ -38,6 +41,21 @@ void FilterSummary::add(const FilterOutcome& outcome) {
   ++rejected_;
   ++reasons_[outcome.stage + ":" + outcome.reason];
   count_agents(agents_, outcome.agents);
+}
+
+int64_t FilterSummary::said(AiSignal signal, Preference preference) const {
+  return signals_[static_cast<size_t>(signal)][static_cast<size_t>(preference)];
+}
+
+Json FilterSummary::signals_record() const {
+  Json record = Json::object();
+  for (const AiSignal signal : kAiSignals) {
+    for (const Preference preference : {Preference::granted, Preference::refused}) {
+      const int64_t count = said(signal, preference);
+      if (count > 0) record[ai_signal_name(signal)][preference_name(preference)] = count;
+    }
+  }
+  return record;
 }
 
 Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
@@ -55,6 +73,7 @@ Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
     record["languages_asked"] = robots_tally_.languages_json(agents);
     record["blocking_hosts"] = robots_tally_.hosts_json(kHostsListed);
   }
+  record["signals"] = signals_record();
   record["pii"] = {
       {"email", pii_.email}, {"ip", pii_.ip}, {"iban", pii_.iban}, {"documents", pii_documents_}};
   record["lines_dropped"] = lines_dropped_;
@@ -76,6 +95,11 @@ std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>&
   for (size_t i = 0; i < agents_.size(); ++i) {
     if (agents_[i] > 0)
       lines.push_back(fmt::format("blocked  {:>8}  for {}", agents_[i], agents[i]));
+  }
+  for (const AiSignal signal : kAiSignals) {
+    const int64_t refused = said(signal, Preference::refused);
+    if (refused > 0)
+      lines.push_back(fmt::format("refused  {:>8}  by {}", refused, ai_signal_name(signal)));
   }
   for (const auto& [type, count] : others_) {
     lines.push_back(fmt::format("passed   {:>8}  {} records", count, printable(type)));

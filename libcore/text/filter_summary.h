@@ -2,6 +2,7 @@
 // personal data. Plain counts, so the order of add() does not matter. One thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -26,6 +27,9 @@ class FilterSummary {
   int64_t rejected() const { return rejected_; }
 
  private:
+  int64_t said(AiSignal signal, Preference preference) const;
+  Json signals_record() const;
+
   int64_t records_ = 0, kept_ = 0, rejected_ = 0;
   int64_t chars_in_ = 0, chars_kept_ = 0, replaced_ = 0;
   int64_t lines_dropped_ = 0;
@@ -35,7 +39,9 @@ class FilterSummary {
   std::map<std::string, int64_t> others_;   // records without document, by type
   std::map<std::string, int64_t> robots_;   // verdicts on URLs
   std::vector<int64_t> agents_;             // documents each robot may not fetch
-  RobotsTally robots_tally_;                // the same by host and language
+  // Documents by what is said about training on them: of each signal, by preference.
+  std::array<std::array<int64_t, 3>, kAiSignals.size()> signals_{};
+  RobotsTally robots_tally_;  // the same by host and language
 };
 
 }  // namespace ballast

@@ -331,6 +331,19 @@ std::string title_of(const GumboNode& root) {
   return blocks.empty() ? std::string() : std::move(blocks[0].text);
 }
 
+// Depth is bounded by kHtmlLimitDepth.
+void collect_metas(const GumboNode& node, HtmlText& into) {
+  if (node.type != GUMBO_NODE_ELEMENT) return;
+  if (node.v.element.tag == GUMBO_TAG_META) {
+    const std::string_view name = attribute(node, "name");
+    if (!name.empty()) into.metas.emplace_back(to_ascii_lower(name), attribute(node, "content"));
+  }
+  const GumboVector& children = node.v.element.children;
+  for (unsigned i = 0; i < children.length; ++i) {
+    collect_metas(*static_cast<const GumboNode*>(children.data[i]), into);
+  }
+}
+
 void join_blocks(const std::vector<Block>& blocks, HtmlText& into) {
   std::vector<bool> keep = keep_by_link_share(blocks);
   // A first heading that repeats the title is not said twice.
@@ -378,6 +391,7 @@ Result<HtmlText> extract_html(std::string_view html, const std::string& where) {
   result.language = attribute(root, "lang");
   if (result.language.empty()) result.language = attribute(root, "xml:lang");
   result.title = title_of(root);
+  collect_metas(root, result);
   BlockCollector collector;
   if (const GumboNode* body = child_with_tag(root, GUMBO_TAG_BODY)) collector.walk(*body);
   join_blocks(collector.take(), result);

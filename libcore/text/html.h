@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "libcore/base/result.h"
 
@@ -20,6 +22,8 @@ struct HtmlText {
   std::string title;
   std::string language;  // of <html lang>, as written; empty if absent
   std::string text;      // title and kept blocks; ends without line end
+  // `name` (lower case) and `content` of each <meta>, wherever it stands.
+  std::vector<std::pair<std::string, std::string>> metas;
   int64_t blocks_kept = 0;
   int64_t blocks_dropped = 0;  // boilerplate by link density
 };

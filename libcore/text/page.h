@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "libcore/io/warc.h"
+#include "libcore/text/ai_signals.h"
 #include "libcore/text/document.h"
 
 namespace ballast {
@@ -34,6 +35,7 @@ Page identify_page(const WarcRecord& record);
 struct PageText {
   std::string text;
   std::string language;  // of <html lang>
+  MetaTags metas;
   int64_t replaced = 0;
   std::string failure;  // empty, or "bad_body", "hostile_markup"
 };

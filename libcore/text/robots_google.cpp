@@ -114,12 +114,9 @@ void read_google(std::string_view content, std::vector<RobotsGroup>& groups, boo
   auto differ = std::mismatch(kMark.begin(), kMark.end(), content.begin(), content.end()).first;
   content.remove_prefix(static_cast<size_t>(differ - kMark.begin()));
   GoogleParser parser(groups);
-  for (int64_t number = 1; !content.empty(); ++number) {
-    size_t end = std::min(content.find_first_of("\r\n"), content.size());
-    parser.read_line(content.substr(0, end), number);
-    size_t terminator = content.substr(end).starts_with("\r\n") ? 2 : 1;
-    content.remove_prefix(std::min(end + terminator, content.size()));
-  }
+  for_each_line(content, [&parser](std::string_view line, int64_t number) {
+    parser.read_line(line, number);
+  });
 }
 
 std::string escape(std::string_view value) {

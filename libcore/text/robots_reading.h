@@ -2,6 +2,7 @@
 // per file, called per file, rule and URL. Private to the robots sources.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,25 @@ extern const RobotsReading kRfcReading, kGoogleReading, kProtegoReading;
 
 // Groups that name the agent exactly as written in lower case, else those that name `*`.
 std::vector<int> groups_by_name(const std::vector<RobotsGroup>& groups, std::string_view agent);
+
+// Parts of the reading of RFC 9309 that other lines of a robots.txt are read with: what is read of
+// the file, a line as field and value (false: it is no such pair), the names that a User-agent
+// value can be asked for by, and a path that is not empty.
+std::string_view rfc_content(std::string_view content, bool& truncated);
+bool split_rfc_line(std::string_view line, std::string_view& field, std::string_view& value);
+void add_rfc_names(std::string_view value, std::vector<std::string>& names);
+RobotsPattern compile_rfc_pattern(std::string_view path);
+
+// Calls `read` with each line and its number, from 1; lines end with CR, LF or CRLF.
+template <typename Read>
+void for_each_line(std::string_view content, Read&& read) {
+  for (int64_t number = 1; !content.empty(); ++number) {
+    const size_t end = std::min(content.find_first_of("\r\n"), content.size());
+    read(content.substr(0, end), number);
+    const size_t terminator = content.substr(end).starts_with("\r\n") ? 2 : 1;
+    content.remove_prefix(std::min(end + terminator, content.size()));
+  }
+}
 
 // `%XX` in capitals.
 void append_escape(std::string& out, unsigned char octet);

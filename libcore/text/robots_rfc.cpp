@@ -62,27 +62,17 @@ std::string normal_pattern(std::string_view text) {
   return out;
 }
 
-// The names under which a User-agent value can be asked for.
-void add_names(std::string_view value, std::vector<std::string>& names) {
-  names.push_back(to_ascii_lower(value));
-  std::string_view token = value.substr(0, std::min(value.find_first_of("/ \t,;("), value.size()));
-  if (!token.empty() && token != value) names.push_back(to_ascii_lower(token));
-}
-
 class RfcParser {
  public:
   explicit RfcParser(std::vector<RobotsGroup>& groups) : groups_(groups) {}
 
   void read_line(std::string_view line, int64_t number) {
-    line = line.substr(0, std::min(line.find('#'), line.size()));
-    size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return;
-    std::string_view field = trim_blanks(line.substr(0, colon));
-    std::string_view value = trim_blanks(line.substr(colon + 1));
+    std::string_view field, value;
+    if (!split_rfc_line(line, field, value)) return;
     if (ascii_equal(field, "user-agent")) {
       if (!in_names_) groups_.emplace_back();
       in_names_ = true;
-      add_names(value, groups_.back().names);
+      add_rfc_names(value, groups_.back().names);
       return;
     }
     bool allow = ascii_equal(field, "allow");
@@ -98,32 +88,15 @@ class RfcParser {
 };
 
 void read_rfc(std::string_view content, std::vector<RobotsGroup>& groups, bool& truncated) {
-  if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);
-  truncated = content.size() > kRobotsLimitBytes;
-  if (truncated) {
-    bool whole = content[kRobotsLimitBytes] == '\r' || content[kRobotsLimitBytes] == '\n';
-    content = content.substr(0, kRobotsLimitBytes);
-    if (!whole) content = content.substr(0, content.find_last_of("\r\n") + 1);
-  }
   RfcParser parser(groups);
-  for (int64_t number = 1; !content.empty(); ++number) {
-    size_t end = std::min(content.find_first_of("\r\n"), content.size());
-    parser.read_line(content.substr(0, end), number);
-    size_t terminator = content.substr(end).starts_with("\r\n") ? 2 : 1;
-    content.remove_prefix(std::min(end + terminator, content.size()));
-  }
+  for_each_line(rfc_content(content, truncated), [&parser](std::string_view line, int64_t number) {
+    parser.read_line(line, number);
+  });
 }
 
 // An empty pattern matches nothing.
 void compile_rfc(const RobotsRule& rule, RobotsRules& rules) {
-  if (rule.spelling.empty()) return;
-  RobotsPattern pattern;
-  std::string_view text = rule.spelling;
-  pattern.anchored = text.back() == '$';
-  if (pattern.anchored) text.remove_suffix(1);
-  pattern.normal = normal_pattern(text);
-  pattern.priority = pattern.normal.size() + (pattern.anchored ? 1 : 0);
-  rules.add(rule, std::move(pattern));
+  if (!rule.spelling.empty()) rules.add(rule, compile_rfc_pattern(rule.spelling));
 }
 
 // RFC 9309 2.2.2: escapes of unreserved octets decoded, all other escapes upper case, non-ASCII and
@@ -148,6 +121,39 @@ std::string rfc_target(std::string_view url, bool& exempt) {
 }
 
 }  // namespace
+
+std::string_view rfc_content(std::string_view content, bool& truncated) {
+  if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);
+  truncated = content.size() > kRobotsLimitBytes;
+  if (!truncated) return content;
+  const bool whole = content[kRobotsLimitBytes] == '\r' || content[kRobotsLimitBytes] == '\n';
+  content = content.substr(0, kRobotsLimitBytes);
+  return whole ? content : content.substr(0, content.find_last_of("\r\n") + 1);
+}
+
+bool split_rfc_line(std::string_view line, std::string_view& field, std::string_view& value) {
+  line = line.substr(0, std::min(line.find('#'), line.size()));
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return false;
+  field = trim_blanks(line.substr(0, colon));
+  value = trim_blanks(line.substr(colon + 1));
+  return true;
+}
+
+void add_rfc_names(std::string_view value, std::vector<std::string>& names) {
+  names.push_back(to_ascii_lower(value));
+  std::string_view token = value.substr(0, std::min(value.find_first_of("/ \t,;("), value.size()));
+  if (!token.empty() && token != value) names.push_back(to_ascii_lower(token));
+}
+
+RobotsPattern compile_rfc_pattern(std::string_view path) {
+  RobotsPattern pattern;
+  pattern.anchored = path.back() == '$';
+  if (pattern.anchored) path.remove_suffix(1);
+  pattern.normal = normal_pattern(path);
+  pattern.priority = pattern.normal.size() + (pattern.anchored ? 1 : 0);
+  return pattern;
+}
 
 const RobotsReading kRfcReading = {read_rfc, groups_by_name, compile_rfc, rfc_target};
 

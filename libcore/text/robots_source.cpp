@@ -16,10 +16,12 @@ namespace {
 // A robots.txt is read to 500 KiB; a larger one may be stored, but not without bound.
 constexpr int64_t kFileLimit = int64_t{64} << 20;
 
-// HOST.txt or HOST_PORT.txt; empty for any other name.
-std::string netloc_of(std::string_view name) {
-  if (!name.ends_with(".txt")) return {};
-  name.remove_suffix(4);
+constexpr std::string_view kRobotsSuffix = ".txt", kTdmSuffix = ".tdmrep.json";
+
+// HOST or HOST_PORT before the suffix; empty for any other name.
+std::string netloc_of(std::string_view name, std::string_view suffix) {
+  if (!name.ends_with(suffix)) return {};
+  name.remove_suffix(suffix.size());
   size_t mark = name.rfind('_');
   if (mark == std::string_view::npos) return std::string(name);
   std::string_view port = name.substr(mark + 1);
@@ -32,23 +34,27 @@ std::string netloc_of(std::string_view name) {
 
 Result<void> load_folder(FileSystem& fs, const std::string& path, RobotsStore& store) {
   for (const std::string& name : BALLAST_TRY(fs.list(path))) {
-    std::string netloc = netloc_of(name);
-    if (netloc.empty()) continue;
+    const std::string robots = netloc_of(name, kRobotsSuffix), tdm = netloc_of(name, kTdmSuffix);
+    if (robots.empty() && tdm.empty()) continue;
     auto source = BALLAST_TRY(open_source(fs, join_path(path, name)));
-    store.add_file(netloc, BALLAST_TRY(read_all(*source, kFileLimit)));
+    const std::string content = BALLAST_TRY(read_all(*source, kFileLimit));
+    if (!robots.empty()) store.add_file(robots, content);
+    if (!tdm.empty()) store.add_tdm_file(tdm, content);
   }
   if (store.hosts() == 0) {
-    return usage_error("no robots.txt in the folder", path, "files are HOST.txt or HOST_PORT.txt");
+    return usage_error("no robots.txt in the folder", path,
+                       "files are HOST.txt, HOST_PORT.txt or HOST.tdmrep.json");
   }
   return {};
 }
 
-// A capture is a response (or a crawler's own robotstxt record) for the path /robots.txt.
+// A capture is a response (or a crawler's own robotstxt record) for one of the two paths.
 bool is_capture(const WarcRecord& record) {
   std::string_view type = record.type();
   bool kind = ascii_equal(type, "response") || ascii_equal(type, "resource") ||
               ascii_equal(type, "robotstxt");
-  return kind && split_url(record.target_uri()).target == "/robots.txt";
+  const std::string_view target = split_url(record.target_uri()).target;
+  return kind && (target == kRobotsPath || target == kTdmPath);
 }
 
 Result<void> add_record(const WarcRecord& record, RobotsStore& store, const std::string& where) {

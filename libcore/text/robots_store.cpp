@@ -10,7 +10,6 @@ namespace ballast {
 namespace {
 
 constexpr int kMaxRedirects = 5;  // RFC 9309 2.3.1.2
-constexpr std::string_view kRobotsPath = "/robots.txt";
 
 // A Location against the URL that answered with it.
 std::string resolve_location(const std::string& base, std::string_view location) {
@@ -46,18 +45,26 @@ RobotsStore::RobotsStore(std::vector<std::string> agents, RobotsSettings setting
 }
 
 // Many hosts serve the same few files.
-std::shared_ptr<const RobotsPolicy> RobotsStore::compile(std::string_view content) {
-  std::shared_ptr<const RobotsPolicy>& slot = by_content_[xxh3_128(as_bytes(content)).hex()];
-  if (!slot) slot = std::make_shared<const RobotsPolicy>(content, agents_, settings_.mode);
+std::shared_ptr<const RobotsStore::RobotsText> RobotsStore::compile(std::string_view content) {
+  std::shared_ptr<const RobotsText>& slot = by_content_[xxh3_128(as_bytes(content)).hex()];
+  if (!slot) {
+    slot = std::make_shared<const RobotsText>(
+        RobotsText{RobotsPolicy(content, agents_, settings_.mode), UsageRules(content, agents_)});
+    has_signals_ = has_signals_ || !slot->usage.empty();
+  }
   return slot;
 }
 
 void RobotsStore::set_for_all(std::string_view content) {
-  for_all_ = Entry{Status::rules, compile(content), {}, {}};
+  for_all_ = {{Status::rules, compile(content), {}, {}, {}}};
 }
 
 void RobotsStore::add_file(const std::string& netloc, std::string_view content) {
-  add("//" + netloc, {Status::rules, compile(content), {}, {}});
+  add_robots("//" + netloc, {Status::rules, compile(content), {}, {}, {}});
+}
+
+void RobotsStore::add_tdm_file(const std::string& netloc, std::string_view content) {
+  add_tdm("//" + netloc, {Status::rules, {}, std::make_shared<const TdmFile>(content), {}, {}});
 }
 
 // Captures of one date keep their order, so that the last one counts.
@@ -70,10 +77,15 @@ void RobotsStore::keep(Captures& captures, const Entry& entry) const {
   }
 }
 
-void RobotsStore::add(std::string_view url, const Entry& entry) {
+void RobotsStore::add_robots(std::string_view url, const Entry& entry) {
   UrlParts parts = split_url(url);
   keep(exact_[std::string(parts.netloc)], entry);
   keep(canonical_[canonical_netloc(parts)], entry);
+}
+
+void RobotsStore::add_tdm(std::string_view url, const Entry& entry) {
+  keep(tdm_[canonical_netloc(split_url(url))], entry);
+  has_signals_ = true;
 }
 
 RobotsStore::Entry RobotsStore::entry_of(const Capture& capture) {
@@ -83,7 +95,11 @@ RobotsStore::Entry RobotsStore::entry_of(const Capture& capture) {
   const bool busy = capture.status == 429 && settings_.mode == RobotsMode::google;
   if (family == 2) {
     entry.status = Status::rules;
-    entry.policy = compile(capture.body);
+    if (split_url(capture.url).target == kTdmPath) {
+      entry.tdm = std::make_shared<const TdmFile>(capture.body);
+    } else {
+      entry.text = compile(capture.body);
+    }
   } else if (family == 3 && !capture.location.empty()) {
     entry.status = Status::redirect;
     entry.location = resolve_location(capture.url, capture.location);
@@ -97,7 +113,9 @@ RobotsStore::Entry RobotsStore::entry_of(const Capture& capture) {
 
 void RobotsStore::add_capture(const Capture& capture) {
   Entry entry = entry_of(capture);
-  if (split_url(capture.url).target == kRobotsPath) add(capture.url, entry);
+  const std::string_view target = split_url(capture.url).target;
+  if (target == kRobotsPath) add_robots(capture.url, entry);
+  if (target == kTdmPath) add_tdm(capture.url, entry);
   auto [place, added] = by_url_.try_emplace(capture.url, entry);
   if (!added && entry.date >= place->second.date) place->second = std::move(entry);
 }
@@ -111,13 +129,14 @@ void RobotsStore::follow(Entry& entry) const {
       return;
     }
     entry.status = next->second.status;
-    entry.policy = next->second.policy;
+    entry.text = next->second.text;
+    entry.tdm = next->second.tdm;
     entry.location = next->second.location;
   }
 }
 
 void RobotsStore::resolve_redirects() {
-  for (Entries* entries : {&exact_, &canonical_}) {
+  for (Entries* entries : {&exact_, &canonical_, &tdm_}) {
     for (auto& [key, captures] : *entries) {
       for (Entry& entry : captures) follow(entry);
     }
@@ -126,13 +145,19 @@ void RobotsStore::resolve_redirects() {
 }
 
 const RobotsStore::Captures* RobotsStore::find(std::string_view url) const {
+  if (!for_all_.empty()) return url.empty() ? nullptr : &for_all_;
   UrlParts parts = split_url(url);
   if (parts.netloc.empty()) return nullptr;
   auto exact = exact_.find(std::string(parts.netloc));
   if (exact != exact_.end()) return &exact->second;
   if (settings_.mode == RobotsMode::protego) return nullptr;
-  auto canonical = canonical_.find(canonical_netloc(parts));
-  return canonical == canonical_.end() ? nullptr : &canonical->second;
+  return find_canonical(canonical_, parts);
+}
+
+const RobotsStore::Captures* RobotsStore::find_canonical(const Entries& entries,
+                                                         const UrlParts& url) {
+  auto found = entries.find(canonical_netloc(url));
+  return found == entries.end() ? nullptr : &found->second;
 }
 
 RobotsAnswer RobotsStore::ask(const Entry& entry, const RobotsTarget& target) const {
@@ -142,38 +167,69 @@ RobotsAnswer RobotsStore::ask(const Entry& entry, const RobotsTarget& target) co
   if (entry.status == Status::unreachable && settings_.unreachable == RobotsUnreachable::drop) {
     answer.outcome = RobotsOutcome::unreachable;
   }
-  if (entry.policy == nullptr) return answer;
-  answer.verdict = entry.policy->decide(target);
+  if (entry.text == nullptr) return answer;
+  answer.verdict = entry.text->policy.decide(target);
   if (!answer.verdict.allowed) answer.outcome = RobotsOutcome::disallowed;
   return answer;
 }
 
 RobotsAnswer RobotsStore::decide(std::string_view url) const {
-  if (for_all_ && !url.empty()) {
-    return ask(*for_all_, RobotsTarget(url, settings_.mode));
-  }
   const Captures* captures = find(url);
   if (captures == nullptr) return {RobotsOutcome::missing, {}, {}};
   const RobotsTarget target(url, settings_.mode);
   RobotsAnswer latest = ask(captures->back(), target);
   for (auto entry = captures->rbegin() + 1; entry != captures->rend(); ++entry) {
     if (latest.outcome == RobotsOutcome::disallowed) break;
-    if (entry->policy == (entry - 1)->policy) continue;  // has answered
+    if (entry->text == (entry - 1)->text) continue;  // has answered
     RobotsAnswer earlier = ask(*entry, target);
     if (earlier.outcome == RobotsOutcome::disallowed) return earlier;
   }
   return latest;
 }
 
-std::optional<std::unordered_set<std::string>> RobotsStore::restricted_hosts() const {
-  if (for_all_) return std::nullopt;
+// `ask_entry` of the latest capture, or the strictest of all.
+template <typename Ask>
+HostPreference RobotsStore::strictest(const Captures* captures, Ask&& ask_entry) const {
+  HostPreference found;
+  if (captures == nullptr) return found;
+  for (auto entry = captures->rbegin(); entry != captures->rend(); ++entry) {
+    found.restrict(ask_entry(*entry));
+    if (!settings_.any_capture) break;
+  }
+  return found;
+}
+
+HostSignals RobotsStore::signals(std::string_view url) const {
+  HostSignals found;
+  if (!has_signals_) return found;
+  const RobotsTarget target(url);
+  const Captures* texts = find(url);
+  for (const AiSignal signal : {AiSignal::content_usage, AiSignal::content_signal}) {
+    found[signal] = strictest(texts, [&](const Entry& entry) {
+      return entry.text ? entry.text->usage.ask(signal, target) : HostPreference();
+    });
+  }
+  found[AiSignal::tdm] = strictest(find_canonical(tdm_, split_url(url)), [&](const Entry& entry) {
+    return entry.tdm ? entry.tdm->ask(target) : HostPreference();
+  });
+  return found;
+}
+
+std::optional<std::unordered_set<std::string>> RobotsStore::restricted_hosts(bool signals) const {
+  if (!for_all_.empty()) return std::nullopt;
+  auto restricts = [signals](const Entry& entry) {
+    if (entry.status == Status::unreachable) return true;
+    if (entry.text && entry.text->policy.has_rules()) return true;
+    return signals &&
+           ((entry.text && !entry.text->usage.empty()) || (entry.tdm && !entry.tdm->empty()));
+  };
   std::unordered_set<std::string> hosts;
-  for (const Entries* entries : {&exact_, &canonical_}) {
+  for (const Entries* entries : {&exact_, &canonical_, &tdm_}) {
+    if (entries == &tdm_ && !signals) continue;
     for (const auto& [netloc, captures] : *entries) {
-      const bool restricted = std::any_of(captures.begin(), captures.end(), [](const Entry& entry) {
-        return (entry.policy && entry.policy->has_rules()) || entry.status == Status::unreachable;
-      });
-      if (restricted) hosts.insert(url_host("//" + netloc));
+      if (std::any_of(captures.begin(), captures.end(), restricts)) {
+        hosts.insert(url_host("//" + netloc));
+      }
     }
   }
   return hosts;

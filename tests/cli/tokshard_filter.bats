@@ -216,6 +216,27 @@ documents() {
   [ "$(wc -l <<<"$output")" -eq 4 ]
 }
 
+@test "signals about training are counted apart, and each has its policy" {
+  { record response http://a.example/1 $'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Usage: train-ai=n\r\n\r\nheader'
+    page http://a.example/2 text/html '<meta name="robots" content="noai, noimageai"><p>tag'
+    page http://a.example/t/3 text/html '<p>file'
+    page http://a.example/4 text/html '<p>robots'
+  } >crawl.warc
+  jq -nc '{host: "a.example", robots_txt: "User-agent: *\nContent-Signal: /4 ai-train=no, search=yes\n"},
+    {url: "https://a.example/.well-known/tdmrep.json", content: "[{\"location\":\"/t/\",\"tdm-reservation\":1}]"}' >robots.jsonl
+  filter --robots robots.jsonl --stats stats.json crawl.warc
+  [ "${#lines[@]}" -eq 4 ]
+  [ "$(jq -c .signals stats.json)" = '{"content_usage":{"refused":1},"content_signal":{"refused":1},"tdm":{"refused":1},"noai":{"refused":1},"noimageai":{"refused":1}}' ]
+  [[ "$stderr" == *"refused         1  by content_usage"* ]]
+  for flag in content-usage=header content-signal=robots tdm=file noai=tag noimageai=tag; do
+    filter -f --robots robots.jsonl "--${flag%=*}" drop --rejects rejects.jsonl crawl.warc
+    [ "$(jq -r .text rejects.jsonl)" = "${flag#*=}" ]
+    [ "$(jq -r '.ballast | .dropped_by + "-" + .reason' rejects.jsonl)" = "signal-$(tr - _ <<<"${flag%=*}")" ]
+  done
+  filter -f --robots robots.jsonl --content-signal drop --rejects rejects.jsonl crawl.warc
+  [ "$(jq -c '.ballast | [.rule, .line]' rejects.jsonl)" = '["Content-Signal: /4 ai-train=no, search=yes",2]' ]
+}
+
 @test "usage errors are exit 2 and name the flag" {
   documents >in.jsonl
   filter --dedup exact in.jsonl

@@ -125,3 +125,20 @@ LIST
   [ "$status" -eq 2 ]
   "$BIN/tokshard" verify -q --full web
 }
+
+@test "signals in the files of hosts exclude where they are obeyed" {
+  make_shard web 100 7
+  jq -nc '{host: "h1.example", robots_txt: "User-agent: *\nContent-Usage: /15 train-ai=n\n"},
+    {url: "http://h2.example/.well-known/tdmrep.json", content: "[{\"location\":\"/private/\",\"tdm-reservation\":1}]"}' >robots.jsonl
+  recheck --robots robots.jsonl web
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  recheck --robots robots.jsonl --content-usage drop --tdm drop web
+  [ "$(jq -c '[.document, .reason, .rule, .line, .agents]' <<<"$output")" = \
+    '[15,"content_usage","Content-Usage: /15 train-ai=n",2,null]
+[30,"tdm","tdmrep.json: /private/",null,null]' ]
+  [[ "$stderr" == *"(asked 2 of 8 hosts"* ]]
+  recheck --takedown robots.jsonl --tdm drop web
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"--tdm needs --robots"* ]]
+}

@@ -150,6 +150,8 @@ std::vector<std::string> all_inputs(const FilterFlags& flags) {
 Result<FilterOptions> filter_options(const FilterFlags& flags) {
   FilterOptions options;
   options.keep_missing = flags.robots.keep_missing();
+  options.agents = BALLAST_TRY(parse_agent_list(flags.robots.agents, "--agents"));
+  options.obeyed = flags.robots.obeyed();
   options.pii = flags.pii == "off"    ? PiiMode::off
                 : flags.pii == "drop" ? PiiMode::drop
                                       : PiiMode::redact;
@@ -183,6 +185,7 @@ VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
                              "JSON Lines, WARC or WET, plain or compressed; '-' is stdin"))
       ->required();
   add_robots_flags(app, flags->robots);
+  add_signal_flags(app, flags->robots, true);
   choice_option(app.add_option("--pii", flags->pii, "documents with e-mail, IPv4, IBAN (redact)"),
                 {"redact", "drop", "off"});
   app.add_option(

@@ -38,8 +38,11 @@ class Law {
 
 class RobotsLaw final : public Law {
  public:
-  RobotsLaw(std::unique_ptr<RobotsStore> store, bool keep_missing)
-      : store_(std::move(store)), keep_missing_(keep_missing), hosts_(store_->restricted_hosts()) {}
+  RobotsLaw(std::unique_ptr<RobotsStore> store, bool keep_missing, std::vector<AiSignal> obeyed)
+      : store_(std::move(store)),
+        keep_missing_(keep_missing),
+        obeyed_(std::move(obeyed)),
+        hosts_(store_->restricted_hosts(!obeyed_.empty())) {}
 
   bool may_exclude(const std::string& host) const override {
     return !keep_missing_ || !hosts_ || hosts_->contains(host);
@@ -47,8 +50,9 @@ class RobotsLaw final : public Law {
 
   bool excludes(const ShardDocument& document, Exclusion& found) const override {
     const RobotsAnswer answer = store_->decide(document.url);
-    if (answer.outcome == RobotsOutcome::allowed) return false;
-    if (answer.outcome == RobotsOutcome::missing && keep_missing_) return false;
+    const bool kept_missing = answer.outcome == RobotsOutcome::missing && keep_missing_;
+    if (answer.outcome == RobotsOutcome::allowed || kept_missing)
+      return refused_by_signal(document, found);
     found.reason = "robots";
     found.rule = robots_outcome_name(answer.outcome);
     if (answer.outcome != RobotsOutcome::disallowed) return true;
@@ -60,8 +64,23 @@ class RobotsLaw final : public Law {
   }
 
  private:
+  bool refused_by_signal(const ShardDocument& document, Exclusion& found) const {
+    if (obeyed_.empty()) return false;
+    const HostSignals signals = store_->signals(document.url);
+    for (const AiSignal signal : obeyed_) {
+      const HostPreference& preference = signals[signal];
+      if (preference.says != Preference::refused) continue;
+      found.reason = ai_signal_name(signal);
+      found.rule = preference.rule->spelling;
+      found.line = preference.rule->line;
+      return true;
+    }
+    return false;
+  }
+
   std::unique_ptr<RobotsStore> store_;
   bool keep_missing_;
+  std::vector<AiSignal> obeyed_;
   std::optional<std::unordered_set<std::string>> hosts_;
 };
 
@@ -144,7 +163,7 @@ Result<std::unique_ptr<Law>> read_law(const RecheckFlags& flags) {
   if (!flags.takedown.empty())
     return std::make_unique<TakedownLaw>(BALLAST_TRY(load_takedown(fs, flags.takedown)));
   return std::make_unique<RobotsLaw>(BALLAST_TRY(open_robots(fs, flags.robots)),
-                                     flags.robots.keep_missing());
+                                     flags.robots.keep_missing(), flags.robots.obeyed());
 }
 
 Result<void> check_flags(const RecheckFlags& flags) {
@@ -201,6 +220,7 @@ VerbRun add_recheck(CLI::App& app, const CommonOptions& common) {
   auto flags = std::make_shared<RecheckFlags>();
   path_option(app.add_option("prefix", flags->prefixes, "shards"))->required();
   add_robots_flags(app, flags->robots);
+  add_signal_flags(app, flags->robots, false);
   path_option(app.add_option("--takedown", flags->takedown,
                              "list of URLs, URL*, hosts, .domains or JSON Lines; '-' is stdin"));
   return [flags, &common] { return run_recheck(*flags, common); };

@@ -29,6 +29,39 @@ void add_robots_flags(CLI::App& app, RobotsFlags& flags) {
                           {"latest", "any"}));
 }
 
+void add_signal_flags(CLI::App& app, RobotsFlags& flags, bool pages) {
+  struct Flag {
+    AiSignal signal;
+    const char *name, *help;
+    bool of_hosts;
+  };
+  static constexpr Flag kFlags[] = {
+      {AiSignal::content_usage, "--content-usage",
+       "documents with Content-Usage: train-ai=n (keep)", true},
+      {AiSignal::content_signal, "--content-signal",
+       "documents with Content-Signal: ai-train=no (keep)", true},
+      {AiSignal::tdm, "--tdm", "documents whose rights are reserved by TDMRep (keep)", true},
+      {AiSignal::noai, "--noai", "documents that robots tags call noai (keep)", false},
+      {AiSignal::noimageai, "--noimageai", "documents that robots tags call noimageai (keep)",
+       false}};
+  for (const Flag& flag : kFlags) {
+    if (!pages && !flag.of_hosts) continue;
+    std::string& choice = flags.signals[static_cast<size_t>(flag.signal)];
+    choice = "keep";
+    CLI::Option* option =
+        choice_option(app.add_option(flag.name, choice, flag.help), {"keep", "drop"});
+    if (!pages) flags.dependent.emplace_back(flag.name, option);
+  }
+}
+
+std::vector<AiSignal> RobotsFlags::obeyed() const {
+  std::vector<AiSignal> list;
+  for (const AiSignal signal : kAiSignals) {
+    if (signals[static_cast<size_t>(signal)] == "drop") list.push_back(signal);
+  }
+  return list;
+}
+
 Result<void> check_robots_flags(const RobotsFlags& flags) {
   for (const auto& [name, option] : flags.dependent) {
     if (flags.path.empty() && option->count() > 0) {

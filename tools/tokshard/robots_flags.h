@@ -1,6 +1,7 @@
 // The options of verbs that ask a store of robots.txt files, and the store they name.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,13 +15,19 @@ namespace ballast {
 struct RobotsFlags {
   std::string path, agents = "apertus", mode = "rfc", on_missing = "keep";
   std::string captures = "latest", on_unreachable;              // empty: by mode
+  std::array<std::string, kAiSignals.size()> signals;           // keep or drop, by signal
   std::vector<std::pair<std::string, CLI::Option*>> dependent;  // that mean nothing without a path
 
   bool keep_missing() const { return on_missing == "keep"; }
+  std::vector<AiSignal> obeyed() const;  // signals that drop what they refuse
 };
 
 // `flags` must outlive the parsing.
 void add_robots_flags(CLI::App& app, RobotsFlags& flags);
+
+// --content-usage, --content-signal, --tdm, which mean nothing without --robots where no pages are
+// read; of `pages` also --noai and --noimageai.
+void add_signal_flags(CLI::App& app, RobotsFlags& flags, bool pages);
 
 // Refuses unknown words, and options given without --robots.
 Result<void> check_robots_flags(const RobotsFlags& flags);

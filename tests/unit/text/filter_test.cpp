@@ -71,6 +71,51 @@ TEST(Filter, RejectsWithStageAndReason) {
   EXPECT_EQ(reason(filter(json(R"({"text":"\u00e9\u00e9"})"), options)), "length:too_short");
 }
 
+TEST(Filter, SignalsAreReportedAndRejectOnlyWhereObeyed) {
+  const InputRecord said = page("200 OK\r\nContent-Usage: train-ai=y\r\nX-Robots-Tag: noai",
+                                "text/html", "<meta name=tdm-reservation content=1>x");
+  FilterOptions options;
+  options.agents = {"*"};
+  FilterOutcome outcome = filter(said, options);
+  EXPECT_EQ(outcome.verdict, FilterVerdict::kept);
+  EXPECT_NE(outcome.line.find(R"("signals":{"page":{"content_usage":"granted",)"
+                              R"("tdm":"refused","noai":"refused"}})"),
+            std::string::npos);
+  options.obeyed = {AiSignal::content_usage, AiSignal::noimageai};
+  EXPECT_EQ(filter(said, options).verdict, FilterVerdict::kept);
+  options.obeyed = {AiSignal::tdm, AiSignal::noai};
+  options.rejects = true;
+  outcome = filter(said, options);
+  EXPECT_EQ(outcome.stage + ":" + outcome.reason, "signal:tdm");
+  EXPECT_NE(outcome.line.find(R"("dropped_by":"signal","reason":"tdm")"), std::string::npos);
+  EXPECT_NE(outcome.line.find(R"({"text":"x")"), std::string::npos);
+}
+
+TEST(Filter, SignalsOfAnEarlierRunStandButTheHostIsAskedAnew) {
+  const InputRecord line =
+      json(R"({"text":"x","url":"http://h/p","ballast":{"signals":{"page":{"noai":"refused"},)"
+           R"("host":{"content_usage":"refused"}}}})");
+  auto reason = [&](AiSignal obeyed, const RobotsStore* robots) {
+    FilterOptions options;
+    options.obeyed = {obeyed};
+    options.robots = robots;
+    return filter(line, options).reason;
+  };
+  EXPECT_EQ(reason(AiSignal::noai, nullptr), "noai");
+  EXPECT_EQ(reason(AiSignal::content_usage, nullptr), "content_usage");
+  RobotsStore store({"*"});
+  store.add_file("h", "User-agent: *\nContent-Signal: ai-train=no\n");
+  EXPECT_EQ(reason(AiSignal::noai, &store), "noai");
+  EXPECT_EQ(reason(AiSignal::content_usage, &store), "");
+  EXPECT_EQ(reason(AiSignal::content_signal, &store), "content_signal");
+  FilterOptions options;
+  options.robots = &store;
+  EXPECT_NE(filter(line, options)
+                .line.find(R"("signals":{"page":{"noai":"refused"},)"
+                           R"("host":{"content_signal":"refused"}})"),
+            std::string::npos);
+}
+
 TEST(Filter, RecordsWithoutDocumentAreNamedByType) {
   FilterOutcome outcome = filter(warc("Request", "GET / HTTP/1.1\r\n\r\n", "http://h/"));
   EXPECT_EQ(outcome.verdict, FilterVerdict::other);

@@ -23,6 +23,17 @@ TEST(Html, KeepsTitleLanguageAndParagraphs) {
   EXPECT_EQ(page.text, "A title\n\nOne\n\nTwo bold.");
 }
 
+TEST(Html, MetaTagsAreListedWhereverTheyStand) {
+  auto html = extract_html(
+      "<head><meta charset=utf-8><meta NAME=Robots content='noai'><meta name=x></head>"
+      "<body><div><meta name=tdm-reservation content=1>text</div>",
+      "f");
+  ASSERT_TRUE(html.ok());
+  using Metas = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(html->metas, (Metas{{"robots", "noai"}, {"x", ""}, {"tdm-reservation", "1"}}));
+  EXPECT_EQ(html->text, "text");
+}
+
 TEST(Html, TitleIsNotRepeatedByTheFirstHeading) {
   EXPECT_EQ(text_of("<title>T</title><h1><a href=x>T</a></h1><p>x"), "T\n\nx");
 }

@@ -127,7 +127,7 @@ TEST(RobotsStore, AnyCaptureMayForbidAndTheLatestThatDoesIsNamed) {
   EXPECT_EQ(answer.outcome, RobotsOutcome::disallowed);
   EXPECT_EQ(answer.captured, "2023-01-01");
   EXPECT_EQ(store.decide("http://h/robots.txt").captured, "2025-01-01");
-  EXPECT_EQ(*store.restricted_hosts(), std::unordered_set<std::string>{"h"});
+  EXPECT_EQ(*store.restricted_hosts(false), std::unordered_set<std::string>{"h"});
 }
 
 FileSystem& disk() { return posix_file_system(); }
@@ -247,6 +247,56 @@ TEST(RobotsStore, RefusesJsonLinesThatAreNoCaptures) {
   }
 }
 
+TEST(RobotsStore, SignalsComeFromRobotsTxtAndFromTheTdmFile) {
+  TemporaryDirectory dir;
+  put(dir / "r.jsonl",
+      "{\"host\":\"a\",\"content\":\"User-agent: *\\nContent-Usage: train-ai=n\"}\n"
+      "{\"url\":\"https://a/.well-known/tdmrep.json\",\"content\":"
+      "\"[{\\\"location\\\":\\\"/t\\\",\\\"tdm-reservation\\\":1}]\"}\n"
+      "{\"url\":\"http://b/.well-known/tdmrep.json\",\"status\":301,"
+      "\"location\":\"https://a/.well-known/tdmrep.json\"}\n");
+  auto store = load_robots(disk(), dir / "r.jsonl", {"*"});
+  ASSERT_TRUE(store.ok()) << store.error().message();
+  EXPECT_EQ(outcome(**store, "http://a/t"), RobotsOutcome::allowed);
+  HostSignals signals = (*store)->signals("http://a/t");
+  EXPECT_EQ(signals[AiSignal::content_usage].says, Preference::refused);
+  EXPECT_EQ(signals[AiSignal::content_signal].says, Preference::unknown);
+  EXPECT_EQ(signals[AiSignal::tdm].says, Preference::refused);
+  EXPECT_EQ(signals[AiSignal::tdm].rule->spelling, "tdmrep.json: /t");
+  EXPECT_EQ((*store)->signals("http://a/x")[AiSignal::tdm].says, Preference::unknown);
+  EXPECT_EQ((*store)->signals("http://B/t")[AiSignal::tdm].says, Preference::refused);
+  EXPECT_EQ(outcome(**store, "http://b/t"), RobotsOutcome::missing);
+  EXPECT_TRUE((*store)->restricted_hosts(false)->empty());
+  EXPECT_EQ(*(*store)->restricted_hosts(true), (std::unordered_set<std::string>{"a", "b"}));
+}
+
+TEST(RobotsStore, SignalsFollowTheLatestCaptureOrTheStrictest) {
+  for (const bool any : {false, true}) {
+    RobotsSettings made;
+    made.any_capture = any;
+    RobotsStore store({"*"}, made);
+    const std::string robots = "User-agent: *\nContent-Signal: ai-train=";
+    store.add_capture(capture("http://h/robots.txt", 200, robots + "no", "2024-01-01"));
+    store.add_capture(capture("http://h/robots.txt", 200, robots + "yes", "2025-01-01"));
+    store.add_capture(capture("http://g/robots.txt", 200, robots + "no", "2024-01-01"));
+    store.add_capture(capture("http://g/robots.txt", 404, "", "2025-01-01"));
+    store.resolve_redirects();
+    auto says = [&](const char* url) { return store.signals(url)[AiSignal::content_signal].says; };
+    EXPECT_EQ(says("http://h/x"), any ? Preference::refused : Preference::granted);
+    EXPECT_EQ(says("http://g/x"), any ? Preference::refused : Preference::unknown);
+  }
+}
+
+TEST(RobotsStore, FolderMayHoldTdmFiles) {
+  TemporaryDirectory dir;
+  ASSERT_TRUE(disk().make_directories(dir / "robots").ok());
+  put(dir / "robots/h_81.tdmrep.json", "[{\"location\":\"/\",\"tdm-reservation\":1}]");
+  auto store = load_robots(disk(), dir / "robots", {"*"});
+  ASSERT_TRUE(store.ok()) << store.error().message();
+  EXPECT_EQ((*store)->signals("http://h:81/x")[AiSignal::tdm].says, Preference::refused);
+  EXPECT_EQ((*store)->signals("http://h/x")[AiSignal::tdm].says, Preference::unknown);
+}
+
 TEST(RobotsStore, SaysWhichHostsItMayRestrict) {
   RobotsStore store({"GPTBot"});
   store.add_file("A.example:81", "User-agent: GPTBot\nDisallow: /x\n");
@@ -254,9 +304,10 @@ TEST(RobotsStore, SaysWhichHostsItMayRestrict) {
   store.add_capture(capture("https://c.example/robots.txt", 503, ""));
   store.add_capture(capture("https://d.example/robots.txt", 404, ""));
   store.resolve_redirects();
-  EXPECT_EQ(*store.restricted_hosts(), (std::unordered_set<std::string>{"a.example", "c.example"}));
+  EXPECT_EQ(*store.restricted_hosts(false),
+            (std::unordered_set<std::string>{"a.example", "c.example"}));
   store.set_for_all(kBlockAll);
-  EXPECT_FALSE(store.restricted_hosts().has_value());
+  EXPECT_FALSE(store.restricted_hosts(false).has_value());
 }
 
 }  // namespace

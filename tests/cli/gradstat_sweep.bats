@@ -88,7 +88,7 @@ log() {
 
 @test "too few norms, sampled logs, and lists that are none" {
   log 5 > main.log
-  head -n 90 main.log > short.log
+  head -n 60 main.log > short.log
   run --separate-stderr "$BIN/gradstat" sweep short.log
   [ "$status" -eq 7 ]
   awk 'NR % 3 == 0' main.log > sampled.log

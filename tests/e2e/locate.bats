@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 # A corpus of frequent words in which one document is made of signs that no other has.
 setup_file() {
   cd "$BATS_FILE_TMPDIR"
-  "$SUPPORT/make_corpus" . 300
+  "$SRC/tests/support/make_corpus" . 300
   "$BIN/tokshard" filter -q docs.jsonl -o clean.jsonl
   "$BIN/tokshard" vocab -q --size 512 clean.jsonl -o tokenizer.json
   jq -cn '{text: ([range(0; 90)] | map([9000 + (. * 37) % 1500] | implode) | join("")), id: "odd-1",

@@ -79,7 +79,7 @@ struct Sweep {
 };
 
 // Needs kLeastHealthy healthy norms. `progress` is told what share is done, on the caller's thread.
-inline constexpr int64_t kLeastHealthy = 64;
+inline constexpr int64_t kLeastHealthy = 32;
 Sweep sweep(const JudgedNorms& norms, const SweepSettings& settings, ThreadPool& pool,
             const std::function<void(double)>& progress);
 

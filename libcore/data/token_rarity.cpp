@@ -4,12 +4,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "libcore/base/check.h"
-
 namespace ballast {
 namespace {
 
-constexpr double kRareShare = 0.01;  // of all tokens
+constexpr double kBorders[] = {0.01, 0.1, 0.5};  // of all tokens, from the rarest on
 
 }  // namespace
 
@@ -21,7 +19,7 @@ void Rarity::add(const Rarity& other) {
 }
 
 TokenRarity::TokenRarity(std::vector<double> counts)
-    : counts_(std::move(counts)), rare_(counts_.size(), 0) {
+    : counts_(std::move(counts)), classes_(counts_.size(), 0) {
   total_ = std::accumulate(counts_.begin(), counts_.end(), 0.0);
   std::vector<size_t> order(counts_.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -29,9 +27,19 @@ TokenRarity::TokenRarity(std::vector<double> counts)
   double sum = 0;
   for (const size_t id : order) {
     sum += counts_[id];
-    if (sum > kRareShare * total_) break;
-    rare_[id] = 1;
+    if (counts_[id] < 0.5) continue;
+    const auto passed =
+        std::ranges::count_if(kBorders, [&](double border) { return sum > border * total_; });
+    classes_[id] = static_cast<uint8_t>(1 + passed);
   }
+}
+
+std::vector<double> TokenRarity::shares_by_class(std::span<const double> times) const {
+  std::vector<double> shares(kClasses, 0);
+  const double sum = std::accumulate(times.begin(), times.end(), 0.0);
+  for (size_t id = 0; id < times.size() && sum > 0; ++id)
+    shares[static_cast<size_t>(class_of(static_cast<int32_t>(id)))] += times[id] / sum;
+  return shares;
 }
 
 double TokenRarity::bits(int32_t id) const {
@@ -44,8 +52,8 @@ Rarity TokenRarity::of(std::span<const int32_t> ids) const {
   for (const int32_t id : ids) {
     ++sum.tokens;
     sum.bits += bits(id);
-    sum.rare += !knows(id) || is_rare(id) ? 1 : 0;
-    sum.unseen += !knows(id) || is_unseen(id) ? 1 : 0;
+    sum.rare += is_rare(id) ? 1 : 0;
+    sum.unseen += is_unseen(id) ? 1 : 0;
   }
   return sum;
 }
@@ -59,18 +67,25 @@ std::vector<int32_t> TokenRarity::rarest(std::span<const int32_t> ids, size_t mo
   return distinct;
 }
 
-double surprisal_among(std::span<const double> counts, double total,
-                       std::span<const int64_t> times) {
-  BALLAST_CHECK(times.size() == counts.size());
-  const auto tokens = static_cast<double>(std::accumulate(times.begin(), times.end(), int64_t{0}));
-  const double all = std::log2(total - tokens + static_cast<double>(counts.size()));
-  double bits = 0;
-  for (size_t id = 0; id < counts.size(); ++id) {
-    if (times[id] == 0) continue;
-    const auto n = static_cast<double>(times[id]);
-    bits += n * (all - std::log2(counts[id] - n + 1));
+std::vector<double> surprisals(std::span<const double> counts,
+                               std::span<const std::vector<int32_t>> sequences, bool among) {
+  std::vector<double> others(counts.begin(), counts.end());
+  for (const std::vector<int32_t>& sequence : sequences)
+    for (const int32_t id : sequence)
+      if (among) others[static_cast<size_t>(id)] -= 1;
+  double total = 0;
+  for (double& count : others) {
+    count = std::max(count, 0.0);  // expected counts may be smaller
+    total += count + 1;
   }
-  return tokens > 0 ? bits / tokens : 0;
+  std::vector<double> means;
+  for (const std::vector<int32_t>& sequence : sequences) {
+    double bits = 0;
+    for (const int32_t id : sequence)
+      bits += std::log2(total / (others[static_cast<size_t>(id)] + 1));
+    means.push_back(sequence.empty() ? 0 : bits / static_cast<double>(sequence.size()));
+  }
+  return means;
 }
 
 }  // namespace ballast

@@ -3,8 +3,10 @@
 // by several threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace ballast {
@@ -33,11 +35,17 @@ class TokenRarity {
   double count(int32_t id) const { return counts_[static_cast<size_t>(id)]; }
   // -log2 ((count + 1) / (total + ids)).
   double bits(int32_t id) const;
-  // Rare are the ids that come least often and together make at most one token in a hundred, and
-  // those that never came: of ordinary text about 1 % is rare.
-  bool is_rare(int32_t id) const { return rare_[static_cast<size_t>(id)] != 0; }
-  // Less than half a time.
-  bool is_unseen(int32_t id) const { return count(id) < 0.5; }
+  // By frequency: ids that came less than half a time; the rarest others that make at most 1 % of
+  // the tokens, 10 %, half of them; the rest.
+  static constexpr int kClasses = 5;
+  static constexpr std::array<std::string_view, kClasses> kClassNames = {
+      "never came", "rarest 1 %", "to 10 %", "to 50 %", "the commonest"};
+  int class_of(int32_t id) const { return knows(id) ? classes_[static_cast<size_t>(id)] : 0; }
+  // Of ordinary text about 1 % is rare.
+  bool is_rare(int32_t id) const { return class_of(id) <= 1; }
+  bool is_unseen(int32_t id) const { return class_of(id) == 0; }
+  // kClasses shares of tokens given as times by id.
+  std::vector<double> shares_by_class(std::span<const double> times) const;
 
   // Ids outside the vocabulary count as never seen.
   Rarity of(std::span<const int32_t> ids) const;
@@ -47,13 +55,13 @@ class TokenRarity {
  private:
   bool knows(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < counts_.size(); }
   std::vector<double> counts_;
-  std::vector<uint8_t> rare_;
+  std::vector<uint8_t> classes_;
   double total_ = 0;
 };
 
-// Mean surprisal of tokens, given as times by id, under the counts without these tokens, which are
-// part of them: how a batch looked to a run that has seen everything else.
-double surprisal_among(std::span<const double> counts, double total,
-                       std::span<const int64_t> times);
+// Mean surprisal of each of some sequences. With `among` their tokens are part of the counts, and
+// are taken out of them first: how a batch looks to a run that has seen everything else.
+std::vector<double> surprisals(std::span<const double> counts,
+                               std::span<const std::vector<int32_t>> sequences, bool among);
 
 }  // namespace ballast

@@ -81,6 +81,24 @@ void weigh_sequences(const Sequences& s, double weight, WeighedCause& cause) {
                                        s.step, n(s.highest), n(s.middle)));
 }
 
+void weigh_tokens(const TokenEvidence& tokens, WeighedCause& cause) {
+  if (!tokens.known()) return cause.not_recorded("token counts of the batch");
+  const SurprisalTest &mean = tokens.mean, &highest = tokens.highest;
+  if (mean.z >= 6)
+    return cause.supports(
+        .45, fmt::format("step {}: {} bits of surprisal a token, in the {} "
+                         "batches before {} (z = {})",
+                         mean.step, n(mean.bits), tokens.batches, n(mean.usual), n(mean.z)));
+  if (highest.z >= 6)
+    return cause.supports(.35, fmt::format("step {}: a sequence of {} bits of surprisal a token, "
+                                           "the rarest of the {} batches before {} (z = {})",
+                                           highest.step, n(highest.bits), tokens.batches,
+                                           n(highest.usual), n(highest.z)));
+  if (mean.z < 2 && highest.z < 4)
+    cause.contradicts(.5, fmt::format("step {}: ordinary tokens, {} bits of surprisal (z = {})",
+                                      mean.step, n(mean.bits), n(mean.z)));
+}
+
 // Losses of one source in the last steps before, and whether it jumped in the row.
 struct SourceJump {
   bool known = false, jumped = false;
@@ -229,7 +247,7 @@ void weigh_rare_tokens(const IncidentScene& scene, WeighedCause& cause) {
   if (s.step >= 0 && s.highest < 1.2 * s.lowest)
     cause.contradicts(.6, fmt::format("step {}: all listed sequences are alike, {} to {}", s.step,
                                       n(s.lowest), n(s.highest)));
-  cause.not_recorded("token counts of the batch");
+  weigh_tokens(scene.tokens(), cause);
   bool ranks = false;
   const std::string rank = odd_rank(scene, ranks);
   if (!rank.empty()) cause.supports(.25, rank);

@@ -74,14 +74,14 @@ Diagnoser::Diagnoser(const RunHistory& history, const std::vector<RunIncident>& 
     : state_(std::make_unique<State>(State{SceneGround(history, incidents), incidents})) {}
 Diagnoser::~Diagnoser() = default;
 
-Diagnosis Diagnoser::diagnose(const RunIncident& incident) const {
+Diagnosis Diagnoser::diagnose(const RunIncident& incident, const TokenEvidence& tokens) const {
   Diagnosis diagnosis;
   diagnosis.incident = incident.id;
   const auto placed =
       std::find_if(state_->ground.incidents.begin(), state_->ground.incidents.end(),
                    [&](const PlacedIncident& p) { return p.incident->id == incident.id; });
   BALLAST_CHECK(placed != state_->ground.incidents.end());
-  const IncidentScene scene(state_->ground, *placed);
+  const IncidentScene scene(state_->ground, *placed, tokens);
   for (int c = 0; c < kCauses; ++c) {
     WeighedCause cause;
     cause.cause = static_cast<Cause>(c);

@@ -28,9 +28,12 @@
 //   rare tokens
 //     - .40 the highest sequence's loss is twice the median of those listed
 //     - .25 one rank's loss alone
+//     - .45 surprisal of the batch's tokens: z >= 6 among those of the batches before, or .35 of
+//       its rarest sequence among theirs
 //     - .25 the norm rose 3 times in one step while the loss was ordinary
 //     - .30 the same samples had an incident on another branch
-//     - f .6 all listed sequences are alike, .5 the same samples passed on another branch
+//     - f .6 all listed sequences are alike, .5 the same samples passed on another branch, .5
+//       surprisal of the batch under z = 2 and of its rarest sequence under 4
 //   stale beta2
 //     - .45 grad_norm^2/v_norm was 4 times its median for 3 steps, .20 for fewer
 //     - .45 update_rms >= 2 and 1.5 times its median
@@ -70,6 +73,7 @@
 
 #include "libcore/guard/history.h"
 #include "libcore/guard/incidents.h"
+#include "libcore/guard/token_evidence.h"
 #include "libcore/io/json.h"
 
 namespace ballast {
@@ -119,7 +123,8 @@ class Diagnoser {
  public:
   Diagnoser(const RunHistory& history, const std::vector<RunIncident>& incidents);
   ~Diagnoser();
-  Diagnosis diagnose(const RunIncident& incident) const;
+  // `tokens`: what the shards say of the incident's batches, where somebody could read them.
+  Diagnosis diagnose(const RunIncident& incident, const TokenEvidence& tokens = {}) const;
 
  private:
   struct State;

@@ -10,6 +10,7 @@
 
 #include "libcore/guard/history.h"
 #include "libcore/guard/incidents.h"
+#include "libcore/guard/token_evidence.h"
 
 namespace ballast {
 
@@ -58,7 +59,9 @@ class IncidentScene {
   using Value = double (*)(const StepRow& row);
   static constexpr int64_t kBefore = 200;  // steps
 
-  IncidentScene(const SceneGround& ground, const PlacedIncident& placed) : g_(ground), p_(placed) {}
+  IncidentScene(const SceneGround& ground, const PlacedIncident& placed,
+                const TokenEvidence& tokens)
+      : g_(ground), p_(placed), tokens_(tokens) {}
 
   const SceneGround& ground() const { return g_; }
   const PlacedIncident& placed() const { return p_; }
@@ -78,10 +81,12 @@ class IncidentScene {
   std::vector<const EventRecord*> events(std::initializer_list<std::string_view> names,
                                          int64_t from, int64_t to) const;
   const RunRecord* run() const;  // of the onset's segment
+  const TokenEvidence& tokens() const { return tokens_; }
 
  private:
   const SceneGround& g_;
   const PlacedIncident& p_;
+  const TokenEvidence& tokens_;
 };
 
 }  // namespace ballast

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "libcore/data/token_rarity.h"
 #include "libcore/shard/format.h"
 #include "libcore/shard/manifest.h"
 
@@ -57,35 +58,54 @@ Result<std::vector<double>> expected_before(FileSystem& fs, const RunData& run,
 
 }  // namespace
 
-Result<TokenCounts> counts_before(FileSystem& fs, const RunData& run, const StepBatch& step,
-                                  CountKind kind) {
-  const std::vector<const StepBatch*> before = trained_before(run, step);
+Result<const TokenCounts*> TokenCounter::before(const RunData& run, const StepBatch& step) {
+  std::vector<const StepBatch*> before = trained_before(run, step);
   int64_t tokens = 0;
   for (const StepBatch* other : before) tokens += other->samples * run.seq_len();
   const auto without = std::ranges::find_if(run.sources(), [&](const RunSource& source) {
-    return !fs.exists(shard_manifest_path(source.prefix));
+    return !fs_.exists(shard_manifest_path(source.prefix));
   });
   const bool countable = without == run.sources().end();
-  if (kind == CountKind::expected && !countable)
+  if (kind_ == CountKind::expected && !countable)
     return usage_error("the shard has no manifest with token counts", without->prefix,
                        "--counts exact reads the tokens");
-  TokenCounts counts;
-  counts.exact = kind == CountKind::exact ||
-                 (kind == CountKind::automatic && (tokens <= kMostExact || !countable));
-  if (counts.exact) {
-    counts.of.assign(static_cast<size_t>(run.vocab_size()), 0);
-    for (const StepBatch* other : before) BALLAST_TRY(add_batch(run, *other, counts.of));
+  counts_.exact = kind_ == CountKind::exact ||
+                  (kind_ == CountKind::automatic &&
+                   ((tokens <= kMostExact && run.branch_of().empty()) || !countable));
+  if (!counts_.exact) {
+    counted_.clear();
+    counts_.of = BALLAST_TRY(expected_before(fs_, run, step));
   } else {
-    counts.of = BALLAST_TRY(expected_before(fs, run, step));
+    const bool goes_on = !counted_.empty() && counted_.size() <= before.size() &&
+                         std::equal(counted_.begin(), counted_.end(), before.begin());
+    if (!goes_on) counted_.clear();
+    if (!goes_on) counts_.of.assign(static_cast<size_t>(run.vocab_size()), 0);
+    for (size_t i = counted_.size(); i < before.size(); ++i)
+      BALLAST_TRY(add_batch(run, *before[i], counts_.of));
+    counted_ = std::move(before);
   }
-  counts.total = std::accumulate(counts.of.begin(), counts.of.end(), 0.0);
-  return counts;
+  counts_.total = std::accumulate(counts_.of.begin(), counts_.of.end(), 0.0);
+  return &counts_;
 }
 
 Result<std::vector<int64_t>> count_batch(const RunData& run, const StepBatch& step) {
   std::vector<int64_t> times(static_cast<size_t>(run.vocab_size()), 0);
   BALLAST_TRY(add_batch(run, step, times));
   return times;
+}
+
+Result<BatchSurprisal> surprisal_of(const RunData& run, const StepBatch& step,
+                                    const TokenCounts& counts, bool among) {
+  std::vector<std::vector<int32_t>> sequences;
+  for (const int64_t sample : run.samples(step))
+    sequences.push_back(BALLAST_TRY(run.tokens(run.order(step).at(sample))));
+  BatchSurprisal surprisal{step.step, 0, 0};
+  const std::vector<double> means = surprisals(counts.of, sequences, among);
+  for (const double mean : means) {
+    surprisal.mean += mean / static_cast<double>(means.size());
+    surprisal.highest = std::max(surprisal.highest, mean);
+  }
+  return surprisal;
 }
 
 }  // namespace ballast

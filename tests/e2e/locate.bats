@@ -125,8 +125,28 @@ replay() {
   [ "$status" -eq 0 ]
   [[ "$stderr" == *"rare@50 fed made-up tokens instead of this batch"* ]]
   jq -se '.[0].replaced == "rare@50"' <<< "$output"
+  "$BIN/gradstat" report -o made-up.html --post-mortem made-up.md made-up
+  grep -q 'Token histogram of these batches: made-up tokens, fed on purpose: rare@50' made-up.md
   "$BIN/tokshard" locate -q --json --run made-up --step 50 | "$BIN/tokshard" seen --json --run made-up --ids - |
     jq -se '[.[].shown // [] | .[] | select(.step == 50)] | length > 0 and all(.[]; .trained | not)'
+}
+
+@test "a diagnosis and a post-mortem weigh the tokens of an incident where the shards can be read" {
+  "$BIN/gradstat" spikes --json --diagnose natural | jq -c 'select(.detected_loss)' > judged
+  jq -se 'all(.[]; .diagnosis | .cause == "rare_tokens" and
+    (.causes[0].evidence | any(.kind == "for" and (.text | contains("bits of surprisal a token")))))' judged
+  "$BIN/gradstat" report -o page.html --post-mortem incidents.md natural
+  grep -q 'Token histogram of these batches: .* bits a token, before .* against .* batches before' incidents.md
+  grep -q '^| rarest 1 % | .* % | .* % |$' incidents.md
+  # The same trace without its run directory says nothing of tokens.
+  "$BIN/gradstat" spikes --diagnose natural/trace.jsonl | grep -q 'not recorded: .*token counts of the batch'
+  run --separate-stderr "$BIN/gradstat" spikes --diagnose --data web natural/trace.jsonl
+  assert_fails 2 "--data needs a run directory: natural/trace.jsonl"
+  mkdir "$BATS_TEST_TMPDIR/away"
+  cd "$BATS_TEST_TMPDIR/away"
+  "$BIN/gradstat" spikes --diagnose "$BATS_FILE_TMPDIR/natural" | grep -q 'not recorded: .*token counts of the batch'
+  "$BIN/gradstat" spikes --diagnose --data "$BATS_FILE_TMPDIR/web" "$BATS_FILE_TMPDIR/natural" |
+    grep -q 'bits of surprisal a token'
 }
 
 @test "shards that have moved, lost their sidecar, or changed" {

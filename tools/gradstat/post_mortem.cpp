@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "libcore/base/units.h"
+#include "libcore/data/token_rarity.h"
 #include "libcore/guard/diagnosis.h"
 #include "libcore/io/utf8.h"
 #include "libcore/stats/robust.h"
@@ -25,8 +26,9 @@ constexpr int64_t kEventReach = 50;  // events so many steps around belong to th
 class Account {
  public:
   // `cause` is what a diagnosis says.
-  Account(const RunHistory& history, const RunIncident& incident, const std::string& cause)
-      : h_(history), i_(incident), cause_(cause), run_(find_run()) {
+  Account(const RunHistory& history, const RunIncident& incident, const std::string& cause,
+          const std::optional<IncidentTokens>& tokens)
+      : h_(history), i_(incident), cause_(cause), tokens_(tokens), run_(find_run()) {
     for (size_t r = 0; r < h_.rows.size(); ++r)
       if (h_.rows[r].segment == i_.segment) own_.push_back(r);
   }
@@ -67,6 +69,7 @@ class Account {
   std::string symptoms() const;
   std::string evidence() const;
   std::string layers_at_spike() const;
+  std::string token_histogram() const;
   std::string classification() const;
   std::string recovery() const;
   std::string outcome() const;
@@ -76,6 +79,7 @@ class Account {
   const RunHistory& h_;
   const RunIncident& i_;
   const std::string& cause_;
+  const std::optional<IncidentTokens>& tokens_;
   const RunRecord* run_;
   std::vector<size_t> own_;  // rows of the incident's segment
 };
@@ -154,6 +158,29 @@ std::string Account::layers_at_spike() const {
   return t + "\n";
 }
 
+// How rare the batches' tokens were, and a table by frequency among the tokens before.
+std::string Account::token_histogram() const {
+  constexpr const char* kName = "Token histogram of these batches";
+  if (!tokens_) return item(kName, "");
+  if (!tokens_->replaced.empty())
+    return item(kName, "made-up tokens, fed on purpose: " + printable(tokens_->replaced));
+  const TokenEvidence& seen = tokens_->evidence;
+  const auto test = [](const SurprisalTest& t) {
+    return fmt::format("{:.2f} bits a token, before {:.2f} (z {:.1f})", t.bits, t.usual, t.z);
+  };
+  std::string t =
+      item(kName, seen.known() ? fmt::format("{}; rarest sequence {}; against {} batches before",
+                                             test(seen.mean), test(seen.highest), seen.batches)
+                               : "too few batches before to compare them with");
+  t += fmt::format("\n| tokens, by the {} before{} | these batches | before |\n|--|--|--|\n",
+                   format_count(static_cast<int64_t>(tokens_->tokens_before)),
+                   tokens_->exact ? "" : " (expected by the manifests)");
+  for (size_t k = 0; k < tokens_->shares.size(); ++k)
+    t += fmt::format("| {} | {:.1f} % | {:.1f} % |\n", TokenRarity::kClassNames[k],
+                     100 * tokens_->shares[k], 100 * tokens_->usual_shares[k]);
+  return t + "\n";
+}
+
 std::string Account::evidence() const {
   std::string t = "## Evidence\n\n";
   t += item("Run", run_ == nullptr ? "" : run_->run);
@@ -170,7 +197,7 @@ std::string Account::evidence() const {
     if (event->details.is_object() && event->details.contains("samples"))
       worst += (worst.empty() ? "" : ", ") + to_json_line(event->details["samples"]);
   t += item("Sequences with the highest loss", worst);
-  t += item("Token histogram of these batches", kNotRecorded);
+  t += token_histogram();
   t += layers_at_spike();
   return t + "\n";
 }
@@ -271,19 +298,23 @@ std::string cause_text(const Diagnosis& diagnosis) {
 }  // namespace
 
 std::string post_mortem(const RunHistory& history, const RunIncident& incident,
-                        const std::string& cause) {
-  return Account(history, incident, cause).text();
+                        const std::string& cause, const std::optional<IncidentTokens>& tokens) {
+  return Account(history, incident, cause, tokens).text();
 }
 
-std::string post_mortems(const RunHistory& history, const std::vector<RunIncident>& incidents) {
+std::string post_mortems(const RunHistory& history, const std::vector<RunIncident>& incidents,
+                         const std::vector<std::optional<IncidentTokens>>& tokens) {
   if (incidents.empty())
     return fmt::format("No incident was found in the {} steps of {}.\n", history.rows.size(),
                        printable(history.path));
   std::string text;
   const Diagnoser diagnoser(history, incidents);
-  for (const RunIncident& incident : incidents) {
+  for (size_t i = 0; i < incidents.size(); ++i) {
     if (!text.empty()) text += "\n";
-    text += post_mortem(history, incident, cause_text(diagnoser.diagnose(incident)));
+    const std::optional<IncidentTokens> own = i < tokens.size() ? tokens[i] : std::nullopt;
+    const TokenEvidence evidence = own ? own->evidence : TokenEvidence();
+    text += post_mortem(history, incidents[i],
+                        cause_text(diagnoser.diagnose(incidents[i], evidence)), own);
   }
   return text;
 }

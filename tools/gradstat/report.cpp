@@ -16,6 +16,7 @@ struct ReportOptions {
   TraceInput input;
   std::vector<std::string> compare;
   std::string post_mortem;
+  std::vector<std::string> data;
   std::string title;
   std::string x = "step";
   int64_t points = 2000;
@@ -41,7 +42,8 @@ Result<void> add_run(const TraceInput& input, const ReportOptions& options, Repo
     report.heat = heat_maps(history, curve_options.axis, kMostColumns);
     for (const RunIncident& incident : run.incidents)
       report.layers.emplace_back(incident, layer_table(history, incident));
-    report.post_mortem = post_mortems(history, run.incidents);
+    const auto tokens = BALLAST_TRY(tokens_of_incidents(input, options.data, run.incidents));
+    report.post_mortem = post_mortems(history, run.incidents, tokens);
   }
   report.curves.push_back(std::move(curves));
   report.runs.push_back(std::move(run));
@@ -85,6 +87,7 @@ VerbRun add_report(CLI::App& app, const CommonOptions& common) {
                              "further runs for the curves and a table beside this one"));
   path_option(app.add_option("--post-mortem", options->post_mortem,
                              "also write the post-mortem of every incident, as Markdown"));
+  add_shard_places(app, options->data);
   app.add_option("--title", options->title, "heading; default: the name of the run");
   choice_option(app.add_option("--x", options->x, "what the x axis counts")->capture_default_str(),
                 {"step", "tokens"});

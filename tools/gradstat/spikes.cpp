@@ -9,6 +9,7 @@
 #include "libcore/stats/spike_scores.h"
 #include "tools/gradstat/diagnosis_text.h"
 #include "tools/gradstat/incident_table.h"
+#include "tools/gradstat/incident_tokens.h"
 #include "tools/gradstat/score_table.h"
 #include "tools/gradstat/spike_settings.h"
 #include "tools/gradstat/trace_input.h"
@@ -23,6 +24,7 @@ struct SpikesOptions {
   std::vector<std::string> fail_on;
   bool diagnose = false;
   bool scores = false;
+  std::vector<std::string> data;
   IncidentSettings settings;
 };
 
@@ -55,19 +57,26 @@ Result<int> spikes(const SpikesOptions& options, const CommonOptions& common) {
   if (options.line == "surviving")
     std::erase_if(incidents, [](const RunIncident& i) { return i.abandoned; });
   std::optional<Diagnoser> diagnoser;  // branches that were left are evidence
-  if (options.diagnose) diagnoser.emplace(history, all);
+  std::vector<std::optional<IncidentTokens>> tokens(incidents.size());
+  if (options.diagnose) {
+    diagnoser.emplace(history, all);
+    tokens = BALLAST_TRY(tokens_of_incidents(options.input, options.data, incidents));
+  }
+  const auto diagnosis_of = [&](size_t i) {
+    return diagnoser->diagnose(incidents[i], tokens[i] ? tokens[i]->evidence : TokenEvidence());
+  };
   if (common.json) {
-    for (const RunIncident& incident : incidents) {
-      Json json = to_json(incident);
-      if (diagnoser) json["diagnosis"] = to_json(diagnoser->diagnose(incident));
+    for (size_t i = 0; i < incidents.size(); ++i) {
+      Json json = to_json(incidents[i]);
+      if (diagnoser) json["diagnosis"] = to_json(diagnosis_of(i));
       print_out(to_json_line(json) + "\n");
     }
     if (options.scores) print_out(to_json_line(scores_json(scores_of(history))) + "\n");
   } else {
     const SpikeScores scores = scores_of(history);
     print_out(human(incidents, history));
-    for (const RunIncident& incident : incidents)
-      if (diagnoser) print_out(diagnosis_text(incident, diagnoser->diagnose(incident)));
+    for (size_t i = 0; i < incidents.size(); ++i)
+      if (diagnoser) print_out(diagnosis_text(incidents[i], diagnosis_of(i)));
     print_out(options.scores ? scores_table(scores) : scores_line(scores));
   }
   return fail_on_verdict(fail_on, history, incidents, options.settings.detector.minimum);
@@ -85,6 +94,7 @@ VerbRun add_spikes(CLI::App& app, const CommonOptions& common) {
   add_fail_on(app, options->fail_on);
   app.add_flag("--diagnose", options->diagnose,
                "weigh what may have caused each incident, with the evidence");
+  add_shard_places(app, options->data);
   app.add_flag("--scores", options->scores,
                "what the rules of OLMo 2, OLMo-core, llm.c and a rule of thumb say of the run, as "
                "a table, or as a last JSON object");

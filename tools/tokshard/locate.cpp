@@ -239,10 +239,9 @@ CountKind count_kind(const std::string& word) {
                               : CountKind::automatic;
 }
 
-Result<void> answer(const RunData& run, const Question& question, const LocateFlags& flags,
+Result<void> answer(const RunData& run, const Question& question, TokenCounter& counter,
                     Report& report) {
-  const TokenCounts counts = BALLAST_TRY(
-      counts_before(posix_file_system(), run, *question.steps.front(), count_kind(flags.counts)));
+  const TokenCounts& counts = *BALLAST_TRY(counter.before(run, *question.steps.front()));
   const TokenRarity rarity(counts.of);
   for (const StepBatch* step : question.steps)
     BALLAST_TRY(report.batch(question, *step, counts, rarity));
@@ -251,7 +250,8 @@ Result<void> answer(const RunData& run, const Question& question, const LocateFl
 
 // Samples of the data index, whether or not the line has consumed them: in the order that it has
 // now, with what it knows now.
-Result<void> answer_samples(const RunData& run, const LocateFlags& flags, Report& report) {
+Result<void> answer_samples(const RunData& run, const LocateFlags& flags, TokenCounter& counter,
+                            Report& report) {
   constexpr int64_t kMost = 1 << 20;
   const auto [begin, end] = BALLAST_TRY(parse_span(flags.samples, ":", "--samples"));
   if (end - begin > kMost || begin == end)
@@ -261,8 +261,7 @@ Result<void> answer_samples(const RunData& run, const LocateFlags& flags, Report
   for (const StepBatch& step : run.steps())
     if (step.surviving) last = &step;
   if (last == nullptr) return insufficient_error("the run has no step", run.run());
-  const TokenRarity rarity(
-      BALLAST_TRY(counts_before(posix_file_system(), run, *last, count_kind(flags.counts))).of);
+  const TokenRarity rarity(BALLAST_TRY(counter.before(run, *last))->of);
   const Consumers consumers(run);
   std::vector<Row> rows;
   for (int64_t sample = begin; sample < end; ++sample) {
@@ -284,9 +283,10 @@ Result<int> locate(const LocateFlags& flags, const CommonOptions& common) {
   const RunData run = BALLAST_TRY(open_run_data(flags.run));
   const TokenTexts texts = BALLAST_TRY(TokenTexts::open(run, flags.tokenizer));
   Report report(run, texts, flags, common.json);
+  TokenCounter counter(posix_file_system(), count_kind(flags.counts));
   std::vector<Question> questions;
   if (!flags.samples.empty()) {
-    BALLAST_TRY(answer_samples(run, flags, report));
+    BALLAST_TRY(answer_samples(run, flags, counter, report));
   } else if (!flags.step.empty()) {
     const auto [first, last] = BALLAST_TRY(parse_span(flags.step, "..", "--step"));
     std::optional<int64_t> segment;
@@ -296,7 +296,7 @@ Result<int> locate(const LocateFlags& flags, const CommonOptions& common) {
     questions = BALLAST_TRY(read_incidents(run, flags.incidents));
     if (questions.empty()) print_note("no incident to look for");
   }
-  for (const Question& question : questions) BALLAST_TRY(answer(run, question, flags, report));
+  for (const Question& question : questions) BALLAST_TRY(answer(run, question, counter, report));
   return kExitDone;
 }
 

@@ -41,10 +41,24 @@ TEST(TokenRarity, OfNothingSeenEverythingIsNew) {
 
 TEST(TokenRarity, ABatchIsJudgedByWhatStandsBesideIt) {
   const std::vector<double> counts = {5, 2, 1};
-  const std::vector<int64_t> times = {1, 2, 0};
-  const TokenRarity others({4, 0, 1});
-  const std::vector<int32_t> ids = {0, 1, 1};
-  EXPECT_DOUBLE_EQ(surprisal_among(counts, 8, times), others.of(ids).mean_bits());
+  const std::vector<std::vector<int32_t>> batch = {{0, 1}, {1}};
+  const TokenRarity others({4, 0, 1}), all(counts);
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    EXPECT_DOUBLE_EQ(surprisals(counts, batch, true)[i], others.of(batch[i]).mean_bits());
+    EXPECT_DOUBLE_EQ(surprisals(counts, batch, false)[i], all.of(batch[i]).mean_bits());
+  }
+}
+
+TEST(TokenRarity, SharesTokensOutByTheFrequencyOfTheirIds) {
+  const TokenRarity rarity({500, 410, 81, 6, 3, 0});
+  const std::vector<double> of_all =
+      rarity.shares_by_class(std::vector{500., 410., 81., 6., 3., 0.});
+  EXPECT_NEAR(of_all[1], .009, 1e-12);
+  EXPECT_NEAR(of_all[2], .081, 1e-12);
+  EXPECT_NEAR(of_all[3], .410, 1e-12);
+  EXPECT_NEAR(of_all[4], .500, 1e-12);
+  EXPECT_EQ(rarity.shares_by_class(std::vector{0., 0., 0., 1., 0., 3.}),
+            (std::vector<double>{.75, .25, 0, 0, 0}));
 }
 
 }  // namespace

@@ -98,11 +98,12 @@ struct Made {
   }
 
   // Of the incident at `onset`, which must be there.
-  Diagnosis diagnose(int64_t onset = kOnset, int64_t segment = 0) const {
+  Diagnosis diagnose(int64_t onset = kOnset, int64_t segment = 0,
+                     const TokenEvidence& tokens = {}) const {
     const std::vector<RunIncident> incidents = find_incidents(history);
     for (const RunIncident& incident : incidents)
       if (incident.segment == segment && incident.first <= onset && incident.last >= onset)
-        return Diagnoser(history, incidents).diagnose(incident);
+        return Diagnoser(history, incidents).diagnose(incident, tokens);
     ADD_FAILURE() << "no incident at " << onset;
     Diagnosis none;
     none.causes.emplace_back();
@@ -230,6 +231,21 @@ TEST(Diagnosis, AFewSequencesAndASuddenNormAreRareTokens) {
   // All sequences alike: the model is broken, not the data.
   made.history.events[0].details["sample_losses"] = {5.2, 5.1, 5.0};
   EXPECT_FALSE(made.diagnose().verdict.has_value());
+}
+
+TEST(Diagnosis, TokensThatAreRareSpeakForRareTokensAndOrdinaryOnesAgainst) {
+  Made made;
+  const auto weight = [&](double mean_z, double highest_z) {
+    const TokenEvidence tokens{200, {kOnset, 9.5, 6.9, mean_z}, {kOnset, 13, 7.6, highest_z}};
+    return weight_of(made.diagnose(kOnset, 0, tokens), Cause::rare_tokens);
+  };
+  const double rest = weight_of(made.diagnose(), Cause::rare_tokens);  // a sudden norm
+  EXPECT_NEAR(rest, .25, 1e-12);
+  EXPECT_NEAR(weight(6, 0), 1 - .75 * .55, 1e-12);
+  EXPECT_NEAR(weight(5.9, 6), 1 - .75 * .65, 1e-12);
+  EXPECT_NEAR(weight(3, 0), rest, 1e-12);
+  EXPECT_NEAR(weight(1.9, 3.9), rest * .5, 1e-12);
+  EXPECT_TRUE(has(made.diagnose(), Cause::rare_tokens, Evidence::Kind::not_recorded));
 }
 
 TEST(Diagnosis, ASecondMomentThatLagsIsStaleBeta2) {

@@ -165,11 +165,8 @@ Result<RunData::Trace> RunData::read_trace(FileSystem& fs) {
   TraceRecord record;
   while (BALLAST_TRY(reader->next(record))) {
     if (record.type == RecordType::run) {
-      Segment& segment = trace.segments.emplace_back();
-      segment.id = record.run.segment;
-      segment.parent = record.run.parent;
-      segment.parent_step = record.run.parent_step;
-      first_batch[segment.id] = record.run.batch_tokens.value_or(0) / seq_len_;
+      trace.segments.push_back(segment_of(record.run));
+      first_batch[record.segment] = record.run.batch_tokens.value_or(0) / seq_len_;
     }
     if (record.type == RecordType::event) {
       BatchNotes& notes = notes_[{record.segment, record.event.step}];

@@ -152,6 +152,44 @@ as_llmc() {
   [[ "$output" == *"step 90: onset of the gradient norm"* ]]
 }
 
+@test "what is known of a log is told to follow, and refused of a trace of ours" {
+  as_llmc "$traces/incidents.jsonl" > main.log
+  { echo a,b,c; sed -E 's/s:([0-9]+) trl:([^ ]*) .*norm:(.*)/\1,\2,\3/' main.log; } > log.csv
+  named() { "$BIN/gradstat" follow --log-format table --map step=a --map loss=b --map grad_norm=c "$@" - < log.csv; }
+  run --separate-stderr named --fail-on onset
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"step 90: onset of the gradient norm"* ]]
+  # A norm that was taken after clipping is none to judge by.
+  run --separate-stderr named --norm post --fail-on onset
+  [ "$status" -eq 1 ]
+  [[ "$output" != *"gradient norm"* ]]
+  [[ "$output" == *"onset of the loss"* ]]
+  run --separate-stderr "$BIN/gradstat" follow --tokens-per-step 512 - < "$traces/clean.jsonl"
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"--tokens-per-step"* ]]
+  run --separate-stderr "$BIN/gradstat" follow --log-format llmc --run-name x - < main.log
+  [ "$status" -eq 2 ]
+  for wrong in "--mark 5:x" "--log-format tfevents"; do
+    # shellcheck disable=SC2086
+    run --separate-stderr "$BIN/gradstat" follow $wrong - < main.log
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"${wrong%% *}"* ]]
+  done
+}
+
+@test "a log that has not every step has no verdict over windows of steps" {
+  awk 'BEGIN { for (n = 1; n <= 100; ++n) printf "s:%d trl:%.4f lr:0.001 norm:%.4f\n", 10 * n, 3 + 0.01 * sin(n) + (n > 60), 1 }' > main.log
+  run --separate-stderr "$BIN/gradstat" follow --fail-on persistent - < main.log
+  [ "$status" -eq 7 ]
+  [[ "$stderr" == *"one record in 10 steps"*"--assume-per-step"* ]]
+  run --separate-stderr "$BIN/gradstat" follow --fail-on nonfinite - < main.log
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"one record in 10 steps"* ]]
+  run --separate-stderr "$BIN/gradstat" follow --fail-on onset --assume-per-step - < main.log
+  [ "$status" -eq 1 ]
+  [[ "$output" == "step 610: onset of the loss"* ]]
+}
+
 @test "restarts that lead nowhere are a stall" {
   head -60 "$traces/clean.jsonl" > loop.jsonl
   for segment in 1 2 3; do

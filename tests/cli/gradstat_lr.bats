@@ -138,6 +138,20 @@ setup() {
   [ ! -e w.svg ]
 }
 
+@test "a log of another trainer is read as it is told" {
+  awk 'BEGIN { print "a,b,rate,g"; for (n = 1; n <= 40; ++n) printf "%d,3,%.6g,0.5\n", n, 0.001 * (n < 10 ? n / 10 : 1) }' > log.csv
+  known=(--log-format table --map step=a --map loss=b --map lr=rate --map grad_norm=g --tokens-per-step 100)
+  run --separate-stderr lr bound log.csv "${known[@]}"
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"logged"* ]]
+  run --separate-stderr lr values log.csv --schedule constant --json "${known[@]}"
+  [ "$status" -eq 0 ]
+  [[ "$output" == *'"step":40,"tokens":3900,'* ]]
+  run --separate-stderr lr values --steps 100 --map lr=rate
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"--map"*"name a trace"* ]]
+}
+
 @test "what does not belong together is refused by name" {
   refused() {
     run --separate-stderr lr "${@:2}"

@@ -51,6 +51,21 @@ setup() {
   [ "$status" -eq 0 ]
 }
 
+@test "--help names the kinds that --fail-on takes, and no others" {
+  for verb in summary spikes follow; do
+    words=$(COLUMNS=1000 "$BIN/gradstat" $verb --help | tr -s ' \n' ' ' | grep -oE -- 'of these(:| was seen:) (onset|persistent|nonfinite|drift|stall|, )+' | sed 's/.*: //; s/, */ /g')
+    taken=""
+    for word in onset persistent nonfinite drift stall; do
+      code=0
+      "$BIN/gradstat" $verb --fail-on $word - < "$traces/clean.jsonl" > out 2>&1 || code=$?
+      [ "$code" -eq 2 ] || taken+="$word "
+    done
+    echo "$verb: $words / $taken"
+    [ -n "$words" ]
+    [ "$(echo $words)" = "$(echo $taken)" ]
+  done
+}
+
 @test "a kind that is not built is refused by name" {
   run --separate-stderr "$BIN/gradstat" spikes --fail-on drift "$traces/clean.jsonl"
   [ "$status" -eq 2 ]
@@ -173,12 +188,23 @@ trace() {
   BALLAST_DETECTOR_MINIMUM=100 run -0 "$BIN/gradstat" spikes "$traces/incidents.jsonl"
   [[ "${lines[1]}" == *"hindsight"* ]]
   for wrong in "--window 1" "--minimum 501" "--recent 501" "--onset-votes 4" "--settle-begin 1000" "--mad-floor 2" \
-    "--divergent-share -1" "--detector-window 5000" "--detector-minimum 129" "--detector-sigmas nan" "--lead-span -1"; do
+    "--divergent-share -1" "--detector-window 5000" "--detector-minimum 129" "--detector-sigmas nan" "--detector-persistent-limit 0" "--lead-span -1"; do
     # shellcheck disable=SC2086
     run --separate-stderr "$BIN/gradstat" spikes $wrong "$traces/clean.jsonl"
     [ "$status" -eq 2 ] || { echo "$wrong: $status"; return 1; }
     [[ "$stderr" == *"${wrong%% *}"* ]]
   done
+}
+
+@test "a spike on its way back is not persistent unless the count alone decides" {
+  awk 'BEGIN { for (n = 1; n <= 700; ++n)
+    printf "{\"v\":1,\"type\":\"step\",\"segment\":0,\"step\":%d,\"tokens\":%d,\"samples\":%d,\"loss\":%.6f,\"grad_norm\":1,\"skipped\":false}\n",
+      n, n, n, 2 + 0.02 * sin(7 * n) + (n > 200 ? 2 * exp((200 - n) / 80) : 0) }' > slow.jsonl
+  run -0 "$BIN/gradstat" spikes --fail-on persistent slow.jsonl
+  [[ "$output" == *"recoverable"* ]]
+  [[ "$output" != *"persistent"* ]]
+  run -1 "$BIN/gradstat" spikes --fail-on persistent --detector-persistent-limit 50 slow.jsonl
+  [[ "$output" == *"persistent"* ]]
 }
 
 @test "--diagnose says what speaks for a cause, and undetermined where that is little" {

@@ -46,7 +46,7 @@ stopped_well() {
 last_step() { losses "$1" | tail -1 | cut -d' ' -f1; }
 
 @test "through the pipe: a loss that stays up is persistent 50 steps after its onset, and the run ends within a step" {
-  (endless --run run --inject spike@150:x=1000 --trace -) 2> err | "$BIN/gradstat" follow - --fail-on persistent > out && status=("${PIPESTATUS[@]}") || status=("${PIPESTATUS[@]}")
+  (endless --run run --inject spike@150:x=100000 --trace -) 2> err | "$BIN/gradstat" follow - --fail-on persistent > out && status=("${PIPESTATUS[@]}") || status=("${PIPESTATUS[@]}")
   [ "${status[*]}" = "75 1" ]
   [[ "$(tail -1 out)" =~ ^"step "([0-9]+)": persistent of the" ]]
   found=${BASH_REMATCH[1]}
@@ -63,6 +63,17 @@ last_step() { losses "$1" | tail -1 | cut -d' ' -f1; }
   [ "$(last_step run)" -eq 260 ]
 }
 
+@test "through the pipe: a spike that takes more than 50 steps to come back stops nothing" {
+  train_args --run run --schedule constant --lr 2e-3 --batch-tokens 512 --steps 330 --guard off --inject spike@150:x=300 --trace -
+  "$BIN/pretrain" "${TRAIN_ARGS[@]}" 2> err | "$BIN/gradstat" follow - --fail-on nonfinite,persistent > out && status=("${PIPESTATUS[@]}") || status=("${PIPESTATUS[@]}")
+  [ "${status[*]}" = "0 0" ]
+  grep -q '^step 15[01]: onset of the' out
+  [ "$(last_step run)" -eq 330 ]
+  # It did stay up for more than 50 steps, and came back.
+  run -1 "$BIN/gradstat" spikes --fail-on persistent --detector-persistent-limit 50 run
+  losses run | awk '$1 > 290 && $2 > 2.9 { exit 1 }'
+}
+
 @test "in a shell job: a watcher beside the run ends it and not the job's other work" {
   cat > job << 'JOB'
 "$BIN/gradstat" follow run --wait 100s --fail-on nonfinite,persistent,stall --stop run > alarms &
@@ -76,6 +87,30 @@ JOB
   [ "$(cat codes)" = "75 1" ]
   [[ "$(tail -1 alarms)" == "step 33: nonfinite of the"* ]]
   stopped_well 33
+}
+
+# watched OPTION...: the batch script of the examples, with what it needs of Slurm played by a shell.
+watched() {
+  printf '#!/bin/sh\nexec "$@"\n' > srun
+  chmod +x srun
+  train_args --schedule constant --lr 2e-3 --batch-tokens 512 --guard off --run elsewhere "$@"
+  "$BIN/pretrain" "${TRAIN_ARGS[@]}" --dry-run > run.toml
+  PATH=$PWD:$PATH PRETRAIN=$BIN/pretrain GRADSTAT=$BIN/gradstat bash "$SRC/examples/slurm/watched.sbatch" run run.toml -q
+}
+
+@test "the watched batch script ends a run whose loss stays up, and fails" {
+  run --separate-stderr watched --steps 100000 --inject spike@150:x=100000
+  [ "$status" -eq 1 ]
+  [[ "$output" =~ "step "(199|200|201|202)": persistent of the" ]]
+  [[ "$output" == *"pretrain exited 75, the watcher 1"* ]]
+  stopped_well 200
+}
+
+@test "the watched batch script has the exit code of a run that finishes" {
+  run --separate-stderr watched --steps 20
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"pretrain exited 0, the watcher "* ]]
+  [ "$(last_step run)" -eq 20 ]
 }
 
 @test "a pipe that nothing stops: both ends leave with 0" {

@@ -10,6 +10,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/cli/terminal.h"
 #include "libcore/io/json.h"
+#include "libcore/trace/step_intervals.h"
 #include "tools/gradstat/live_records.h"
 #include "tools/gradstat/live_view.h"
 #include "tools/gradstat/tail.h"
@@ -67,6 +68,7 @@ class Follower {
 
  private:
   Result<void> take(const TraceRecord& record);
+  Result<void> check_interval(const StepRecord& step);
   Result<void> notice(const Alarm& alarm);
   bool asked(const Alarm& alarm) const;
   bool idle(const Tail& tail);
@@ -83,6 +85,8 @@ class Follower {
   LiveView view_;
   bool counts_ = true;  // false while --new passes over what is old
   bool missing_ = false;
+  StepIntervals intervals_;
+  int64_t records_ = 0, last_step_ = -1;
   std::string matched_;
   Clock::time_point last_record_ = Clock::now();
   Clock::time_point last_drawn_{};
@@ -101,8 +105,26 @@ bool Follower::asked(const Alarm& alarm) const {
          (alarm.kind == "drift" && fail_on_.drift) || (alarm.kind == "stall" && fail_on_.stall);
 }
 
+// Windows count steps. Of a log that has one record in so many, said once, or the end where
+// --fail-on asks for what windows tell; the first records tell which log it is.
+Result<void> Follower::check_interval(const StepRecord& step) {
+  constexpr int64_t kEnough = 8;
+  if (records_ > kEnough) return {};
+  if (last_step_ >= 0 && step.step > last_step_) intervals_.add(step.step - last_step_);
+  last_step_ = step.step;
+  if (++records_ != kEnough) return {};
+  TraceHealth health;
+  health.interval = intervals_.usual();
+  Result<void> per_step = require_per_step(options_.input, health);
+  const bool needed = fail_on_.onset || fail_on_.persistent || fail_on_.drift;
+  if (per_step.ok() || needed) return per_step;
+  print_warning(per_step.error().message());
+  return {};
+}
+
 Result<void> Follower::take(const TraceRecord& record) {
   std::vector<Alarm> alarms;
+  if (record.type == RecordType::step) BALLAST_TRY(check_interval(record.step));
   BALLAST_TRY(watch_.take(record, alarms));
   if (live_view_) view_.take(record);
   for (const Alarm& alarm : alarms) BALLAST_TRY(notice(alarm));
@@ -187,7 +209,8 @@ Result<int> Follower::run() {
   hooks.idle = [&] { return idle(tail); };
   hooks.wait_ms = [&] { return counts_ ? kWaitMs : 0; };
   hooks.line = [&] { last_record_ = Clock::now(); };
-  LiveRecords records(tail, std::move(hooks), options_.input.on_error == "skip");
+  LiveRecords records(tail, std::move(hooks), options_.input.on_error == "skip",
+                      BALLAST_TRY(log_options(options_.input)));
   TraceRecord record;
   while (matched_.empty() && BALLAST_TRY(records.next(record))) {
     BALLAST_TRY(take(record));

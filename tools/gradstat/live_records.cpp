@@ -9,6 +9,7 @@
 #include "libcore/trace/foreign/llmc.h"
 #include "libcore/trace/foreign/megatron.h"
 #include "libcore/trace/foreign/olmo_core.h"
+#include "libcore/trace/foreign/segmenter.h"
 #include "libcore/trace/foreign/table.h"
 #include "libcore/trace/foreign/torchtitan.h"
 
@@ -20,16 +21,17 @@ constexpr size_t kMostHead = 64 << 10;
 using OpenLog = Result<std::unique_ptr<ForeignLog>> (*)(std::unique_ptr<ByteSource>,
                                                         const ImportOptions&);
 struct Format {
+  LogFormat format;
   LooksLike looks_like;
   OpenLog open;
 };
 constexpr Format kFormats[] = {
-    {looks_like_llmc, llmc_log},
-    {looks_like_megatron, megatron_log},
-    {looks_like_torchtitan, torchtitan_log},
-    {looks_like_olmo_core, olmo_core_log},
-    {looks_like_json_lines, json_lines_log},
-    {looks_like_table, table_log},
+    {LogFormat::llmc, looks_like_llmc, llmc_log},
+    {LogFormat::megatron, looks_like_megatron, megatron_log},
+    {LogFormat::torchtitan, looks_like_torchtitan, torchtitan_log},
+    {LogFormat::olmo_core, looks_like_olmo_core, olmo_core_log},
+    {LogFormat::json_lines, looks_like_json_lines, json_lines_log},
+    {LogFormat::table, looks_like_table, table_log},
 };
 
 }  // namespace
@@ -61,11 +63,28 @@ class LiveRecords::Lines final : public ByteSource {
   LiveRecords& records_;
 };
 
-LiveRecords::LiveRecords(Tail& tail, Hooks hooks, bool skip_bad_lines)
-    : tail_(tail), hooks_(std::move(hooks)), skip_bad_lines_(skip_bad_lines) {}
+LiveRecords::LiveRecords(Tail& tail, Hooks hooks, bool skip_bad_lines, ImportOptions import)
+    : tail_(tail),
+      hooks_(std::move(hooks)),
+      skip_bad_lines_(skip_bad_lines),
+      import_(std::move(import)) {}
 LiveRecords::~LiveRecords() = default;
 
 int64_t LiveRecords::damaged() const { return log_ != nullptr ? log_->notes().damaged : damaged_; }
+
+// The format that the user named, whatever the lines look like.
+Result<void> LiveRecords::open_named() {
+  known_ = true;
+  own_ = *import_.format == LogFormat::ballast;
+  if (own_) return refuse_for_ours(import_, tail_.path());
+  for (const Format& format : kFormats) {
+    if (format.format != *import_.format) continue;
+    log_ = BALLAST_TRY(format.open(std::make_unique<Lines>(*this), import_));
+    return {};
+  }
+  return usage_error("a log of this format cannot be followed", tail_.path(),
+                     std::string(format_name(*import_.format)));
+}
 
 // Reads lines until they are known for what they are. What nobody knows is taken for a trace of
 // ours that is damaged.
@@ -83,10 +102,13 @@ Result<bool> LiveRecords::find_format() {
     head_.append(next.line);
     head_ += '\n';
     own_ = own;
-    if (own) break;
+    if (own) {
+      BALLAST_TRY(refuse_for_ours(import_, tail_.path()));
+      break;
+    }
     for (const Format& format : kFormats) {
       if (!format.looks_like(head_)) continue;
-      log_ = BALLAST_TRY(format.open(std::make_unique<Lines>(*this), ImportOptions()));
+      log_ = BALLAST_TRY(format.open(std::make_unique<Lines>(*this), import_));
       known_ = true;
       return true;
     }
@@ -139,6 +161,8 @@ Result<bool> LiveRecords::next_foreign(TraceRecord& record) {
   if (!BALLAST_TRY(log_->next(record))) return false;
   if (record.type == RecordType::step) {
     const int64_t step = record.step.step;
+    if (last_step_ < 0) from_zero_ = step == 0;
+    complete_step(record.step, import_, from_zero_);
     record.segment = record.step.segment = segment_;
     if (step <= last_step_) {
       record.segment = record.step.segment = ++segment_;
@@ -155,6 +179,7 @@ Result<bool> LiveRecords::next_foreign(TraceRecord& record) {
 }
 
 Result<bool> LiveRecords::next(TraceRecord& record) {
+  if (!known_ && import_.format) BALLAST_TRY(open_named());
   if (!known_ && !BALLAST_TRY(find_format())) return false;
   return log_ != nullptr ? next_foreign(record) : next_own(record);
 }

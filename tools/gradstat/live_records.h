@@ -22,7 +22,8 @@ class LiveRecords {
     std::function<int()> wait_ms;
     std::function<void()> line;  // after each line that came
   };
-  LiveRecords(Tail& tail, Hooks hooks, bool skip_bad_lines);
+  // `import`: what the user knows of a foreign log; refused of a trace of ours.
+  LiveRecords(Tail& tail, Hooks hooks, bool skip_bad_lines, ImportOptions import);
   ~LiveRecords();
 
   // The next record; false at the end, or when `idle` said so. Error: kind corrupt, a damaged line.
@@ -33,12 +34,14 @@ class LiveRecords {
  private:
   class Lines;  // the tail as a ByteSource
   Result<bool> find_format();
+  Result<void> open_named();
   Result<bool> next_own(TraceRecord& record);
   Result<bool> next_foreign(TraceRecord& record);
 
   Tail& tail_;
   Hooks hooks_;
   bool skip_bad_lines_;
+  ImportOptions import_;
   bool known_ = false, own_ = false;  // whether its format is known, and is ours
   std::string head_;                  // lines read to find the format, not yet handed on
   std::unique_ptr<ForeignLog> log_;
@@ -46,6 +49,7 @@ class LiveRecords {
   int64_t line_ = 0, damaged_ = 0;
   std::string first_damage_;
   int64_t segment_ = 0, last_step_ = -1;  // of a foreign log
+  bool from_zero_ = false;                // it calls its first step 0
   std::deque<TraceRecord> waiting_;
 };
 

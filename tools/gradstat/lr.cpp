@@ -5,6 +5,7 @@
 
 #include "libcore/base/units.h"
 #include "libcore/io/json.h"
+#include "tools/gradstat/log_options.h"
 #include "tools/gradstat/lr_setup.h"
 #include "tools/gradstat/verbs.h"
 
@@ -36,7 +37,10 @@ Result<void> check_scopes(const CLI::App& app, const LrOptions& options) {
     return usage_error(fmt::format("lr {} does not take it", options.action), scope.option,
                        fmt::format("only lr {}", fmt::join(scope.actions, ", lr ")));
   }
-  if (options.action == "bound" && !options.trace.empty() && app.get_option("--norm")->count() > 0)
+  for (const char* option : {"--log-format", "--map", "--run-name", "--tokens-per-step"})
+    if (!options.has_trace() && app.get_option(option)->count() > 0)
+      return usage_error("there is no log that it could speak of", option, "name a trace");
+  if (options.action == "bound" && options.has_trace() && app.get_option("--norm")->count() > 0)
     return usage_error("the trace has the norms", "--norm", "leave one of them out");
   return {};
 }
@@ -128,12 +132,9 @@ VerbRun add_lr(CLI::App& app, const CommonOptions& common) {
                                "schedule to another, extend a finished run"),
                 {"values", "bound", "transfer", "extend"})
       ->required();
-  path_option(app.add_option("trace", o.trace,
+  path_option(app.add_option("trace", o.input.path,
                              "a run whose schedule and length (bound: also norms) are taken"));
-  choice_option(app.add_option("--on-error", o.on_error,
-                               "what a damaged line does: fail, or skip it and count it")
-                    ->capture_default_str(),
-                {"fail", "skip"});
+  add_log_content_options(app, o.input);
   app.add_option("--schedule", o.schedules,
                  "as in pretrain: wsd, cosine, linear, constant[:k=v,...] or file:F; several may "
                  "be compared (default: wsd, or the trace's)");

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "libcore/base/units.h"
-#include "libcore/cli/message.h"
 #include "libcore/trace/reader.h"
 
 namespace ballast {
@@ -18,7 +17,7 @@ constexpr int64_t kMostTokens = int64_t{1} << 62;
 // The rates and norms of a trace, and its last run record.
 class LoggedReader {
  public:
-  Result<void> read(const std::string& path, bool skip_bad_lines);
+  Result<void> read(const TraceInput& input);
   LoggedSteps take_steps() { return std::move(steps_); }
   const RunRecord& run() const { return run_; }
   bool has_run() const { return has_run_; }
@@ -76,13 +75,11 @@ Result<void> LoggedReader::take(const StepRecord& step, const std::string& path)
   return {};
 }
 
-Result<void> LoggedReader::read(const std::string& path, bool skip_bad_lines) {
+Result<void> LoggedReader::read(const TraceInput& input) {
   TraceReadOptions read;
   read.fields = kFieldNorm | kFieldLr | kFieldSkipped | kFieldTokens;
   read.steps_only = true;
-  read.skip_bad_lines = skip_bad_lines;
-  const std::unique_ptr<TraceReader> reader =
-      BALLAST_TRY(TraceReader::open(posix_file_system(), path, read));
+  const std::unique_ptr<TraceReader> reader = BALLAST_TRY(open_trace(input, read));
   TraceRecord record;
   while (BALLAST_TRY(reader->next(record))) {
     if (record.type == RecordType::step) BALLAST_TRY(take(record.step, reader->path()));
@@ -90,9 +87,8 @@ Result<void> LoggedReader::read(const std::string& path, bool skip_bad_lines) {
     run_ = record.run;
     has_run_ = true;
   }
-  if (steps_.norms.empty()) return insufficient_error("the trace has no steps yet", path);
-  if (reader->health().bad_lines > 0)
-    print_warning(fmt::format("{} damaged lines were skipped", reader->health().bad_lines));
+  if (steps_.norms.empty()) return insufficient_error("the trace has no steps yet", input.path);
+  say_what_was_passed_over(reader->health(), reader->parts());
   return {};
 }
 
@@ -180,8 +176,8 @@ std::vector<size_t> spread(size_t size, int64_t count) {
 Result<LrSetup> set_up_lr(const LrOptions& options) {
   LrSetup setup;
   LoggedReader reader;
-  const bool trace = !options.trace.empty();
-  if (trace) BALLAST_TRY(reader.read(options.trace, options.on_error == "skip"));
+  const bool trace = options.has_trace();
+  if (trace) BALLAST_TRY(reader.read(options.input));
   std::string batch = options.batch_tokens;
   if (batch.empty() && reader.has_run() && reader.run().batch_tokens)
     batch = fmt::format("{}", *reader.run().batch_tokens);

@@ -11,14 +11,15 @@
 #include "libcore/data/batch_schedule.h"
 #include "libcore/optim/schedule.h"
 #include "libcore/stats/lr_bound.h"
+#include "tools/gradstat/trace_input.h"
 #include "tools/gradstat/xy_chart.h"
 
 namespace ballast {
 
 struct LrOptions {
   std::string action;
-  std::string trace;
-  std::string on_error = "fail";
+  TraceInput input;  // its path is empty without a trace
+  bool has_trace() const { return !input.path.empty(); }
   std::vector<std::string> schedules;
   double lr = 0;  // peak; 0: not given
   std::string tokens, steps, to_tokens, to_steps;

@@ -7,6 +7,7 @@
 #include "libcore/base/thread_pool.h"
 #include "libcore/base/units.h"
 #include "libcore/cli/message.h"
+#include "tools/gradstat/log_options.h"
 
 namespace ballast {
 
@@ -38,6 +39,47 @@ void add_on_error(CLI::App& app, TraceInput& input) {
                 {"fail", "skip"});
 }
 
+const std::vector<std::string> kAllFormats = {
+    "auto",      "ballast",       "llmc",      "megatron",      "torchtitan",
+    "olmo-core", "trainer-state", "wandb-csv", "wandb-history", "wandb-run",
+    "tfevents",  "mlflow",        "table",     "json-lines"};
+const std::vector<std::string> kGrowingFormats = {"auto",       "ballast",   "llmc",  "megatron",
+                                                  "torchtitan", "olmo-core", "table", "json-lines"};
+
+// What the log is and where in it things stand.
+void add_content(CLI::App& app, TraceInput& input, const std::vector<std::string>& formats) {
+  choice_option(
+      app.add_option("--log-format", input.format, "what the log is; auto looks at its content")
+          ->capture_default_str(),
+      formats);
+  app.add_option("--map", input.map,
+                 "KEY=COLUMN: the column of a log that is KEY (loss, grad_norm, lr, step, ...)");
+  app.add_option("--run-name", input.run_name, "which run of a log that has several");
+  count_option(app, "--tokens-per-step", input.tokens_per_step,
+               "tokens of a step, for logs that do not say")
+      ->check([](const std::string& text) {
+        const Result<int64_t> count = parse_count(text);
+        return count.ok() && *count < 1 ? std::string("a step has at least 1 token")
+                                        : std::string();
+      });
+}
+
+void add_norm_and_steps(CLI::App& app, TraceInput& input) {
+  choice_option(app.add_option("--norm", input.norm,
+                               "the norm of a log was taken before (pre) or after clipping (post)")
+                    ->capture_default_str(),
+                {"pre", "post"});
+  app.add_flag("--assume-per-step", input.assume_per_step,
+               "take the records of a log that has not every step for consecutive steps");
+}
+
+// Nothing acts on a mark while a log grows.
+void add_growing_log_options(CLI::App& app, TraceInput& input) {
+  add_on_error(app, input);
+  add_content(app, input, kGrowingFormats);
+  add_norm_and_steps(app, input);
+}
+
 }  // namespace
 
 void add_trace_input(CLI::App& app, TraceInput& input, Operands operands) {
@@ -52,35 +94,20 @@ void add_trace_input(CLI::App& app, TraceInput& input, Operands operands) {
                 },
                 "traces, run directories, logs of other trainers, or -; several are one run");
   path_option(trace)->required();
-  if (operands == Operands::growing) return add_on_error(app, input);
+  if (operands == Operands::growing) return add_growing_log_options(app, input);
   add_log_options(app, input);
 }
 
-void add_log_options(CLI::App& app, TraceInput& input) {
+void add_log_content_options(CLI::App& app, TraceInput& input) {
   add_on_error(app, input);
-  choice_option(
-      app.add_option("--log-format", input.format, "what the log is; auto looks at its content")
-          ->capture_default_str(),
-      {"auto", "ballast", "llmc", "megatron", "torchtitan", "olmo-core", "trainer-state",
-       "wandb-csv", "wandb-history", "wandb-run", "tfevents", "mlflow", "table", "json-lines"});
-  app.add_option("--map", input.map,
-                 "KEY=COLUMN: the column of a log that is KEY (loss, grad_norm, lr, step, ...)");
-  app.add_option("--run-name", input.run_name, "which run of a log that has several");
-  count_option(app, "--tokens-per-step", input.tokens_per_step,
-               "tokens of a step, for logs that do not say")
-      ->check([](const std::string& text) {
-        const Result<int64_t> count = parse_count(text);
-        return count.ok() && *count < 1 ? std::string("a step has at least 1 token")
-                                        : std::string();
-      });
+  add_content(app, input, kAllFormats);
+}
+
+void add_log_options(CLI::App& app, TraceInput& input) {
+  add_log_content_options(app, input);
   app.add_option("--mark", input.marks,
                  "TOKENS:LABEL: something happened to the run of a log that far in");
-  choice_option(app.add_option("--norm", input.norm,
-                               "the norm of a log was taken before (pre) or after clipping (post)")
-                    ->capture_default_str(),
-                {"pre", "post"});
-  app.add_flag("--assume-per-step", input.assume_per_step,
-               "take the records of a log that has not every step for consecutive steps");
+  add_norm_and_steps(app, input);
 }
 
 Result<ImportOptions> log_options(const TraceInput& input) {

@@ -120,12 +120,11 @@ Alarm Guard::make_alarm(const StepWork& work) const {
   Alarm alarm;
   alarm.kind = nonfinite ? IncidentKind::nonfinite : IncidentKind::jump;
   alarm.onset = work.step;
-  if (verdict.loss.persistent)
-    alarm.onset -= state_.laws().detector_settings().persistent_steps - 1;
+  if (verdict.loss.persistent) alarm.onset -= verdict.loss.above_steps - 1;
   alarm.samples = config_.samples_before(alarm.onset);
   alarm.warning = nonfinite ? alarm.onset : state_.laws().memory().warning_of(alarm.onset);
   if (verdict.loss.tested && !nonfinite)
-    alarm.limit = verdict.loss.baseline + 2 * verdict.loss.scale;
+    alarm.limit = verdict.loss.frozen_baseline + 2 * verdict.loss.frozen_scale;
   return alarm;
 }
 

@@ -50,11 +50,11 @@ void Laws::restart_statistics() {
   detector_.on_event();
 }
 
-// An incident is found at its onset, or persistent_steps later; a wait remembers one.
+// An incident is found at its onset, or when it has stayed; a wait remembers one.
 std::vector<int64_t> Laws::ways_back(int64_t step) const {
   std::vector<int64_t> ways;
   if (!guarded()) return ways;
-  const int64_t persistent = step + 1 - (detector_.settings().persistent_steps - 1);
+  const int64_t persistent = step + 1 - detector_.loss_above_steps();
   for (const int64_t margin : {kLeadSteps, ladder_.longest_way_back()}) {
     for (const int64_t onset : {step + 1, persistent}) ways.push_back(onset - margin);
     if (memory_.wait.active()) ways.push_back(memory_.wait.alarm().onset - margin);

@@ -56,7 +56,6 @@ class Laws {
   Result<void> load_clipper(const Json* clipper);
 
   std::string clip_spec() const { return clipper_->spec(); }
-  const DetectorSettings& detector_settings() const { return detector_.settings(); }
   Ladder& ladder() { return ladder_; }
   const Ladder& ladder() const { return ladder_; }
   GuardMemory& memory() { return memory_; }

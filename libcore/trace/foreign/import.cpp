@@ -100,6 +100,7 @@ class ImportingSource final : public MadeSource {
         segmenter_.take(record_, into);
         continue;
       }
+      segmenter_.end_file(into);
       (*parts_)[at_].notes = logs_[at_].log->notes();
       (*parts_)[at_].notes.marks_left = static_cast<int64_t>(segmenter_.marks_left());
       logs_[at_++].log.reset();
@@ -187,11 +188,6 @@ Result<Opened> open_operand(FileSystem& fs, const std::string& path, const Impor
   return usage_error("a file is no log of this format", file, std::string(format_name(format)));
 }
 
-bool names_anything(const ImportOptions& options) {
-  return !options.map.empty() || !options.run_name.empty() || options.tokens_per_step ||
-         !options.marks.empty() || options.norm_is_clipped;
-}
-
 }  // namespace
 
 std::string_view format_name(LogFormat format) {
@@ -259,12 +255,9 @@ Result<ImportedTrace> open_log(FileSystem& fs, std::span<const std::string> oper
                        "import the log first");
   const std::string name = parts->front().path;
   ImportedTrace trace;
+  if (logs.empty()) BALLAST_TRY(refuse_for_ours(options, name));
   if (!logs.empty()) {
     trace.bytes = std::make_unique<ImportingSource>(name, std::move(logs), parts, options);
-  } else if (names_anything(options)) {
-    return usage_error(
-        "the trace is ours and says itself what its numbers are", name,
-        "--map, --run-name, --tokens-per-step, --mark and --norm are for other logs");
   } else if (traces.size() == 1) {
     trace.bytes = std::move(traces.front());
   } else {

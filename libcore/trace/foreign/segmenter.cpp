@@ -40,7 +40,35 @@ int64_t time_of(const TraceRecord& record) {
   return 0;
 }
 
+constexpr size_t kMostWaiting = 1024;  // more are put where they are
+
+// What goes back without being a step: the trainer started again from an earlier checkpoint, or a
+// record was written late. The next step tells.
+bool waits(const TraceRecord& record, int64_t last_step) {
+  if (record.type == RecordType::eval) return record.eval.step < last_step;
+  return record.type == RecordType::event && record.event.event == "resume" &&
+         record.event.step <= last_step;
+}
+
 }  // namespace
+
+void complete_step(StepRecord& step, const ImportOptions& options, bool from_zero) {
+  if (step.tokens == 0 && options.tokens_per_step)
+    step.tokens = (step.step + (from_zero ? 1 : 0)) * *options.tokens_per_step;
+  if (options.norm_is_clipped && step.grad_norm) {
+    step.grad_norm_clipped = step.grad_norm;
+    step.grad_norm.reset();
+  }
+}
+
+Result<void> refuse_for_ours(const ImportOptions& options, const std::string& name) {
+  const bool says_nothing = options.map.empty() && options.run_name.empty() &&
+                            !options.tokens_per_step && options.marks.empty() &&
+                            !options.norm_is_clipped;
+  if (says_nothing) return {};
+  return usage_error("the trace is ours and says itself what its numbers are", name,
+                     "--map, --run-name, --tokens-per-step, --mark and --norm are for other logs");
+}
 
 Segmenter::Segmenter(const ImportOptions& options) : options_(options) {
   marks_ = options.marks;
@@ -57,10 +85,47 @@ void Segmenter::begin_file(LogFormat format) {
 }
 
 void Segmenter::take(TraceRecord& record, std::string& into) {
-  if (record.type == RecordType::run) return take_run(record.run);
   if (record.type == RecordType::other) return;
-  const bool back = record.type == RecordType::step && record.step.step <= last_step_;
-  if (!open_ || back) begin_segment(time_of(record), step_before(record), into);
+  if (record.type == RecordType::run) {
+    end_file(into);
+    return take_run(record.run);
+  }
+  if (waits(record, last_step_)) {
+    waiting_.push_back(std::move(record));
+    if (waiting_.size() == kMostWaiting) end_file(into);
+    return;
+  }
+  const bool begins = !open_ || (record.type == RecordType::step && record.step.step <= last_step_);
+  std::vector<TraceRecord> first;  // of the segment that begins here
+  if (record.type == RecordType::step || begins) first = settle(record, begins, into);
+  if (begins) begin_segment(time_of(record), step_before(record), into);
+  for (TraceRecord& waited : first) put(waited, into);
+  put(record, into);
+}
+
+void Segmenter::end_file(std::string& into) {
+  if (!waiting_.empty() && !open_)
+    begin_segment(time_of(waiting_.front()), step_before(waiting_.front()), into);
+  for (TraceRecord& waited : waiting_) put(waited, into);
+  waiting_.clear();
+}
+
+// Of what waits that which stands on the line of `next`: where a segment begins, whatever is not
+// later than it; the rest was only written late, and is put where it was.
+std::vector<TraceRecord> Segmenter::settle(const TraceRecord& next, bool begins,
+                                           std::string& into) {
+  std::vector<TraceRecord> waiting, first;
+  waiting.swap(waiting_);
+  for (TraceRecord& waited : waiting) {
+    if (begins && step_before(waited) <= step_before(next))
+      first.push_back(std::move(waited));
+    else
+      put(waited, into);
+  }
+  return first;
+}
+
+void Segmenter::put(TraceRecord& record, std::string& into) {
   if (record.type == RecordType::step) {
     take_step(record.step, into);
   } else if (record.type == RecordType::event) {
@@ -104,12 +169,7 @@ void Segmenter::begin_segment(int64_t time_us, int64_t parent_step, std::string&
 void Segmenter::take_step(StepRecord& step, std::string& into) {
   step.segment = segment_;
   if (last_step_ < 0 && segment_ == 0) from_zero_ = step.step == 0;
-  if (step.tokens == 0 && options_.tokens_per_step)
-    step.tokens = (step.step + (from_zero_ ? 1 : 0)) * *options_.tokens_per_step;
-  if (options_.norm_is_clipped && step.grad_norm) {
-    step.grad_norm_clipped = step.grad_norm;
-    step.grad_norm.reset();
-  }
+  complete_step(step, options_, from_zero_);
   put_marks(step, into);
   last_step_ = step.step;
   append_record(into, step);

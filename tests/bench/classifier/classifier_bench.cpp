@@ -1,10 +1,11 @@
 // How well are spikes found and classed? Simulated runs with known incidents, and traces of real
 // runs whose `inject` events are the truth (none: every alarm counts as false).
 //
-//   classifier_bench [--runs N] [--seed S] [--json FILE] [TRACE...]
+//   classifier_bench [--runs N] [--seed S] [--json FILE] [--persistent | TRACE...]
 //
 // Markdown on standard output; a JSON object per run and rule in FILE. Without traces: N runs of
-// each of six kinds (60). With traces: those only.
+// each of six kinds (60). With traces: those only. --persistent: N runs of each way in which a loss
+// goes on after a jump, and when `persistent` speaks.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "libcore/guard/history.h"
 #include "libcore/io/json.h"
 #include "libcore/stats/robust.h"
+#include "tests/bench/classifier/persistence.h"
 #include "tests/bench/classifier/simulated_run.h"
 #include "tests/bench/classifier/spike_rules.h"
 
@@ -293,6 +295,7 @@ int run(int argc, char** argv) {
   int64_t runs = 60;
   uint64_t seed = 1;
   std::ofstream json;
+  bool persistent = false;
   std::vector<std::string> paths;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -302,9 +305,15 @@ int run(int argc, char** argv) {
       seed = std::stoull(argv[++i]);
     } else if (word == "--json" && i + 1 < argc) {
       json.open(argv[++i]);
+    } else if (word == "--persistent") {
+      persistent = true;
     } else {
       paths.push_back(word);
     }
+  }
+  if (persistent) {
+    print_persistence(runs, seed);
+    return 0;
   }
   if (paths.empty()) {
     simulated(runs, seed, json);

@@ -183,4 +183,79 @@ SimulatedRun simulate(RunKind kind, int noise, uint64_t seed) {
   return run;
 }
 
+namespace {
+
+// One incident of a loss: its course from the onset on, and the noise while it is up.
+struct Detour {
+  double jump, rise, back;  // nats; steps to the peak; steps from there until the noise is reached
+  double settled = 0;       // nats that stay
+  double again = 0;         // steps after the onset at which it jumps once more
+  double noise = 1;         // times the usual
+};
+
+Detour draw_detour(Course course, const Plan& p, Chance& c) {
+  Detour d{c.log_uniform(20 * p.loss_noise, 4), static_cast<double>(c.whole(1, 10)),
+           c.uniform(60, 440)};
+  if (course == Course::slow_rise) d.rise = c.uniform(15, 30);
+  if (course == Course::loud) d.noise = c.uniform(1.5, 4);
+  if (course == Course::two_spikes) {
+    d.again = c.uniform(20, 200);
+    d.back = c.uniform(60, 430 - d.again);
+  }
+  if (course == Course::lingering) d.settled = c.uniform(.1, .5) * d.jump + 10 * p.loss_noise;
+  if (course == Course::loud_plateau) d.noise = c.uniform(1.5, 4);
+  if (course == Course::low_plateau) d.jump = c.uniform(10, 20) * p.loss_noise;
+  return d;
+}
+
+double detour_at(Course course, const Plan& p, const Detour& d, double since) {
+  const double up = std::min(1.0, (since + 1) / d.rise);
+  const double after = std::max(0.0, since - d.rise);
+  const double rate = std::log(d.jump / p.loss_noise) / d.back;  // per step, of an exponential
+  switch (course) {
+    case Course::linear:
+      return d.jump * up * std::max(0.0, 1 - after / d.back);
+    case Course::hyperbolic:
+      return d.jump * up / (1 + after / d.back * (d.jump / p.loss_noise - 1));
+    case Course::two_spikes: {
+      const double second = since < d.again ? 0 : d.jump * std::exp(-rate * (since - d.again));
+      return d.jump * up * std::exp(-rate * after) + second;
+    }
+    case Course::lingering:
+      return up * (d.settled + (d.jump - d.settled) * std::exp(-rate * after));
+    case Course::exponential:
+    case Course::slow_rise:
+    case Course::loud:
+      return d.jump * up * std::exp(-rate * after);
+    case Course::growing:
+      return up * (.3 * d.jump + d.jump * since / 1500);
+    case Course::runaway:  // ten times as high 50 steps later, no higher than 10 nats
+      return std::min(10.0, 12 * p.loss_noise * std::exp(since * std::log(10.0) / 50));
+    case Course::plateau:
+    case Course::loud_plateau:
+    case Course::low_plateau:
+      break;
+  }
+  return d.jump * up;
+}
+
+}  // namespace
+
+SimulatedCourse simulate_course(Course course, int noise, uint64_t seed) {
+  Chance chance(seed);
+  const Plan p = draw(RunKind::calm, chance);
+  const Detour d = draw_detour(course, p, chance);
+  Noise loss_noise(noise, chance);
+  SimulatedCourse run;
+  run.onset = p.onset;
+  for (int64_t step = 1; step <= p.onset + 1000; ++step) {
+    const auto t = static_cast<double>(step);
+    const bool up = step >= p.onset;
+    const double excess = up ? detour_at(course, p, d, static_cast<double>(step - p.onset)) : 0;
+    const double loud = excess > p.loss_noise ? d.noise : 1;
+    run.loss.push_back(curve_at(p, t) + p.loss_noise * loud * loss_noise.next(step) + excess);
+  }
+  return run;
+}
+
 }  // namespace ballast

@@ -25,7 +25,7 @@ std::vector<size_t> alarms_of(const RunView& run, Flag flag) {
   return alarms;
 }
 
-enum class Channel { loss, norm, either, persistent };
+enum class Channel { loss, norm, either, loss_stays, either_stays };
 
 std::vector<size_t> detector_alarms(const RunView& run, Channel channel, bool with_events) {
   Detector detector;
@@ -37,7 +37,8 @@ std::vector<size_t> detector_alarms(const RunView& run, Channel channel, bool wi
     const Verdict v = detector.observe(run.loss[i], run.norm[i]);
     detector.accept(run.loss[i], run.norm[i]);
     const bool loss = v.loss.onset || v.loss.nonfinite, norm = v.norm.onset || v.norm.nonfinite;
-    if (channel == Channel::persistent) return v.loss.persistent || v.loss.nonfinite;
+    if (channel == Channel::loss_stays) return v.loss.persistent || v.loss.nonfinite;
+    if (channel == Channel::either_stays) return v.persistent() || v.nonfinite();
     return channel == Channel::loss ? loss : channel == Channel::norm ? norm : loss || norm;
   });
 }
@@ -64,7 +65,9 @@ const AlarmRule kRules[] = {
     {"Detector, either, not told of events",
      [](const RunView& r) { return detector_alarms(r, Channel::either, false); }},
     {"Detector, loss persistent or not finite",
-     [](const RunView& r) { return detector_alarms(r, Channel::persistent, true); }, 200},
+     [](const RunView& r) { return detector_alarms(r, Channel::loss_stays, true); }, 500},
+    {"Detector, either persistent or not finite",
+     [](const RunView& r) { return detector_alarms(r, Channel::either_stays, true); }, 500},
     {"Classifier (hindsight)", classifier_alarms},
     {"OLMo 2, 7 sd of 1000, loss",
      [](const RunView& r) { return score_alarms<OlmoSpikeScore>(r, r.loss); }},

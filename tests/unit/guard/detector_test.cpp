@@ -167,20 +167,149 @@ TEST(Detector, EventsForgetTheLevel) {
   EXPECT_FALSE(detector.observe(9, 1).onset());
 }
 
+// The steps after the onset at which a loss (or, `of_norm`, a norm) of this course is persistent,
+// from a level of 2 under a noise of 0.015 to its end.
+template <class Course>
+std::vector<int> persistent_steps(Course course, int steps, bool of_norm = false,
+                                  const DetectorSettings& settings = {}) {
+  Detector detector(settings);
+  feed(detector, 128);
+  std::vector<int> found;
+  for (int i = 0; i < steps; ++i) {
+    const double value = 2 + 0.02 * std::sin(i * 1.3) + course(i);
+    const double loss = of_norm ? 2 : value, norm = of_norm ? value / 2 : 1;
+    if (detector.observe(loss, norm).persistent()) found.push_back(i);
+    detector.accept(loss, norm);
+  }
+  return found;
+}
+double decay(double from, int i, double steps) { return from * std::exp(-i / steps); }
+
+TEST(Detector, ASpikeThatComesBackSlowlyIsNotPersistent) {
+  const auto none = [](const auto& course, int steps = 600) {
+    return persistent_steps(course, steps).empty() && persistent_steps(course, steps, true).empty();
+  };
+  EXPECT_TRUE(none([](int i) { return decay(3, i, 20); }));
+  EXPECT_TRUE(none([](int i) { return decay(3, i, 100); }));
+  EXPECT_TRUE(none([](int i) { return decay(0.4, i, 150); }));
+  EXPECT_TRUE(none([](int i) { return std::max(0.0, 2.0 * (1 - i / 450.0)); }));
+  EXPECT_TRUE(none([](int i) { return 3 / (1 + 0.3 * i); }));
+  // 25 steps up, then back.
+  EXPECT_TRUE(none([](int i) { return i < 25 ? 0.1 * (i + 1) : decay(2.5, i - 25, 80); }));
+}
+
+TEST(Detector, ASecondSpikeBeginsTheCountAnew) {
+  for (const int again : {20, 45, 60, 120}) {
+    const auto course = [&](int i) {
+      return decay(3, i, 60) + (i < again ? 0 : decay(2, i - again, 60));
+    };
+    EXPECT_TRUE(persistent_steps(course, 600).empty()) << again;
+  }
+}
+
+TEST(Detector, ALossThatSettlesHigherIsPersistentWhenItsFallStalls) {
+  const std::vector<int> found = persistent_steps([](int i) { return 0.5 + decay(2, i, 30); }, 600);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_GT(found[0], 90);   // 2 e^-3 = 0.1 is left, of which the newest values lose the half
+  EXPECT_LT(found[0], 180);  // 2 e^-6 = 0.005 is left, under the noise
+}
+
+TEST(Detector, WhatRunsAwayIsPersistentAtTheFiftiethStep) {
+  EXPECT_EQ(persistent_steps([](int i) { return 0.5 + 0.01 * i; }, 50), std::vector<int>({49}));
+  EXPECT_EQ(persistent_steps([](int i) { return 0.3 * std::exp(i / 20.0); }, 50),
+            std::vector<int>({49}));
+}
+
+TEST(Detector, TooSlowAFallIsPersistent) {
+  // Without noise left to doubt: back after 1000 steps.
+  EXPECT_EQ(persistent_steps([](int i) { return 4 * (1 - i / 1000.0); }, 400),
+            std::vector<int>({49}));
+}
+
+TEST(Detector, AtTheLimitItIsPersistentHoweverItFalls) {
+  const auto saw = [](int i) { return 3.0 - 0.05 * (i % 40); };  // never 50 without a new jump
+  EXPECT_EQ(persistent_steps(saw, 600), std::vector<int>({499}));
+  DetectorSettings sooner;
+  sooner.persistent_limit = 300;
+  EXPECT_EQ(persistent_steps(saw, 400, false, sooner), std::vector<int>({299}));
+  sooner.persistent_limit = 50;  // the count alone
+  EXPECT_EQ(persistent_steps([](int i) { return decay(3, i, 100); }, 90, false, sooner),
+            std::vector<int>({49}));
+}
+
+// The norm of a spike may stay up for as long as the loss is falling.
+TEST(Detector, ANormIsNotPersistentWhileTheLossComesBack) {
+  Detector detector;
+  feed(detector, 128);
+  for (int i = 0; i < 300; ++i) {
+    const Verdict verdict = detector.observe(2 + decay(3, i, 60), i < 150 ? 5 : 1);
+    EXPECT_FALSE(verdict.persistent()) << i;
+    detector.accept(2 + decay(3, i, 60), i < 150 ? 5 : 1);
+  }
+  Detector alone;
+  feed(alone, 128);
+  int found = -1;
+  for (int i = 0; i < 60; ++i)
+    if (alone.observe(2, 5).norm.persistent) found = i;
+  EXPECT_EQ(found, 49);
+}
+
+TEST(Detector, SaysHowLongItHasBeenAboveAndWhat) {
+  Detector detector;
+  feed(detector, 128);
+  const ChannelVerdict onset = detector.observe(4, 1).loss;
+  EXPECT_EQ(onset.above_steps, 1);
+  EXPECT_EQ(onset.frozen_baseline, onset.baseline);
+  for (int i = 1; i < 49; ++i) detector.observe(4, 1);
+  EXPECT_EQ(detector.loss_above_steps(), 49);
+  const ChannelVerdict last = detector.observe(4, 1).loss;
+  EXPECT_TRUE(last.persistent);
+  EXPECT_EQ(last.above_steps, 50);
+  EXPECT_EQ(last.frozen_baseline, onset.baseline);
+  EXPECT_EQ(detector.loss_above_steps(), 0);
+}
+
+// Falls, jumps once more, falls and settles: all that an incident remembers.
+double long_incident(int i) {
+  return 2.5 + decay(2, i, 25) + (i < 70 ? 0 : decay(2, i - 70, 25)) + 0.02 * std::sin(i * 1.3);
+}
+
 TEST(Detector, StateSurvivesJsonInTheMiddleOfAnIncident) {
   Detector whole;
   feed(whole, 150);
-  for (int i = 0; i < 60; ++i) {
+  int persistent = 0;
+  for (int i = 0; i < 300; ++i) {
     Detector resumed;
     ASSERT_TRUE(resumed.load(parse_json(to_json_line(whole.state()), "test").take_value()).ok());
-    const double loss = 3 + 0.01 * i;
+    const double loss = long_incident(i);
     const Verdict a = whole.observe(loss, 1);
     const Verdict b = resumed.observe(loss, 1);
     EXPECT_EQ(a.loss.z, b.loss.z);
     EXPECT_EQ(a.loss.onset, b.loss.onset);
     EXPECT_EQ(a.persistent(), b.persistent());
     whole.accept(loss, 1);
+    resumed.accept(loss, 1);
+    EXPECT_EQ(whole.state(), resumed.state());
+    persistent += a.persistent() ? 1 : 0;
   }
+  EXPECT_EQ(persistent, 1);
+}
+
+// As version 1 states were: without the values of the run.
+TEST(Detector, AStateOfAnEarlierVersionIsLoadedAndGoesOnCounting) {
+  Detector before;
+  feed(before, 128);
+  for (int i = 0; i < 30; ++i) before.observe(4, 1);
+  Json state = before.state();
+  for (const char* channel : {"loss", "norm"})
+    for (const char* key : {"run", "peak", "since_peak"}) ASSERT_EQ(state[channel].erase(key), 1u);
+  Detector after;
+  ASSERT_TRUE(after.load(state).ok());
+  EXPECT_EQ(after.loss_above_steps(), 30);
+  int found = 0, steps = 0;
+  for (; steps < 100 && found == 0; ++steps)
+    if (after.observe(4, 1).persistent()) found = steps + 1;
+  EXPECT_EQ(found, 50);  // as many as tell a fall
 }
 
 TEST(Detector, RefusesDamagedState) {
@@ -189,6 +318,14 @@ TEST(Detector, RefusesDamagedState) {
   state["loss"]["values"] = Json::array({"NaN"});
   EXPECT_FALSE(detector.load(state).ok());
   EXPECT_FALSE(detector.load(Json::object()).ok());
+  for (const char* key : {"peak", "since_peak"}) {
+    state = detector.state();
+    state["loss"].erase(key);
+    EXPECT_FALSE(detector.load(state).ok()) << key;
+  }
+  state = detector.state();
+  for (int i = 0; i < 51; ++i) state["norm"]["run"].push_back(1.0);
+  EXPECT_FALSE(detector.load(state).ok());
   state = detector.state();
   for (int i = 0; i < 129; ++i) state["norm"]["values"].push_back(1.0);
   EXPECT_FALSE(detector.load(state).ok());

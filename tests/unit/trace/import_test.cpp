@@ -1,6 +1,9 @@
 #include "libcore/trace/foreign/import.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "libcore/io/memory_file_system.h"
 #include "libcore/trace/foreign/formats.h"
@@ -114,6 +117,85 @@ TEST(Import, AnEvaluationBeforeTheFirstStepBelongsToItsSegment) {
   EXPECT_EQ(records[0].type, RecordType::run);
   EXPECT_EQ(records[1].type, RecordType::eval);
   EXPECT_EQ(steps_of(records), (std::vector<int64_t>{0, 1}));
+}
+
+TraceRecord resume_record(int64_t step) {
+  TraceRecord record;
+  record.type = RecordType::event;
+  record.event.step = step;
+  record.event.event = "resume";
+  return record;
+}
+
+// "type step" of each record with its segment, in order.
+std::string order_of(const std::vector<TraceRecord>& records) {
+  std::string order;
+  for (const TraceRecord& record : records) {
+    if (record.type == RecordType::run) order += fmt::format("run/{} ", record.run.segment);
+    if (record.type == RecordType::step)
+      order += fmt::format("{}/{} ", record.step.step, record.step.segment);
+    if (record.type == RecordType::eval)
+      order += fmt::format("eval{}/{} ", record.eval.step, record.eval.segment);
+    if (record.type == RecordType::event)
+      order += fmt::format("resume{}/{} ", record.event.step, record.event.segment);
+  }
+  return order;
+}
+
+TEST(Import, AnEvaluationAtARestartBelongsToTheSegmentThatItBegins) {
+  const std::string text = imported({step_record(1, 5), step_record(2, 4), step_record(3, 3),
+                                     eval_record(1, 5), step_record(2, 4.5), step_record(3, 3.5)});
+  EXPECT_EQ(order_of(read_back(text, TraceView::all)), "run/0 1/0 2/0 3/0 run/1 eval1/1 2/1 3/1 ");
+  EXPECT_EQ(order_of(read_back(text, TraceView::surviving)), "run/0 1/0 run/1 eval1/1 2/1 3/1 ");
+}
+
+TEST(Import, AnEvaluationThatWasWrittenLateStaysWhereItWas) {
+  // The next step goes on, goes back to before it, or never comes.
+  EXPECT_EQ(order_of(read_back(imported({step_record(1, 5), step_record(2, 4), eval_record(1, 5),
+                                         step_record(3, 3)}),
+                               TraceView::all)),
+            "run/0 1/0 2/0 eval1/0 3/0 ");
+  EXPECT_EQ(order_of(read_back(imported({step_record(1, 5), step_record(2, 4), step_record(3, 3),
+                                         eval_record(2, 5), step_record(2, 3)}),
+                               TraceView::all)),
+            "run/0 1/0 2/0 3/0 eval2/0 run/1 2/1 ");
+  EXPECT_EQ(order_of(read_back(imported({step_record(1, 5), step_record(2, 4), eval_record(1, 5)}),
+                               TraceView::all)),
+            "run/0 1/0 2/0 eval1/0 ");
+}
+
+TEST(Import, AResumptionThatGoesBackStandsInItsNewSegment) {
+  // TensorBoard names the first step that is made again, Megatron the last that is kept.
+  for (const int64_t named : {2, 1})
+    EXPECT_EQ(order_of(read_back(imported({step_record(1, 5), step_record(2, 4), step_record(3, 3),
+                                           resume_record(named), step_record(2, 4.5)}),
+                                 TraceView::all)),
+              fmt::format("run/0 1/0 2/0 3/0 run/1 resume{}/1 2/1 ", named));
+  // Nothing was left behind.
+  EXPECT_EQ(order_of(read_back(imported({step_record(1, 5), step_record(2, 4), resume_record(2),
+                                         step_record(3, 3)}),
+                               TraceView::all)),
+            "run/0 1/0 2/0 resume2/0 3/0 ");
+  TraceRecord run;
+  run.type = RecordType::run;
+  const auto line = read_back(
+      imported({step_record(1, 5), step_record(2, 4), run, resume_record(2), step_record(3, 3)}),
+      TraceView::surviving);
+  EXPECT_EQ(order_of(line), "run/0 1/0 2/0 run/1 resume2/1 3/1 ");
+}
+
+TEST(Import, MoreThanCanWaitIsPutWhereItIs) {
+  std::vector<TraceRecord> log = {step_record(1, 5), step_record(2, 4), step_record(3, 3)};
+  log.insert(log.end(), 1024, eval_record(1, 5));
+  log.push_back(eval_record(1, 6));
+  log.push_back(step_record(2, 4));
+  const auto records = read_back(imported(std::move(log)), TraceView::all);
+  EXPECT_EQ(records.size(), 2u + 4 + 1025);
+  EXPECT_EQ(std::ranges::count_if(records,
+                                  [](const TraceRecord& r) {
+                                    return r.type == RecordType::eval && r.eval.segment == 1;
+                                  }),
+            1);
 }
 
 TEST(Import, ALogThatSpeaksOfItsRunAgainWasRestarted) {

@@ -36,7 +36,7 @@ TOML
     --inject nan@22,nan@44,nan@61 --run tangled
 }
 setup() {
-  load "$SUPPORT/assertions.bash"
+  load "../support/assertions"
   cd "$BATS_FILE_TMPDIR"
 }
 

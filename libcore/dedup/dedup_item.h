@@ -27,6 +27,7 @@ inline constexpr DedupRefusal kRefusedBefore{"input", "rejected"};  // its line 
 
 struct DedupItem {
   Document document;
+  int64_t number = 0;           // among all documents of all inputs, from 0
   Hash128 hash;                 // of its text
   std::vector<TextPart> parts;  // when lines or paragraphs are what is compared
   PartKind kind = PartKind::line;

@@ -1,40 +1,51 @@
 // tokshard dedup: documents in, those that repeat no earlier one out, in input order.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "libcore/base/units.h"
 #include "libcore/cli/message.h"
 #include "libcore/dedup/exact_rule.h"
+#include "libcore/dedup/minhash.h"
+#include "tools/tokshard/dedup_flags.h"
 #include "tools/tokshard/dedup_job.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
 namespace {
 
-struct DedupFlags {
-  std::vector<std::string> inputs;
-  std::string method = "exact", unit = "document", rejects, stats, on_error = "fail";
-  int64_t capacity = 0, memory = int64_t{4} << 30, ignore_below = 0;
-  double false_positives = 1e-6;
-  CLI::Option *capacity_option = nullptr, *rate_option = nullptr, *memory_option = nullptr,
-              *ignore_option = nullptr;
+// Which method or unit an option is for; others would not look at it.
+struct OptionOwner {
+  const char* option;
+  std::vector<std::string> methods;
 };
 
-bool given(const CLI::Option* option) { return option->count() > 0; }
-
-// Options that the method or unit would not look at.
-Result<void> check_flags(const DedupFlags& flags) {
-  const bool bloom = flags.method == "bloom";
-  for (const CLI::Option* option : {flags.capacity_option, flags.rate_option}) {
-    if (given(option) && !bloom) return usage_error("needs --method bloom", option->get_name());
+Result<void> check_flags(const DedupFlags& flags, const CLI::App& app) {
+  const OptionOwner owners[] = {{"--capacity", {"bloom"}},
+                                {"--false-positives", {"bloom"}},
+                                {"--memory", {"exact", "minhash"}},
+                                {"--ignore-below", {"exact", "bloom"}},
+                                {"--unit", {"exact", "bloom"}},
+                                {"--preset", {"minhash"}},
+                                {"--work", {"minhash"}},
+                                {"--stage", {"minhash"}},
+                                {"--task", {"minhash"}},
+                                {"--clusters", {"minhash"}}};
+  for (const OptionOwner& owner : owners) {
+    const auto& methods = owner.methods;
+    const bool fits = std::find(methods.begin(), methods.end(), flags.method) != methods.end();
+    if (!fits && app.get_option(owner.option)->count() > 0)
+      return usage_error(fmt::format("needs --method {}", fmt::join(methods, " or ")),
+                         owner.option);
   }
-  if (bloom && !given(flags.capacity_option))
+  if (flags.method == "bloom" && app.get_option("--capacity")->count() == 0)
     return usage_error("--method bloom needs --capacity", "",
                        "how many distinct documents, lines or paragraphs will come");
-  if (bloom && given(flags.memory_option))
-    return usage_error("the memory of --method bloom follows from --capacity", "--memory");
-  if (given(flags.ignore_option) && flags.unit == "document")
+  if (flags.method == "minhash" && flags.work.empty())
+    return usage_error("--method minhash needs --work", "", "a directory for its stages");
+  if (app.get_option("--ignore-below")->count() > 0 && flags.unit == "document")
     return usage_error("needs --unit line or paragraph", "--ignore-below");
   return refuse_repeated_inputs(flags.inputs);
 }
@@ -103,9 +114,15 @@ Result<int> run_exact(const DedupFlags& flags, const CommonOptions& common) {
   return kExitDone;
 }
 
-Result<int> run_dedup(const DedupFlags& flags, const CommonOptions& common) {
-  BALLAST_TRY(check_flags(flags));
-  return run_exact(flags, common);
+Result<int> run_dedup(const DedupFlags& flags, const CLI::App& app, const CommonOptions& common) {
+  BALLAST_TRY(check_flags(flags, app));
+  return flags.method == "minhash" ? run_minhash(flags, common) : run_exact(flags, common);
+}
+
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  for (const MinHashPreset& preset : minhash_presets()) names.push_back(preset.name);
+  return names;
 }
 
 }  // namespace
@@ -116,23 +133,29 @@ VerbRun add_dedup(CLI::App& app, const CommonOptions& common) {
       app.add_option("input", flags->inputs, "documents, plain or compressed; '-' is stdin"))
       ->required();
   choice_option(app.add_option("--method", flags->method, "how repetition is recognised (exact)"),
-                {"exact", "bloom"});
+                {"exact", "bloom", "minhash"});
   choice_option(app.add_option("--unit", flags->unit, "what must not repeat (document)"),
                 {"document", "paragraph", "line"});
-  flags->ignore_option = count_option(app, "--ignore-below", flags->ignore_below,
-                                      "lines or paragraphs of fewer characters always stay");
-  flags->capacity_option =
-      count_option(app, "--capacity", flags->capacity, "bloom: distinct units that are expected");
-  flags->rate_option = app.add_option("--false-positives", flags->false_positives,
-                                      "bloom: share of new units taken for repeated (1e-6)");
-  flags->memory_option =
-      count_option(app, "--memory", flags->memory, "exact: stop when more would be needed");
+  count_option(app, "--ignore-below", flags->ignore_below,
+               "lines or paragraphs of fewer characters always stay");
+  count_option(app, "--capacity", flags->capacity, "bloom: distinct units that are expected");
+  app.add_option("--false-positives", flags->false_positives,
+                 "bloom: share of new units taken for repeated (1e-6)");
+  count_option(app, "--memory", flags->memory,
+               "exact: stop when more would be needed; minhash: for sorting");
+  choice_option(app.add_option("--preset", flags->preset, "minhash: shingles, bands (datatrove)"),
+                preset_names());
+  path_option(app.add_option("--work", flags->work, "minhash: directory of the stages' files"));
+  choice_option(app.add_option("--stage", flags->stage, "minhash: the stage to run (all)"),
+                {"all", "signatures", "buckets", "clusters", "apply"});
+  app.add_option("--task", flags->task, "minhash: I/N, this process's share of inputs or bands");
+  path_option(app.add_option("--clusters", flags->clusters, "minhash: list of clusters"));
   path_option(app.add_option("--rejects", flags->rejects, "rejected documents with their reasons"));
   path_option(app.add_option("--stats", flags->stats, "summary as one JSON record"));
   choice_option(
       app.add_option("--on-error", flags->on_error, "malformed lines; skip counts them (fail)"),
       {"fail", "skip"});
-  return [flags, &common] { return run_dedup(*flags, common); };
+  return [flags, &app, &common] { return run_dedup(*flags, app, common); };
 }
 
 }  // namespace ballast

@@ -12,6 +12,7 @@ Result<DedupSummary> run_dedup_job(DocumentBlocks& blocks, DedupRule& rule, Thre
                                    const std::function<Result<void>()>& after_block) {
   DedupSummary summary;
   std::vector<DedupItem> items;
+  int64_t number = 0;
   const auto each = [&](const std::function<void(DedupItem&)>& body) {
     pool.parallel_for(static_cast<int64_t>(items.size()), kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) body(items[static_cast<size_t>(i)]);
@@ -22,7 +23,10 @@ Result<DedupSummary> run_dedup_job(DocumentBlocks& blocks, DedupRule& rule, Thre
     if (documents.empty()) return summary;
     items.clear();
     items.resize(documents.size());
-    for (size_t i = 0; i < items.size(); ++i) items[i].document = std::move(documents[i]);
+    for (size_t i = 0; i < items.size(); ++i) {
+      items[i].document = std::move(documents[i]);
+      items[i].number = number++;
+    }
     each([&](DedupItem& item) {
       begin_item(item);
       if (item.kept()) rule.prepare(item);

@@ -194,7 +194,7 @@ Result<std::vector<uint32_t>> MinHashWork::join_pairs(uint64_t documents) {
   return firsts;
 }
 
-Result<void> MinHashWork::write_clusters(std::vector<uint32_t>& firsts) {
+Result<void> MinHashWork::write_clusters(const std::vector<uint32_t>& firsts) {
   std::vector<uint32_t> sizes(firsts.size());
   for (const uint32_t first : firsts) ++sizes[first];
   StageFileWriter writer(*fs_, clusters_path(), shape(StageKind::clusters, 0));
@@ -211,16 +211,14 @@ Result<void> MinHashWork::write_clusters(std::vector<uint32_t>& firsts) {
 
 Result<void> MinHashWork::remove_leftovers() {
   for (const std::string& name : BALLAST_TRY(fs_->list(directory_))) {
-    if (name.find(".bin.tmp-") != name.npos) BALLAST_TRY(fs_->remove(join_path(directory_, name)));
+    if (name.find(".tmp-") != name.npos) BALLAST_TRY(fs_->remove(join_path(directory_, name)));
   }
   return {};
 }
 
 Result<void> MinHashWork::make_clusters() {
   const std::vector<uint64_t> numbers = BALLAST_TRY(first_documents());
-  std::vector<uint32_t> firsts = BALLAST_TRY(join_pairs(numbers.back()));
-  BALLAST_TRY(write_clusters(firsts));
-  return remove_leftovers();
+  return write_clusters(BALLAST_TRY(join_pairs(numbers.back())));
 }
 
 }  // namespace ballast

@@ -53,9 +53,10 @@ class MinHashWork {
 
   // Documents that agree in a band, each with the first of them. `memory` bounds the sort.
   Result<void> make_pairs(int64_t band, int64_t memory);
-  // Joins the pairs of all bands; takes 8 bytes of memory per document. Needs all pairs. Afterwards
-  // temporary files of processes that were killed are removed.
+  // Joins the pairs of all bands; takes 8 bytes of memory per document. Needs all pairs.
   Result<void> make_clusters();
+  // Temporary files of processes that were killed. Only when no stage is being worked on.
+  Result<void> remove_leftovers();
   Result<StageFileReader> read_clusters();
 
  private:
@@ -65,8 +66,7 @@ class MinHashWork {
   StageShape shape(StageKind kind, int64_t number) const;
   Result<bool> has(const std::string& path, const StageShape& shape);
   Result<std::vector<uint32_t>> join_pairs(uint64_t documents);
-  Result<void> write_clusters(std::vector<uint32_t>& firsts);
-  Result<void> remove_leftovers();
+  Result<void> write_clusters(const std::vector<uint32_t>& firsts);
 
   FileSystem* fs_;
   std::string directory_;

@@ -43,9 +43,10 @@ Result<MinHashPlan> make_plan(const DedupFlags& flags) {
   plan.inputs = flags.inputs;
   plan.skip_errors = flags.on_error == "skip";
   for (const std::string& path : flags.inputs) {
+    if (path == "-") return usage_error("near deduplication reads its inputs twice", path);
     const FileInfo info = BALLAST_TRY(posix_file_system().info(path));
     if (!info.is_regular)
-      return usage_error("near deduplication reads its inputs twice: no plain file", path);
+      return usage_error("near deduplication reads its inputs twice", path, "not a plain file");
     plan.sizes.push_back(info.size);
   }
   return plan;
@@ -128,6 +129,7 @@ Result<void> run_buckets(MinHashWork& work, const Task& task, int threads, int64
 Result<void> run_clusters(MinHashWork& work) {
   const bool there = BALLAST_TRY(work.has_clusters());
   if (!there) BALLAST_TRY(work.make_clusters());
+  BALLAST_TRY(work.remove_leftovers());
   print_note(there ? "clusters found" : "clusters made");
   return {};
 }

@@ -159,7 +159,7 @@ TEST(MinHashWork, GoesOnAfterAFailureAnywhere) {
     for (int64_t band = 0; band < 14; ++band)
       if (!BALLAST_TRY(work.has_pairs(band))) BALLAST_TRY(work.make_pairs(band, 64));
     if (!BALLAST_TRY(work.has_clusters())) BALLAST_TRY(work.make_clusters());
-    return {};
+    return work.remove_leftovers();
   };
   MemoryFileSystem undisturbed;
   ASSERT_TRUE(run(undisturbed).ok());
@@ -208,6 +208,32 @@ TEST(StageFile, ReadsBackColumnsOfEveryBlock) {
     }
     EXPECT_EQ(i, records);
   }
+}
+
+// The offsets of ballast-minhash(5).
+TEST(StageFile, HasTheDocumentedLayout) {
+  MemoryFileSystem fs;
+  const std::string bytes = write_stage(fs, 2);
+  const auto number = [&](size_t at) { return load_le<uint64_t>(&bytes[at]); };
+  const auto checksum = [&](size_t at, size_t size, uint64_t seed) {
+    return xxh3_64(std::string_view(bytes).substr(at, size), seed);
+  };
+  ASSERT_EQ(bytes.size(), 64u + 3 * (8 + 2 * 4) + 64);
+  EXPECT_EQ(bytes.substr(0, 8), std::string("BLSTMH\0\1", 8));
+  EXPECT_EQ(number(8), 1 | uint64_t{3} << 32);       // kind, columns
+  EXPECT_EQ(number(16), 4 | uint64_t{16384} << 32);  // width, records of a block
+  EXPECT_EQ(number(24), 5u);
+  EXPECT_EQ((Hash128{number(32), number(40)}), (Hash128{6, 7}));
+  EXPECT_EQ(number(48), 0u);
+  EXPECT_EQ(number(56), checksum(0, 56, 0));
+  EXPECT_EQ(number(96), checksum(104, 8, 2));  // of the third column
+  EXPECT_EQ(number(104), uint64_t{3} << 32);   // 0 and 3
+  EXPECT_EQ(bytes.substr(112, 8), std::string("BLSTEND\1", 8));
+  EXPECT_EQ(number(120), 2u);
+  EXPECT_EQ(number(128), 8u);
+  EXPECT_EQ(number(136), 9u);
+  EXPECT_EQ((Hash128{number(144), number(152)}), (Hash128{10, 11}));
+  EXPECT_EQ(number(168), checksum(112, 56, number(56)));
 }
 
 TEST(StageFile, NoticesEveryFlippedByteAndEveryLength) {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "libcore/base/ascii.h"
+#include "libcore/io/utf8.h"
 #include "libcore/trace/foreign/column_map.h"
 
 namespace ballast {
@@ -15,23 +16,6 @@ constexpr size_t kLongestNumber = 1024;
 constexpr size_t kChunk = size_t{64} << 10;
 constexpr int kEnd = -1;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-void append_utf8(std::string& into, uint32_t code) {
-  const auto put = [&](uint32_t byte) { into.push_back(static_cast<char>(byte)); };
-  if (code < 0x80) return put(code);
-  if (code < 0x800) {
-    put(0xc0 | code >> 6);
-  } else {
-    if (code < 0x10000) {
-      put(0xe0 | code >> 12);
-    } else {
-      put(0xf0 | code >> 18);
-      put(0x80 | (code >> 12 & 0x3f));
-    }
-    put(0x80 | (code >> 6 & 0x3f));
-  }
-  put(0x80 | (code & 0x3f));
-}
 
 // -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?
 bool is_json_number(std::string_view text) {
@@ -220,7 +204,10 @@ struct JsonPull::State {
       rest.remove_prefix(plain);
       if (rest.empty()) continue;
       if (rest.front() != '"' && rest.front() != '\\') return false;
-      if (take() == '"') return true;
+      if (take() == '"') {
+        if (!is_valid_utf8(text)) text = replace_invalid_utf8(text, nullptr);
+        return true;
+      }
       if (!scan_escape()) return false;
     }
     return false;
@@ -256,7 +243,7 @@ struct JsonPull::State {
       if (peek() != '\\') break;
       take();
       if (peek() != 'u') {
-        append_utf8(text, 0xfffd);
+        append_utf8(text, U'\uFFFD');
         return scan_escape();
       }
       take();
@@ -266,10 +253,10 @@ struct JsonPull::State {
         append_utf8(text, 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00));
         return true;
       }
-      append_utf8(text, 0xfffd);
+      append_utf8(text, U'\uFFFD');
       code = low;
     }
-    append_utf8(text, code >= 0xd800 && code < 0xe000 ? 0xfffd : code);
+    append_utf8(text, code);
     return true;
   }
 };

@@ -1,7 +1,8 @@
 // JSON as programs in Python write it, token by token: NaN, Infinity and -Infinity may stand bare
 // where a number may. A whole document or a sequence of them, from a stream or from memory, without
-// ever holding more than one token. Strict otherwise: bad grammar, strings over 1 MiB, invalid
-// UTF-8 escapes and nesting over 64 levels are damage, and nothing is read on. One thread.
+// ever holding more than one token; ill-formed UTF-8 becomes U+FFFD. Strict otherwise: bad grammar,
+// strings over 1 MiB, invalid UTF-8 escapes and nesting over 64 levels are damage, and nothing is
+// read on. One thread.
 #pragma once
 
 #include <cstdint>

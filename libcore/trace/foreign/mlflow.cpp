@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "libcore/base/ascii.h"
+#include "libcore/io/utf8.h"
 #include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/rows.h"
 
@@ -125,7 +126,7 @@ Json parameters(FileSystem& fs, const std::string& folder) {
   for (const std::string& name : *names) {
     if (all.size() >= kMostParameters) break;
     const Result<std::string> text = read_file(fs, join_path(folder, name), kLongestParameter);
-    if (text.ok()) all[name] = *text;
+    if (text.ok()) all[replace_invalid_utf8(name, nullptr)] = *text;
   }
   return all;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libcore/io/json.h"
+#include "libcore/io/utf8.h"
 #include "libcore/trace/foreign/gather.h"
 #include "libcore/trace/foreign/json_pull.h"
 #include "libcore/trace/foreign/protobuf_wire.h"
@@ -168,7 +169,7 @@ void take_config(std::string_view message, Json& config) {
     std::string key;
     Json value;
     while (item.next(field)) {
-      if (field.is(kKey, WireType::bytes)) key = field.bytes;
+      if (field.is(kKey, WireType::bytes)) key = replace_invalid_utf8(field.bytes, nullptr);
       if (!field.is(kValueJson, WireType::bytes)) continue;
       JsonPull json(field.bytes);
       const Result<JsonToken> first = json.next();

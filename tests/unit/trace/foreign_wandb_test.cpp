@@ -61,6 +61,15 @@ TEST(WandbRun, TimeCountsFromTheStart) {
   EXPECT_EQ(log.steps[0].time_us, 1700000001750000);
 }
 
+TEST(WandbRun, KeysOfTheConfigurationAreWellFormed) {
+  const auto update = [](const std::string& key) { return text(1, text(1, key) + text(16, "1")); };
+  const std::string config = text(4, update("a\xff") + update("a\xfe") + update("lr"));
+  const ReadLog log = read_log(wandb_run_log, wandb_file({text(17, text(1, "id") + config)}));
+  ASSERT_EQ(order_of(log), "r");
+  EXPECT_EQ(runs_of(log)[0].details["config"].size(), 2u);
+  EXPECT_TRUE(runs_of(log)[0].details["config"].contains("a\uFFFD"));
+}
+
 TEST(WandbRun, RecordsOverManyBlocks) {
   std::vector<std::string> rows = loss_rows(1, 5);
   const std::string long_text = "\"" + std::string(100000, 'x') + "\"";

@@ -165,6 +165,14 @@ TEST(JsonPull, LongValuesAreNullAndReadingGoesOn) {
   EXPECT_EQ(json.number(), 7);
 }
 
+// Keys that differ in their ill-formed bytes alone are one key, as they would be when written.
+TEST(JsonPull, IllFormedTextIsReplaced) {
+  JsonPull json("{\"a\xff\": 1, \"a\xfe\": \"\xc3\", \"\xc3\xa9\": \"\\ud800\"}");
+  Json value;
+  ASSERT_TRUE(json.value(json.next().take_value(), value).take_value());
+  EXPECT_EQ(value, Json({{"a\uFFFD", "\uFFFD"}, {"\u00E9", "\uFFFD"}}));
+}
+
 // Rows without a log around them.
 struct RowsTest : testing::Test {
   ForeignNotes notes;

@@ -14,6 +14,9 @@
 
 namespace ballast {
 
+inline constexpr std::string_view kRobotsPath = "/robots.txt";
+inline constexpr std::string_view kTdmPath = "/.well-known/tdmrep.json";
+
 // A preference and the rule that says so, nullptr for none.
 struct HostPreference {
   Preference says = Preference::unknown;
@@ -74,7 +77,7 @@ class UsageRules {
   std::vector<Group> groups_;  // one per robot, or per robots that obey the same lines
 };
 
-// /.well-known/tdmrep.json of at most kRobotsLimitBytes.
+// A tdmrep.json of at most kRobotsLimitBytes.
 class TdmFile {
  public:
   explicit TdmFile(std::string_view json);

@@ -4,6 +4,7 @@
 
 #include "libcore/base/ascii.h"
 #include "libcore/text/charset.h"
+#include "libcore/text/host_signals.h"
 #include "libcore/text/html.h"
 #include "libcore/text/url.h"
 
@@ -55,8 +56,12 @@ Page identify_page(const WarcRecord& record) {
   }
   page.document.url = record.target_uri();
   UrlParts url = split_url(page.document.url);
-  if (url.target == "/robots.txt" || !is_web(url.scheme)) {
-    page.reason = is_web(url.scheme) ? "robotstxt" : type + ":" + std::string(url.scheme);
+  if (!is_web(url.scheme)) {
+    page.reason = type + ":" + std::string(url.scheme);
+    return page;
+  }
+  if (url.target == kRobotsPath || url.target == kTdmPath) {
+    page.reason = url.target == kRobotsPath ? "robotstxt" : "tdmrep";
     return page;
   }
   page.kind = PageKind::text;

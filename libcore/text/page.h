@@ -16,7 +16,7 @@ namespace ballast {
 inline constexpr int64_t kPageLimitBytes = int64_t{64} << 20;
 
 enum class PageKind {
-  other,     // no document: warcinfo, request, metadata, revisit, a robots.txt, ...
+  other,     // no document: warcinfo, request, metadata, revisit, a robots.txt, tdmrep.json, ...
   unusable,  // a document that has no text to take: status, media type, no HTTP
   text,      // extract_page() may be called
 };

@@ -29,9 +29,6 @@
 
 namespace ballast {
 
-inline constexpr std::string_view kRobotsPath = "/robots.txt";
-inline constexpr std::string_view kTdmPath = "/.well-known/tdmrep.json";
-
 enum class RobotsOutcome {
   allowed,
   disallowed,   // by a rule

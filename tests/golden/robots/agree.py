@@ -172,7 +172,8 @@ def compare(tokshard, count, seed):
     print(json.dumps({"files": count, "questions": asked, "disallowed": blocked, "differences": differing}))
 
 
-if sys.argv[1] == "golden":
-    golden(sys.argv[2])
-else:
-    compare(sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 300, int(sys.argv[4]) if len(sys.argv) > 4 else 1)
+if __name__ == "__main__":
+    if sys.argv[1] == "golden":
+        golden(sys.argv[2])
+    else:
+        compare(sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 300, int(sys.argv[4]) if len(sys.argv) > 4 else 1)

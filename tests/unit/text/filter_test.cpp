@@ -122,6 +122,10 @@ TEST(Filter, RecordsWithoutDocumentAreNamedByType) {
   EXPECT_EQ(outcome.reason, "request");
   EXPECT_EQ(filter(warc("response", "HTTP/1.1 200 OK\r\n\r\n", "http://h/robots.txt")).reason,
             "robotstxt");
+  EXPECT_EQ(
+      filter(warc("response", "HTTP/1.1 200 OK\r\n\r\n[]", "http://h/.well-known/tdmrep.json"))
+          .reason,
+      "tdmrep");
   EXPECT_EQ(filter(warc("resource", "\"-r\"", "metadata://gnu.org/software/wget/args.txt")).reason,
             "resource:metadata");
   EXPECT_EQ(filter(warc("response", "1.2.3.4", "dns:h.example")).reason, "response:dns");

@@ -1,5 +1,6 @@
 // Verdicts of google/robotstxt and of Protego on random files, stored by
-// tests/golden/robots/agree.py.
+// tests/golden/robots/agree.py; and the promises of google/robotstxt and the examples of RFC 9309,
+// stored by tests/golden/robots/published.py.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -31,8 +32,12 @@ bool bit_of(const std::string& digits, size_t i) {
   return (hex_digit(digits[digits.size() - 1 - from_end]) >> (i % 4) & 1) != 0;
 }
 
+std::ifstream open_golden(const std::string& name) {
+  return std::ifstream(std::string(BALLAST_SOURCE_DIR) + "/tests/golden/robots/" + name);
+}
+
 int64_t differences(RobotsMode mode) {
-  std::ifstream file(std::string(BALLAST_SOURCE_DIR) + "/tests/golden/robots/verdicts.jsonl");
+  std::ifstream file = open_golden("verdicts.jsonl");
   int64_t wrong = 0, questions = 0, disallowed = 0;
   for (std::string line; std::getline(file, line);) {
     Json record = Json::parse(line);
@@ -65,6 +70,26 @@ TEST(RobotsAgreement, GoogleModeDecidesAsGoogleRobotstxt) {
 
 TEST(RobotsAgreement, ProtegoModeDecidesAsProtego) {
   EXPECT_EQ(differences(RobotsMode::protego), 0);
+}
+
+// What a source publishes, what each reading answers, and a reason wherever the two differ.
+TEST(RobotsAgreement, EveryReadingAnswersThePublishedCasesAsItsAuthority) {
+  std::ifstream file = open_golden("published.jsonl");
+  int64_t questions = 0;
+  for (std::string line; std::getline(file, line);) {
+    const Json record = Json::parse(line);
+    const std::string robots = bytes_of(record["robots"].get<std::string>());
+    const auto agent = record["agent"].get<std::string>(), url = record["url"].get<std::string>();
+    for (RobotsMode mode : {RobotsMode::rfc, RobotsMode::google, RobotsMode::protego}) {
+      const std::string name = robots_mode_name(mode);
+      const bool expected = record[name].get<bool>();
+      EXPECT_EQ(decide_robots(robots, agent, url, mode).allowed, expected) << name << ": " << line;
+      const bool reasoned = record.contains("why") && record["why"].contains(name);
+      EXPECT_EQ(reasoned, expected != record["published"].get<bool>()) << name << ": " << line;
+    }
+    ++questions;
+  }
+  EXPECT_GT(questions, 190);
 }
 
 }  // namespace

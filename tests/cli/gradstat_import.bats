@@ -38,6 +38,16 @@ setup() {
   [ -z "$stderr" ]
 }
 
+@test "a summary says what the log says, and no more" {
+  { cat main.log; echo "s:200 eval:0.3054"; } > scored.log
+  run --separate-stderr "$BIN/gradstat" summary scored.log
+  [ "$status" -eq 0 ]
+  [[ "$output" == "run        not recorded"$'\n'* ]]
+  [[ "$output" == *"eval       hellaswag: accuracy 0.3054 at step 200"* ]]
+  run --separate-stderr "$BIN/gradstat" summary --json scored.log
+  [ "$(jq -Sc .evals.hellaswag <<< "$output")" = '{"accuracy":0.3054,"loss":null,"step":200}' ]
+}
+
 @test "compressed logs, stdin and several files are one run" {
   head -n 100 main.log | gzip > a.gz
   tail -n +101 main.log | zstd -q > b.zst

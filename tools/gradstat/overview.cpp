@@ -35,6 +35,34 @@ std::string range_text(const Overview& o) {
   return text + fmt::format(", {} segment{})", o.segments, o.segments == 1 ? "" : "s");
 }
 
+// What the log says of its run, and no more.
+std::string run_text(const RunRecord& run) {
+  std::vector<std::string> parts;
+  if (!run.run.empty()) parts.push_back(run.run);
+  if (!run.model.empty()) parts.push_back(run.model);
+  if (!run.clip.empty()) parts.push_back("clip " + run.clip);
+  return parts.empty() ? "not recorded" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string time_text(const Overview& o) {
+  std::vector<std::string> parts;
+  if (o.wall_seconds > 0) parts.push_back(format_seconds(o.wall_seconds));
+  if (!std::isnan(o.tokens_per_s))
+    parts.push_back(format_count(std::llround(o.tokens_per_s)) + " tokens/s");
+  return parts.empty() ? "not recorded" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+// "val: loss 3.27, perplexity 26.3 at step 100", and numbers that are of the set alone.
+std::string eval_text(const EvalRecord& eval) {
+  std::vector<std::string> parts;
+  if (eval.loss) parts.push_back("loss " + short_number(*eval.loss));
+  if (eval.perplexity) parts.push_back("perplexity " + short_number(*eval.perplexity));
+  for (const auto& [key, value] : eval.details.items())
+    if (value.is_number()) parts.push_back(key + " " + short_number(value.get<double>()));
+  return fmt::format("{}{}{} at step {}", eval.set, eval.set.empty() ? "" : ": ",
+                     fmt::join(parts, ", "), eval.step);
+}
+
 }  // namespace
 
 void OverviewBuilder::take(const RunRecord& run) {
@@ -157,19 +185,13 @@ std::string overview_text(const Overview& o, const std::vector<RunIncident>& inc
   const auto line = [&](const char* name, const std::string& value) {
     text += fmt::format("{:<10} {}\n", name, value);
   };
-  if (o.has_run)
-    line("run", fmt::format("{}, {}, clip {}", recorded(o.run.run), recorded(o.run.model),
-                            recorded(o.run.clip)));
+  if (o.has_run) line("run", run_text(o.run));
   line("steps", range_text(o));
   line("tokens", (o.tokens > 0 ? format_count(o.tokens) : "not recorded") +
                      (o.tokens_abandoned > 0 ? fmt::format(", {} more on abandoned branches",
                                                            format_count(o.tokens_abandoned))
                                              : ""));
-  line("time",
-       fmt::format(
-           "{}, {} tokens/s",
-           o.wall_seconds > 0 ? format_seconds(o.wall_seconds) : std::string("not recorded"),
-           std::isnan(o.tokens_per_s) ? "unknown" : format_count(std::llround(o.tokens_per_s))));
+  line("time", time_text(o));
   line("loss",
        fmt::format("{} at first, {} at last, lowest {} at step {}", short_number(o.first_loss),
                    short_number(o.last_loss), short_number(o.lowest_loss), o.lowest_loss_step));
@@ -186,9 +208,7 @@ std::string overview_text(const Overview& o, const std::vector<RunIncident>& inc
   }
   for (const auto& [step, name] : o.phases)
     line("phase", fmt::format("{} from step {}", name, step));
-  for (const EvalRecord& eval : o.evals)
-    line("eval", fmt::format("{}: loss {} at step {}", recorded(eval.set),
-                             short_number(eval.loss.value_or(kNone)), eval.step));
+  for (const EvalRecord& eval : o.evals) line("eval", eval_text(eval));
   std::string events;
   for (const auto& [name, count] : o.events)
     events += fmt::format("{}{} {}", events.empty() ? "" : ", ", count, name);
@@ -239,8 +259,12 @@ Json overview_json(const Overview& o, const std::vector<RunIncident>& incidents)
                           : Json(nullptr);
   json["events"] = o.events;
   Json evals = Json::object();
-  for (const EvalRecord& eval : o.evals)
-    evals[eval.set] = Json{{"step", eval.step}, {"loss", json_number(eval.loss.value_or(kNone))}};
+  for (const EvalRecord& eval : o.evals) {
+    Json& entry = evals[eval.set] = eval.details.is_object() ? eval.details : Json::object();
+    entry["step"] = eval.step;
+    entry["loss"] = json_number(eval.loss.value_or(kNone));
+    if (eval.perplexity) entry["perplexity"] = json_number(*eval.perplexity);
+  }
   json["evals"] = std::move(evals);
   Json list = Json::array();
   for (const RunIncident& incident : incidents) list.push_back(to_json(incident));

@@ -262,7 +262,7 @@ Json overview_json(const Overview& o, const std::vector<RunIncident>& incidents)
   for (const EvalRecord& eval : o.evals) {
     Json& entry = evals[eval.set] = eval.details.is_object() ? eval.details : Json::object();
     entry["step"] = eval.step;
-    entry["loss"] = json_number(eval.loss.value_or(kNone));
+    if (eval.loss) entry["loss"] = json_number(*eval.loss);
     if (eval.perplexity) entry["perplexity"] = json_number(*eval.perplexity);
   }
   json["evals"] = std::move(evals);

@@ -3,7 +3,7 @@
 
     python3 tests/golden/dedup/make.py tests/golden/dedup
 
-Needs datatrove with spaCy and xxhash. Texts are made of words of several scripts, numbers, punctuation, marks and contractions,
+Needs datatrove with spaCy, and an xxhash that takes str (3.5). Texts are made of words of several scripts, numbers, punctuation, marks and contractions,
 joined at random. A text of fewer than five words has no signature.
 """
 

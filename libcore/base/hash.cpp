@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "libcore/base/check.h"
+#include "libcore/base/sha256.h"
 
 namespace ballast {
 namespace {
@@ -57,12 +58,7 @@ std::string sha256_hex(Bytes data) {
   unsigned int length = 0;
   BALLAST_CHECK(
       EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr) == 1);
-  std::string text;
-  for (const unsigned char byte : digest) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
+  return hex_digits(digest);
 }
 
 }  // namespace ballast

@@ -37,12 +37,15 @@ Result<void> WindowReader::read(int64_t window, HostBatch& batch, int64_t row) c
   if (goldfish_ != nullptr) goldfish_->mask(std::span<const int32_t>(ids).subspan(1), drop);
   const auto base = static_cast<size_t>(row * seq_len_);
   int64_t document = shard_->document_of(first);
+  auto tombstone = std::ranges::upper_bound(shard_->tombstones(), first, {}, &Tombstone::end);
   for (int64_t t = 0; t < seq_len_; ++t) {
     const auto i = base + static_cast<size_t>(t);
     const int64_t position = first + t;
     while (shard_->document_begin(document + 1) <= position) ++document;
-    const bool learnt =
-        position + 1 < shard_->document_begin(document + 1) && drop[static_cast<size_t>(t)] == 0;
+    while (tombstone != shard_->tombstones().end() && tombstone->end <= position + 1) ++tombstone;
+    const bool gone = tombstone != shard_->tombstones().end() && tombstone->begin <= position + 1;
+    const bool learnt = position + 1 < shard_->document_begin(document + 1) && !gone &&
+                        drop[static_cast<size_t>(t)] == 0;
     batch.tokens[i] = ids[static_cast<size_t>(t)];
     batch.labels[i] = learnt ? ids[static_cast<size_t>(t) + 1] : kMaskedLabel;
     batch.doc_start[i] =

@@ -1,8 +1,8 @@
 // Makes training samples from shards. Window w of a source holds tokens [wT, wT + T], T + 1 of
 // them: inputs are the first T, labels the last T. Document borders come from the shard's index,
-// never from token ids. A label is masked (-1) when it lies in another document than its input, or
-// when Goldfish drops it.
-// Errors: kind io or corrupt with the shard's path. Sources may be read from several threads.
+// never from token ids. A label is masked (-1) when it lies in another document than its input, in
+// a tombstone of the shard, or when Goldfish drops it. Errors: kind io or corrupt with the shard's
+// path. Sources may be read from several threads.
 #pragma once
 
 #include <cstdint>

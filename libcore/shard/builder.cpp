@@ -24,10 +24,12 @@ Result<void> ShardBuilder::append(ShardDocument document, std::span<const int32_
   BALLAST_TRY(writer_.append_document(tokens));
   document.tokens = static_cast<int64_t>(tokens.size());
   for (const int32_t id : tokens) ++manifest_.token_counts[static_cast<size_t>(id)];
-  count(manifest_.languages, document.language, document.tokens);
-  count(manifest_.licenses, document.license, document.tokens);
-  count(manifest_.sources, document.source, document.tokens);
-  for (const std::string& filter : document.filters) ++manifest_.filters[filter];
+  if (!document.redacted) {
+    count(manifest_.languages, document.language, document.tokens);
+    count(manifest_.licenses, document.license, document.tokens);
+    count(manifest_.sources, document.source, document.tokens);
+    for (const std::string& filter : document.filters) ++manifest_.filters[filter];
+  }
   return sidecar_.append(document);
 }
 

@@ -101,30 +101,32 @@ Result<void> parse_numbers(const Json& root, ShardManifest& manifest, const std:
 }  // namespace
 
 Json manifest_json(const ShardManifest& manifest) {
-  return {{"format", kFormat},
-          {"v", kVersion},
-          {"tool", manifest.tool},
-          {"part", manifest.part},
-          {"documents", manifest.documents},
-          {"tokens", manifest.tokens},
-          {"dtype", token_type_name(manifest.type)},
-          {"vocab_size", manifest.vocab_size},
-          {"bos", optional_id(manifest.bos)},
-          {"eos", optional_id(manifest.eos)},
-          {"tokenizer_sha256", manifest.tokenizer_sha256},
-          {"seed", manifest.seed},
-          {"holdout", manifest.holdout},
-          {"skipped", manifest.skipped},
-          {"empty", manifest.empty},
-          {"replaced", manifest.replaced},
-          {"outputs", files_json(manifest.outputs)},
-          {"inputs", files_json(manifest.inputs)},
-          {"languages", counts_json(manifest.languages)},
-          {"licenses", counts_json(manifest.licenses)},
-          {"sources", counts_json(manifest.sources)},
-          {"filters", manifest.filters},
-          {"token_counts", manifest.token_counts},
-          {"run", manifest.run}};
+  Json json = {{"format", kFormat},
+               {"v", kVersion},
+               {"tool", manifest.tool},
+               {"part", manifest.part},
+               {"documents", manifest.documents},
+               {"tokens", manifest.tokens},
+               {"dtype", token_type_name(manifest.type)},
+               {"vocab_size", manifest.vocab_size},
+               {"bos", optional_id(manifest.bos)},
+               {"eos", optional_id(manifest.eos)},
+               {"tokenizer_sha256", manifest.tokenizer_sha256},
+               {"seed", manifest.seed},
+               {"holdout", manifest.holdout},
+               {"skipped", manifest.skipped},
+               {"empty", manifest.empty},
+               {"replaced", manifest.replaced},
+               {"outputs", files_json(manifest.outputs)},
+               {"inputs", files_json(manifest.inputs)},
+               {"languages", counts_json(manifest.languages)},
+               {"licenses", counts_json(manifest.licenses)},
+               {"sources", counts_json(manifest.sources)},
+               {"filters", manifest.filters},
+               {"token_counts", manifest.token_counts}};
+  if (manifest.redaction) json["redaction"] = redaction_json(*manifest.redaction);
+  json["run"] = manifest.run;
+  return json;
 }
 
 Result<ShardManifest> parse_manifest(std::string_view text, const std::string& where) {
@@ -160,6 +162,8 @@ Result<ShardManifest> parse_manifest(std::string_view text, const std::string& w
   manifest.licenses = BALLAST_TRY(parse_counts(root, "licenses", where));
   manifest.sources = BALLAST_TRY(parse_counts(root, "sources", where));
   BALLAST_TRY(parse_numbers(root, manifest, where));
+  if (root.contains("redaction"))
+    manifest.redaction = BALLAST_TRY(parse_redaction(root.at("redaction"), manifest.tokens, where));
   manifest.run = *BALLAST_TRY(member(root, "run", where));
   return manifest;
 }
@@ -168,6 +172,12 @@ Result<ShardManifest> read_manifest(FileSystem& fs, const std::string& prefix) {
   const std::string path = shard_manifest_path(prefix);
   const std::string text = BALLAST_TRY(read_file(fs, path));
   return parse_manifest(text, path);
+}
+
+Result<Tombstones> read_tombstones(FileSystem& fs, const std::string& prefix) {
+  if (!fs.exists(shard_manifest_path(prefix))) return Tombstones();
+  const ShardManifest manifest = BALLAST_TRY(read_manifest(fs, prefix));
+  return manifest.redaction ? manifest.redaction->tombstones : Tombstones();
 }
 
 std::string manifest_text(const ShardManifest& manifest) {

@@ -13,6 +13,7 @@
 #include "libcore/io/file_system.h"
 #include "libcore/io/json.h"
 #include "libcore/shard/format.h"
+#include "libcore/shard/tombstone.h"
 #include "libcore/shard/writer.h"
 
 namespace ballast {
@@ -42,6 +43,7 @@ struct ShardManifest {
   ShardCounts languages, licenses, sources;  // "unknown" for documents that do not say
   std::map<std::string, int64_t> filters;    // documents that passed each
   std::vector<int64_t> token_counts;         // by id, vocab_size entries
+  std::optional<ShardRedaction> redaction;   // the last one, if there was one
   Json run = Json::object();
 };
 
@@ -49,6 +51,8 @@ Json manifest_json(const ShardManifest& manifest);
 std::string manifest_text(const ShardManifest& manifest);  // the file's bytes
 Result<ShardManifest> parse_manifest(std::string_view text, const std::string& where);
 Result<ShardManifest> read_manifest(FileSystem& fs, const std::string& prefix);
+// None when the shard has no manifest.
+Result<Tombstones> read_tombstones(FileSystem& fs, const std::string& prefix);
 Result<void> write_manifest(FileSystem& fs, const std::string& prefix,
                             const ShardManifest& manifest, bool force);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "libcore/shard/manifest.h"
+
 namespace ballast {
 namespace {
 
@@ -72,6 +74,15 @@ Result<void> ShardReader::read_index(ReadableFile& index, const std::string& whe
     return corrupt_error("document index does not end at the last sequence", where,
                          fmt::format("ends at {}, sequences {}", previous, sequences));
   return {};
+}
+
+Result<ShardReader> ShardReader::open_to_learn(FileSystem& fs, const std::string& prefix) {
+  ShardReader reader = BALLAST_TRY(open(fs, prefix));
+  reader.tombstones_ = BALLAST_TRY(read_tombstones(fs, prefix));
+  if (!reader.tombstones_.empty() && reader.tombstones_.back().end > reader.total_tokens())
+    return corrupt_error("tombstones of the manifest are outside the shard",
+                         shard_manifest_path(prefix));
+  return reader;
 }
 
 Result<ShardReader> ShardReader::open(FileSystem& fs, const std::string& prefix) {

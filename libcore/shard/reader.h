@@ -14,12 +14,15 @@
 #include "libcore/base/result.h"
 #include "libcore/io/file_system.h"
 #include "libcore/shard/format.h"
+#include "libcore/shard/tombstone.h"
 
 namespace ballast {
 
 class ShardReader {
  public:
   static Result<ShardReader> open(FileSystem& fs, const std::string& prefix);
+  // With the tombstones that the manifest, if there is one, names: nothing is learnt from them.
+  static Result<ShardReader> open_to_learn(FileSystem& fs, const std::string& prefix);
 
   const std::string& prefix() const { return prefix_; }
   TokenType type() const { return header_.type; }
@@ -37,6 +40,8 @@ class ShardReader {
   // Position of the first token of the document that holds `token`.
   int64_t document_start(int64_t token) const { return document_begin(document_of(token)); }
 
+  const Tombstones& tombstones() const { return tombstones_; }
+
   // out.size() tokens from `first_token` on, across document borders. Kind usage when the range
   // leaves the shard; kind corrupt when an id is negative.
   Result<void> read_tokens(int64_t first_token, std::span<int32_t> out) const;
@@ -49,6 +54,7 @@ class ShardReader {
   ShardHeader header_;
   std::shared_ptr<ReadableFile> bin_;
   std::vector<int64_t> begins_;  // documents + 1 entries
+  Tombstones tombstones_;
 };
 
 }  // namespace ballast

@@ -1,9 +1,11 @@
 #include "libcore/shard/sample_hash.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "libcore/base/hash.h"
-#include "libcore/shard/format.h"
+#include "libcore/shard/manifest.h"
 
 namespace ballast {
 
@@ -20,6 +22,8 @@ Result<std::string> shard_sample_hash(FileSystem& fs, const std::string& prefix)
     content.append(block, 0, got);
     if (last == 0) break;
   }
+  for (const Tombstone& range : BALLAST_TRY(read_tombstones(fs, prefix)))
+    content += fmt::format(" {}-{}:{}", range.begin, range.end, range.token);
   return xxh3_128(as_bytes(content)).hex();
 }
 

@@ -1,6 +1,6 @@
 // What tells one shard from another of the same size at every start, in 4 MiB of reading: xxh3-128
-// of the whole index and of 64 evenly spaced blocks of the tokens. A run's law keeps it. Damage
-// elsewhere is for `tokshard verify`.
+// of the whole index, of 64 evenly spaced blocks of the tokens, and of the tombstones that the
+// manifest names. A run's law keeps it. Damage elsewhere is for `tokshard verify`.
 #pragma once
 
 #include <string>

@@ -26,7 +26,7 @@ struct ShardDocument {
   std::string sha256;                // of the text, 64 hex digits
   std::vector<std::string> filters;  // that it passed, in order
   int64_t tokens = 0;                // in the shard, BOS and EOS included
-  bool redacted = false;             // the tokens were overwritten, see redaction.h
+  bool redacted = false;             // the tokens were overwritten, see tombstone.h
 };
 
 std::string shard_document_line(const ShardDocument& document);  // without LF

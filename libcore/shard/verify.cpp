@@ -60,19 +60,9 @@ class Verifier {
 
   Result<void> check_files() {
     if (!manifest_) return {};
-    const std::string folder = parent_directory(prefix_);
     for (const OutputFile& said : manifest_->outputs) {
-      const std::string path = join_path(folder, file_name(said.path));
-      if (!fs_.exists(path)) {
-        found("file of the manifest is gone: " + path);
-        continue;
-      }
-      const FileInfo info = BALLAST_TRY(fs_.info(path));
-      if (info.size != said.bytes)
-        found(fmt::format("size differs from the manifest: {} ({} bytes, {} expected)", path,
-                          info.size, said.bytes));
-      else if (full_ && BALLAST_TRY(hash_file(fs_, path)).hash != said.hash)
-        found("content differs from the manifest's hash: " + path);
+      std::string line = BALLAST_TRY(output_damage(fs_, prefix_, said, full_));
+      if (!line.empty()) found(std::move(line));
     }
     if (reader_ && (reader_->documents() != manifest_->documents ||
                     reader_->total_tokens() != manifest_->tokens))
@@ -96,6 +86,7 @@ class Verifier {
         return {};
       }
       if (!manifest_) continue;
+      if (!check_tombstones(at, ids)) return {};
       for (size_t i = 0; i < ids.size(); ++i) {
         if (ids[i] < static_cast<int64_t>(counts.size())) {
           ++counts[static_cast<size_t>(ids[i])];
@@ -112,6 +103,36 @@ class Verifier {
     return {};
   }
 
+  // Tokens [at, at + ids.size()): what was redacted is overwritten, all of it.
+  bool check_tombstones(int64_t at, std::span<const int32_t> ids) {
+    const auto end = at + static_cast<int64_t>(ids.size());
+    auto range = std::ranges::upper_bound(tombstones(), at, {}, &Tombstone::end);
+    for (; range != tombstones().end() && range->begin < end; ++range) {
+      for (int64_t i = std::max(at, range->begin); i < std::min(end, range->end); ++i) {
+        if (ids[static_cast<size_t>(i - at)] == range->token) continue;
+        found(fmt::format(
+            "token {} is in a tombstone but was not overwritten: {} (id {}, {} "
+            "expected)",
+            i, shard_bin_path(prefix_), ids[static_cast<size_t>(i - at)], range->token));
+        return false;
+      }
+    }
+    return true;
+  }
+
+  const Tombstones& tombstones() const {
+    static const Tombstones none;
+    return manifest_ && manifest_->redaction ? manifest_->redaction->tombstones : none;
+  }
+
+  // Does a tombstone begin at or before the document and reach its end?
+  bool is_buried(int64_t document) const {
+    const int64_t begin = reader_->document_begin(document),
+                  end = reader_->document_begin(document + 1);
+    const auto range = std::ranges::upper_bound(tombstones(), begin, {}, &Tombstone::end);
+    return range != tombstones().end() && range->begin <= begin && range->end >= end;
+  }
+
   Result<void> check_sidecar() {
     const std::string path = shard_docs_path(prefix_);
     if (reader_ && sidecar_->documents() != reader_->documents()) {
@@ -126,6 +147,11 @@ class Verifier {
         return corrupt_error(fmt::format("document {} has {} tokens, the sidecar says {}", document,
                                          reader_->document_length(document), line.tokens),
                              path);
+      if (manifest_ && line.tokens > 0 && line.redacted != is_buried(document))
+        return corrupt_error(
+            fmt::format("document {} is {} by the manifest and {} by the sidecar", document,
+                        line.redacted ? "there" : "redacted", line.redacted ? "redacted" : "there"),
+            path);
       return {};
     });
     if (!read.ok() && read.error().kind != ErrorKind::corrupt) return read.take_error();
@@ -143,6 +169,24 @@ class Verifier {
 };
 
 }  // namespace
+
+Result<std::string> output_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said,
+                                  bool full) {
+  const std::string path = join_path(parent_directory(prefix), file_name(said.path));
+  if (!fs.exists(path)) return "file of the manifest is gone: " + path;
+  const FileInfo info = BALLAST_TRY(fs.info(path));
+  if (info.size != said.bytes)
+    return fmt::format("size differs from the manifest: {} ({} bytes, {} expected)", path,
+                       info.size, said.bytes);
+  if (full && BALLAST_TRY(hash_file(fs, path)).hash != said.hash)
+    return "content differs from the manifest's hash: " + path;
+  return std::string();
+}
+
+Result<void> refuse_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said) {
+  const std::string damage = BALLAST_TRY(output_damage(fs, prefix, said, true));
+  return damage.empty() ? Result<void>() : corrupt_error(damage, "", "tokshard verify says more");
+}
 
 Result<ShardVerdict> verify_shard(FileSystem& fs, const std::string& prefix, bool full) {
   return Verifier(fs, prefix, full).run();

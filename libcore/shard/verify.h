@@ -6,6 +6,7 @@
 
 #include "libcore/base/result.h"
 #include "libcore/io/file_system.h"
+#include "libcore/shard/writer.h"
 
 namespace ballast {
 
@@ -15,6 +16,14 @@ struct ShardVerdict {
   int64_t documents = 0;
   int64_t tokens = 0;
 };
+
+// How the file `said` of the shard's manifest differs from it in size or, when `full`, in hash: a
+// line that names it, or nothing.
+Result<std::string> output_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said,
+                                  bool full);
+
+// Kind corrupt when there is such a difference.
+Result<void> refuse_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said);
 
 // Sizes and indexes; with `full` also every hash of the manifest, every token id, and every line of
 // the sidecar. Kind io when a file that is there cannot be read, or .bin or .idx is not there.

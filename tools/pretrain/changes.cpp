@@ -52,7 +52,7 @@ bool is_immutable(std::string_view key) {
 std::string event_of(std::string_view key) {
   if (key == "lr" || key == "schedule") return "lr";
   if (key == "batch_tokens") return "batch_size";
-  if (key == "phases" || key == "goldfish") return "data";
+  if (key == "data" || key == "phases" || key == "goldfish") return "data";
   if (key == "clip" || key == "precision") return std::string(key);
   if (key == "param_dtype") return "precision";
   return "note";
@@ -123,6 +123,64 @@ std::string kind_of(const Json& spec) {
   return text.substr(0, text.find(':'));
 }
 
+// The receipts that lead a source from the content `from` to `to`, in order.
+Result<std::vector<std::string>> receipts_between(const RunConfig& config, const std::string& name,
+                                                  const std::string& from, const std::string& to) {
+  std::vector<std::string> used;
+  std::string content = from;
+  while (content != to && used.size() < config.receipts.size()) {
+    const std::string before = content;
+    for (const AcceptedReceipt& accepted : config.receipts) {
+      for (const ReceiptShard& shard : accepted.receipt.shards) {
+        if (content != before || shard.name != name || shard.before.content_hash != content)
+          continue;
+        content = shard.after.content_hash;
+        used.push_back(accepted.sha256);
+      }
+    }
+    if (content == before) break;
+  }
+  if (content == to) return used;
+  return usage_error(
+      fmt::format("cannot resume: the content of shard '{}' is {} here and {} in the checkpoint",
+                  name, to, from),
+      config.typed.run,
+      config.receipts.empty() ? "give the shards the run was started with; redacted ones are "
+                                "taken with --accept-data RECEIPT"
+                              : "the receipts of --accept-data do not lead from one to the other");
+}
+
+// Other content of the same sources, when there are receipts that say how it came.
+Result<void> accept_data(const RunConfig& config, LawChange& change) {
+  const Json &from = change.from, &to = change.to;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const std::string before = from[i].at("content_hash"), after = to[i].at("content_hash");
+    if (before == after) continue;
+    const std::string name = to[i].at("name");
+    for (std::string& receipt : BALLAST_TRY(receipts_between(config, name, before, after)))
+      if (std::ranges::find(change.receipts, receipt) == change.receipts.end())
+        change.receipts.push_back(std::move(receipt));
+  }
+  return {};
+}
+
+// The same sources, weights and order.
+bool only_content_differs(const LawChange& change) {
+  if (change.key != "data" || !change.from.is_array() || !change.to.is_array() ||
+      change.from.size() != change.to.size())
+    return false;
+  for (size_t i = 0; i < change.to.size(); ++i) {
+    Json before = change.from[i], after = change.to[i];
+    if (!before.is_object() || !before.contains("content_hash") ||
+        !before.at("content_hash").is_string())
+      return false;
+    before.erase("content_hash");
+    after.erase("content_hash");
+    if (before != after) return false;
+  }
+  return true;
+}
+
 bool is_named(const TrainOptions& options, std::string_view law_key) {
   return std::ranges::any_of(options.changes, [&](const std::string& change) {
     const Changeable* known = find_changeable(change.substr(0, change.find('=')));
@@ -185,7 +243,13 @@ Result<std::vector<LawChange>> law_changes(const RunConfig& config, const TrainS
                                            const JournalContents& journal) {
   const Json law = law_in_force(stored, journal);
   std::vector<LawChange> list = differences(config.law(), law);
-  for (const LawChange& change : list) BALLAST_TRY(check_change(config, change, law, stored));
+  for (LawChange& change : list) {
+    if (only_content_differs(change)) {
+      BALLAST_TRY(accept_data(config, change));
+    } else {
+      BALLAST_TRY(check_change(config, change, law, stored));
+    }
+  }
   return list;
 }
 

@@ -84,7 +84,7 @@ class Evaluation {
 
 Result<void> Evaluation::held_out(const std::string& prefix) {
   const auto shard = std::make_shared<const ShardReader>(
-      BALLAST_TRY(ShardReader::open(posix_file_system(), prefix)));
+      BALLAST_TRY(ShardReader::open_to_learn(posix_file_system(), prefix)));
   const WindowReader reader(shard, seq_len(), model_.config().vocab_size);
   if (reader.windows() == 0)
     return insufficient_error(

@@ -74,6 +74,9 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--change", o.changes, "KEY=VALUE to change when resuming; repeatable")
       ->group("Run");
   app.add_option("--reason", o.reason, "why --change is made, for the journal")->group("Run");
+  path_option(app.add_option("--accept-data", o.accept_data,
+                             "receipt of a redaction of the shards to resume over; repeatable")
+                  ->group("Run"));
   app.add_option("--ckpt-every", o.checkpoint_every,
                  "steps (100) or time (30m) between checkpoints")
       ->group("Run");

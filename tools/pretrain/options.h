@@ -44,6 +44,7 @@ struct TrainOptions {
   std::string branch, cooldown;
   std::vector<std::string> changes;
   std::string reason;
+  std::vector<std::string> accept_data;
   std::string trace;
   std::string checkpoint_every = "30m";
   std::string keep = "last=3";

@@ -32,13 +32,16 @@ Result<void> announce_borders(RunLog& log, RunState& state, const RunConfig& con
 Result<void> announce_changes(RunLog& log, RunState& state, const RunConfig& config,
                               const std::vector<LawChange>& changes) {
   for (const LawChange& change : changes) {
-    BALLAST_TRY(log.journal("change", {{"step", state.counters().step},
-                                       {"key", change.key},
-                                       {"from", change.from},
-                                       {"to", change.to},
-                                       {"reason", config.typed.reason}}));
-    const std::string reason = config.typed.reason.empty() ? "appended" : config.typed.reason;
-    const Json details = {{"key", change.key}, {"from", change.from}, {"to", change.to}};
+    const bool redacted = !change.receipts.empty();
+    const std::string reason = redacted                      ? "documents were redacted"
+                               : config.typed.reason.empty() ? "appended"
+                                                             : config.typed.reason;
+    Json details = {{"key", change.key}, {"from", change.from}, {"to", change.to}};
+    if (redacted) details["receipts"] = change.receipts;
+    Json entry = {{"step", state.counters().step}};
+    entry.update(details);
+    entry["reason"] = redacted ? reason : config.typed.reason;
+    BALLAST_TRY(log.journal("change", entry));
     BALLAST_TRY(planned_event(log, state, change.event, reason, details));
   }
   return {};

@@ -29,8 +29,8 @@ Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& text) 
     source.weight = *weight;
   }
   source.name = file_name(source.prefix);
-  source.shard =
-      std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open(fs, source.prefix)));
+  source.shard = std::make_shared<const ShardReader>(
+      BALLAST_TRY(ShardReader::open_to_learn(fs, source.prefix)));
   source.content_hash = BALLAST_TRY(shard_sample_hash(fs, source.prefix));
   return source;
 }
@@ -118,14 +118,43 @@ Result<void> check_tokenizer(const std::string& path, const RunConfig& c) {
   return {};
 }
 
+// A receipt that leads to a source as it is here must be of these very files.
+Result<void> check_receipt(FileSystem& fs, const AcceptedReceipt& accepted, const RunConfig& c) {
+  for (const ReceiptShard& shard : accepted.receipt.shards) {
+    for (const SourceConfig& source : c.sources) {
+      if (source.name != shard.name || source.content_hash != shard.after.content_hash) continue;
+      const std::string path = shard_manifest_path(source.prefix);
+      const std::string manifest = BALLAST_TRY(read_file(fs, path));
+      if (sha256_hex(manifest) != shard.after.manifest.sha256)
+        return usage_error("--accept-data: the receipt is of another manifest", path,
+                           accepted.path);
+    }
+  }
+  return {};
+}
+
+Result<void> resolve_receipts(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
+  for (const std::string& path : o.accept_data) {
+    const std::string text = BALLAST_TRY(read_file(fs, path));
+    AcceptedReceipt accepted = {path, sha256_hex(text), BALLAST_TRY(parse_receipt(text, path))};
+    if (accepted.receipt.compact)
+      return usage_error("--accept-data: the receipt removes documents, which moves all data after",
+                         path, "a run goes on over tombstones: tokshard redact --tombstone");
+    BALLAST_TRY(check_receipt(fs, accepted, c));
+    c.receipts.push_back(std::move(accepted));
+  }
+  return {};
+}
+
 Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
   if (o.data.empty()) return usage_error("--data is missing", "", "a shard PREFIX[=WEIGHT]");
   for (const std::string& text : o.data)
     c.sources.push_back(BALLAST_TRY(open_source_shard(fs, text)));
+  BALLAST_TRY(resolve_receipts(fs, o, c));
   c.val_tokens = BALLAST_TRY(parse_count(o.val_tokens));
   if (!o.validation.empty()) {
-    c.validation =
-        std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open(fs, o.validation)));
+    c.validation = std::make_shared<const ShardReader>(
+        BALLAST_TRY(ShardReader::open_to_learn(fs, o.validation)));
     BALLAST_TRY(check_validation(c));
   }
   c.val_every = o.val_every;

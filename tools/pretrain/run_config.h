@@ -24,6 +24,7 @@
 #include "libcore/optim/optimizer.h"
 #include "libcore/optim/schedule.h"
 #include "libcore/shard/reader.h"
+#include "libcore/shard/receipt.h"
 #include "tools/pretrain/averages.h"
 #include "tools/pretrain/options.h"
 
@@ -53,6 +54,12 @@ struct BranchOrigin {
   int64_t tokens = 0;
 };
 
+// --accept-data: a redaction with tombstones that a run may be resumed over.
+struct AcceptedReceipt {
+  std::string path, sha256;
+  Receipt receipt;
+};
+
 // Of a batch with --deterministic world.
 inline constexpr int64_t kWorldSlots = 8;
 
@@ -61,6 +68,7 @@ struct RunConfig {
   std::string model_name;
   ModelConfig model;
   std::vector<SourceConfig> sources;
+  std::vector<AcceptedReceipt> receipts;
   std::shared_ptr<const ShardReader> validation;  // null: none
   std::string tokenizer;                          // text
   BatchSchedule batches;

@@ -109,6 +109,8 @@ Result<std::string> Trainer::load(const StartPlan& plan, std::vector<LawChange>&
     state_->add_skip_ranges(plan.skip);
     return checkpoint;
   }
+  if (!config_.typed.accept_data.empty())
+    return usage_error("--accept-data: there is nothing to resume", config_.typed.run);
   if (config_.branch) return load_branch();
   if (!config_.typed.changes.empty())
     return usage_error("--change: there is nothing to resume", config_.typed.run);

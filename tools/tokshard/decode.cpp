@@ -24,7 +24,8 @@ struct Decoder {
   Tokenizer tokenizer;
   std::optional<int32_t> bos, eos;
 
-  Result<std::string> text_of(int64_t document) const {
+  Result<std::string> text_of(int64_t document) {
+    if (sidecar && BALLAST_TRY(sidecar->read(document)).redacted) return std::string();
     std::vector<int32_t> ids(static_cast<size_t>(reader.document_length(document)));
     BALLAST_TRY(reader.read_tokens(reader.document_begin(document), ids));
     std::span<const int32_t> text(ids);

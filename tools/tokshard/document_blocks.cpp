@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "libcore/cli/message.h"
+#include "tools/tokshard/tapped_source.h"
 
 namespace ballast {
 namespace {
@@ -13,26 +14,6 @@ namespace {
 constexpr size_t kBlockBytes = size_t{8} << 20;
 constexpr size_t kBlockLines = 8192;
 constexpr int64_t kGrain = 16;
-
-// Passes bytes on, hashing and counting them.
-class HashingSource final : public ByteSource {
- public:
-  HashingSource(std::unique_ptr<ByteSource> inner, OutputFile& file)
-      : inner_(std::move(inner)), file_(file) {}
-  Result<size_t> read(MutableBytes into) override {
-    const size_t got = BALLAST_TRY(inner_->read(into));
-    hasher_.update(Bytes(into).first(got));
-    file_.bytes += static_cast<int64_t>(got);
-    file_.hash = hasher_.digest();
-    return got;
-  }
-  const std::string& name() const override { return inner_->name(); }
-
- private:
-  std::unique_ptr<ByteSource> inner_;
-  OutputFile& file_;
-  Xxh3Hasher hasher_;
-};
 
 }  // namespace
 
@@ -45,8 +26,14 @@ DocumentBlocks::~DocumentBlocks() = default;
 Result<void> DocumentBlocks::open_next() {
   inputs_.push_back({paths_[inputs_.size()], 0, {}});
   auto raw = BALLAST_TRY(open_raw_source(posix_file_system(), inputs_.back().path));
-  source_ =
-      BALLAST_TRY(decoding_source(std::make_unique<HashingSource>(std::move(raw), inputs_.back())));
+  auto hasher = std::make_shared<Xxh3Hasher>();
+  OutputFile& file = inputs_.back();
+  source_ = BALLAST_TRY(
+      decoding_source(std::make_unique<TappedSource>(std::move(raw), [hasher, &file](Bytes piece) {
+        hasher->update(piece);
+        file.bytes += static_cast<int64_t>(piece.size());
+        file.hash = hasher->digest();
+      })));
   reader_ = std::make_unique<LineReader>(*source_);
   return {};
 }

@@ -1,9 +1,7 @@
 // tokshard encode: documents to shards. Blocks of documents are tokenised in parallel, put into an
 // order that depends on their ids and the seed alone, and written with index, sidecar and manifest.
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <mutex>
@@ -17,6 +15,7 @@
 #include "libcore/text/tokenizer.h"
 #include "libcore/text/url.h"
 #include "tools/tokshard/document_blocks.h"
+#include "tools/tokshard/run_record.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
@@ -239,19 +238,6 @@ Result<void> check_outputs(const EncodeFlags& flags, const CommonOptions& common
   return {};
 }
 
-// What is true of this run only.
-Json run_record(const EncodeFlags& flags, const CommonOptions& common) {
-  char host[256] = "";
-  if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
-  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char time[32];
-  std::strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return {{"time", time}, {"host", host}, {"argv", common.argv}, {"tokenizer", flags.tokenizer}};
-}
-
 void report(const CommonOptions& common, const std::vector<ShardManifest>& manifests,
             const DocumentBlocks& blocks) {
   for (const ShardManifest& part : manifests) {
@@ -293,7 +279,8 @@ Result<int> run_encode(const EncodeFlags& flags, const CommonOptions& common) {
   manifest.bos = BALLAST_TRY(border_token(tokenizer, flags.bos, tokenizer.bos(), "--bos"));
   manifest.eos = BALLAST_TRY(border_token(tokenizer, flags.eos, tokenizer.eos(), "--eos"));
   manifest.seed = common.seed;
-  manifest.run = run_record(flags, common);
+  manifest.run = run_record(common);
+  manifest.run["tokenizer"] = flags.tokenizer;
   if (common.dry_run) {
     print_note(
         fmt::format("would encode {} inputs with a vocabulary of {} into {}.bin, .idx, "

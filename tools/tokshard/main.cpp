@@ -37,6 +37,8 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard recheck --robots robots/ data/web > out.jsonl\n"
      "tokshard recheck --takedown takedown.txt data/web -o out.jsonl.zst\n",
      true},
+    {"redact", "take documents out of finished shards, with a receipt", ballast::add_redact,
+     "tokshard redact --list out.jsonl data/web -o redacted\n", true},
 };
 
 }  // namespace

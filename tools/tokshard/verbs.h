@@ -16,5 +16,6 @@ VerbRun add_filter(CLI::App& app, const CommonOptions& common);
 VerbRun add_dedup(CLI::App& app, const CommonOptions& common);
 VerbRun add_robots(CLI::App& app, const CommonOptions& common);
 VerbRun add_recheck(CLI::App& app, const CommonOptions& common);
+VerbRun add_redact(CLI::App& app, const CommonOptions& common);
 
 }  // namespace ballast

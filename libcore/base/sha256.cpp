@@ -1,0 +1,45 @@
+#include "libcore/base/sha256.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+
+#include "libcore/base/check.h"
+
+namespace ballast {
+
+struct Sha256Hasher::State {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  State() { BALLAST_CHECK(EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1); }
+  ~State() { EVP_MD_CTX_free(context); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+};
+
+std::string hex_digits(std::span<const unsigned char> bytes) {
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
+Sha256Hasher::Sha256Hasher() : state_(std::make_unique<State>()) {}
+Sha256Hasher::~Sha256Hasher() = default;
+Sha256Hasher::Sha256Hasher(Sha256Hasher&&) noexcept = default;
+Sha256Hasher& Sha256Hasher::operator=(Sha256Hasher&&) noexcept = default;
+
+void Sha256Hasher::update(Bytes data) {
+  BALLAST_CHECK(EVP_DigestUpdate(state_->context, data.data(), data.size()) == 1);
+}
+
+std::string Sha256Hasher::hex() const {
+  State so_far;
+  std::array<unsigned char, 32> digest{};
+  BALLAST_CHECK(EVP_MD_CTX_copy_ex(so_far.context, state_->context) == 1);
+  BALLAST_CHECK(EVP_DigestFinal_ex(so_far.context, digest.data(), nullptr) == 1);
+  return hex_digits(digest);
+}
+
+}  // namespace ballast

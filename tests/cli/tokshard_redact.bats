@@ -1,0 +1,305 @@
+# tokshard redact: what it writes, what it refuses, and that it finishes what was begun.
+bats_require_minimum_version 1.5.0
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+}
+
+redact() { run --separate-stderr "$BIN/tokshard" redact "$@"; }
+
+# make_shard PREFIX COUNT: documents of hosts h0 to h6, in order.
+make_shard() {
+  awk -v n="$2" 'BEGIN {
+    for (i = 0; i < n; ++i)
+      printf "{\"text\":\"The ship %d of %d is here\",\"url\":\"http://h%d.example/%d\",\"id\":\"d%d\"}\n", i, n, i % 7, i, i
+  }' >docs.jsonl
+  "$BIN/tokshard" vocab -q -f --size 280 docs.jsonl -o tok.json
+  "$BIN/tokshard" encode -q --order input --tokenizer tok.json docs.jsonl -o "$1"
+}
+
+# list HOST PREFIX...: what lies on the host.
+list() {
+  local host=$1
+  shift
+  echo "$host" | "$BIN/tokshard" recheck -q --takedown - "$@"
+}
+
+@test "tombstones: layout and index stay, the text is gone, the manifest says where" {
+  make_shard web 100
+  list h3.example web >out.jsonl
+  redact --json --list out.jsonl web -o new
+  [ "$status" -eq 0 ]
+  [ "$(jq -c '[.shard, .target, .mode, .documents]' <<<"$output")" = '["web","new/web","tombstone",14]' ]
+  [[ "$stderr" == *"new/web: 14 documents, "*" tokens overwritten" ]]
+  cmp web.idx new/web.idx
+  run ! cmp -s web.bin new/web.bin
+  "$BIN/tokshard" verify -q --full web new/web
+  eos=$(jq .eos web.manifest.json)
+  [ "$(jq -c '.redaction | [.mode, .forget, .documents, .tombstones[0][2], (.tombstones | length)]' new/web.manifest.json)" = \
+    "[\"tombstone\",false,14,$eos,14]" ]
+  [ "$(jq -r .redaction.list_sha256 new/web.manifest.json)" = "$(sha256sum <out.jsonl | cut -d' ' -f1)" ]
+  # Every line of the sidecar is as it was, but for the mark.
+  diff <(zstd -dc web.docs.jsonl.zst) <(zstd -dc new/web.docs.jsonl.zst) | grep '^>' | jq -c . <<<"$(sed 's/^> //' /dev/stdin)" >marked
+  [ "$(jq -r '[.redacted, .host] | @csv' marked | sort -u)" = 'true,"h3.example"' ]
+  [ "$(wc -l <marked)" -eq 14 ]
+  "$BIN/tokshard" decode web --tokenizer tok.json | jq -r 'select(.url | startswith("http://h3.") | not).text' >kept
+  "$BIN/tokshard" decode new/web --tokenizer tok.json | jq -r 'select(.url | startswith("http://h3.") | not).text' | cmp - kept
+  [ -z "$("$BIN/tokshard" decode new/web | jq -r 'select(.url | startswith("http://h3.")).text' | tr -d '\n')" ]
+  [ -z "$("$BIN/tokshard" decode new/web --doc 3)" ]
+  # What was redacted is not found again.
+  [ -z "$(list h3.example new/web)" ]
+}
+
+@test "forgetting, another token, and a second list over the first" {
+  make_shard web 100
+  list h3.example web | "$BIN/tokshard" redact -q --list - --forget --token 7 web -o one
+  "$BIN/tokshard" verify -q --full one/web
+  zstd -dc one/web.docs.jsonl.zst | jq -c 'select(.redacted)' >lines
+  [ "$(jq -r 'keys_unsorted | join(" ")' lines | sort -u)" = "id sha256 filters tokens redacted" ]
+  [ "$(wc -l <lines)" -eq 14 ]
+  [ "$(jq -r .sha256 lines | head -1)" = "$(printf 'The ship 3 of 100 is here' | sha256sum | cut -d' ' -f1)" ]
+  list h4.example one/web | "$BIN/tokshard" redact -q --list - one/web -o two
+  "$BIN/tokshard" verify -q --full two/web
+  [ "$(jq -c '[.redaction.tombstones[][2]] | unique' two/web.manifest.json)" = "[$(jq .eos web.manifest.json),7]" ]
+  [ "$(zstd -dc two/web.docs.jsonl.zst | grep -c '"redacted":true')" -eq 28 ]
+  # The list of the original names what is gone already.
+  list h3.example web >out.jsonl
+  redact --list out.jsonl two/web -o three
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"14 documents of the list were redacted before"*"nothing to redact"* ]]
+  [ ! -e three ]
+  # Tombstones go when they are compacted, those of other lists stay.
+  redact --compact --list out.jsonl two/web -o three
+  [ "$status" -eq 0 ]
+  "$BIN/tokshard" verify -q --full three/web
+  [ "$(jq -c '[.documents, (.redaction.tombstones | map(.[2]) | unique)]' three/web.manifest.json)" = \
+    "[86,[$(jq .eos web.manifest.json)]]" ]
+  texts() { "$BIN/tokshard" decode "$1" --tokenizer tok.json | jq -r "select(.url | test(\"$2\") | not).text"; }
+  texts web 'h[34][.]' >kept
+  [ "$(wc -l <kept)" -eq 72 ]
+  texts three/web 'h4[.]' | cmp - kept
+}
+
+@test "compact: the documents are gone from every file" {
+  make_shard web 100
+  list h3.example web >out.jsonl
+  "$BIN/tokshard" redact -q --compact --list out.jsonl web -o new
+  "$BIN/tokshard" verify -q --full new/web
+  grep -v 'http://h3.example/' docs.jsonl >rest.jsonl
+  "$BIN/tokshard" encode -q --order input --tokenizer tok.json rest.jsonl -o want
+  for ending in bin idx docs.jsonl.zst; do cmp "want.$ending" "new/web.$ending"; done
+  for key in documents tokens languages licenses sources filters token_counts; do
+    cmp <(jq -c ".$key" want.manifest.json) <(jq -c ".$key" new/web.manifest.json)
+  done
+}
+
+@test "a damaged tombstone and a lost one are found" {
+  make_shard web 60
+  list h3.example web | "$BIN/tokshard" redact -q --list - web -o new
+  jq -c '.redaction.tombstones[0]' new/web.manifest.json >first
+  cp new/web.manifest.json good
+  jq '.redaction.tombstones |= .[1:]' good >new/web.manifest.json
+  run "$BIN/tokshard" verify --full new/web
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"document 3 is there by the manifest and redacted by the sidecar"* ]]
+  jq '.redaction.tombstones[0][2] = 9' good >new/web.manifest.json
+  run "$BIN/tokshard" verify --full new/web
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"is in a tombstone but was not overwritten"* ]]
+  jq '.redaction.tombstones[0][1] = 99999999' good >new/web.manifest.json
+  run "$BIN/tokshard" verify new/web
+  [ "$status" -eq 1 ]
+}
+
+@test "several shards: a re-run makes only what is missing" {
+  make_shard one 60
+  make_shard two 90
+  make_shard three 40
+  list h3.example one two >out.jsonl
+  redact --list out.jsonl one two three -o new
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"three: nothing to redact, left as it is"* ]]
+  [ ! -e new/three.bin ]
+  [ "$(jq -c '[.shards[].shard]' new/receipt.json)" = '["one","two"]' ]
+  cp -r new want
+  # As a kill leaves it: the second shard begun, the receipt not there.
+  rm new/receipt.json new/receipt.sha256 new/two.manifest.json new/two.docs.jsonl.zst
+  mkdir new/two.unfinished
+  head -c 100 two.bin >new/two.unfinished/two.bin
+  stamp=$(stat -c %i new/one.bin)
+  redact --list out.jsonl one two three -o new
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"new/one: redacted already"* ]]
+  [ "$(stat -c %i new/one.bin)" = "$stamp" ]
+  for file in one.bin one.idx one.docs.jsonl.zst one.manifest.json two.bin two.idx two.docs.jsonl.zst; do
+    cmp "new/$file" "want/$file"
+  done
+  [ ! -e new/two.unfinished ]
+  (cd new && sha256sum --quiet -c receipt.sha256)
+  redact --list out.jsonl one two three -o new
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"new: redacted already"* ]]
+  list h4.example one two >other.jsonl
+  redact --list other.jsonl one two -o new
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"the receipt of another redaction"* ]]
+  redact -f --list other.jsonl one two -o new
+  [ "$status" -eq 0 ]
+  "$BIN/tokshard" verify -q --full new/one new/two
+  (cd new && sha256sum --quiet -c receipt.sha256)
+}
+
+@test "what would harm is refused in one line, before anything is written" {
+  make_shard web 60
+  make_shard other 60
+  list h3.example web >out.jsonl
+  refuse() { # refuse WORDS ARGUMENT...
+    local words=$1
+    shift
+    redact "$@"
+    [ "$status" -eq 2 ]
+    [ "$(grep -c . <<<"$stderr")" -eq 1 ]
+    [[ "$stderr" == *"$words"* ]]
+    [ ! -e new ]
+  }
+  refuse "the folder of the redacted shards is missing" --list out.jsonl web
+  refuse "would replace the shard itself" --list out.jsonl web -o .
+  refuse "give one of" --list out.jsonl --compact --tombstone web -o new
+  refuse "--forget" --list out.jsonl --compact --forget web -o new
+  refuse "--token" --list out.jsonl --compact --token 3 web -o new
+  refuse "is not in the vocabulary" --list out.jsonl --token 280 web -o new
+  refuse "no document of the list is of these shards" --list out.jsonl other -o new
+  sed 's/"document":3,/"document":4,/' out.jsonl >moved.jsonl
+  refuse "document 4 of 'web' is another one than the list says" --list moved.jsonl web -o new
+  sed 's/"document":3,/"document":400,/' out.jsonl >beyond.jsonl
+  refuse "the list names document 400" --list beyond.jsonl web -o new
+  mkdir sub
+  cp web.* sub
+  refuse "two shards have the same name" --list out.jsonl web sub/web -o new
+  redact --list docs.jsonl web -o new
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"docs.jsonl:1"* ]]
+  rm web.docs.jsonl.zst
+  redact --list out.jsonl web -o new
+  [ "$status" -eq 3 ]
+  redact -n --list out.jsonl sub/web -o new
+  [ ! -e new ]
+}
+
+@test "an empty list changes nothing" {
+  make_shard web 30
+  list h9.example web >out.jsonl
+  redact --list out.jsonl web -o new
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"web: nothing to redact"* ]]
+  redact --list out.jsonl web wbe -o new
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"no such shard"*"wbe"* ]]
+  [ ! -e new ]
+}
+
+@test "a shard whose bytes are not its manifest's is refused: damage is not passed on as sound" {
+  make_shard web 60
+  list h3.example web >out.jsonl
+  for file in web.bin web.idx web.docs.jsonl.zst; do
+    cp "$file" good
+    # Behind the headers, where nothing but the hash can tell.
+    printf '\001' | dd of="$file" bs=1 seek=200 conv=notrunc status=none
+    redact --list out.jsonl web -o new
+    echo "$file: $status: $stderr"
+    [ "$status" -eq 3 ]
+    [ "$(grep -c . <<<"$stderr")" -eq 1 ]
+    [[ "$stderr" == *"$file"* ]]
+    [ -z "$(ls -A new)" ]
+    cp good "$file"
+  done
+  truncate -s -2 web.bin
+  redact --list out.jsonl web -o new
+  [ "$status" -eq 3 ]
+  rm web.manifest.json
+  redact --list out.jsonl web -o new
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"web.manifest.json"* ]]
+}
+
+@test "a list with repeats counts once, one that contradicts itself or is cut off is refused" {
+  make_shard web 60
+  list h3.example web >out.jsonl
+  cat out.jsonl out.jsonl | zstd -q >twice.jsonl.zst
+  "$BIN/tokshard" redact -q --list twice.jsonl.zst web -o twice
+  "$BIN/tokshard" redact -q --list out.jsonl web -o once
+  cmp once/web.bin twice/web.bin
+  [ "$(jq -c '.shards[0].removed' once/receipt.json)" = "$(jq -c '.shards[0].removed' twice/receipt.json)" ]
+  { cat out.jsonl; head -1 out.jsonl | jq -c ".tokens = 99"; } >both.jsonl
+  redact --list both.jsonl web -o new
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"both.jsonl:10"*"both.jsonl:1)"* ]]
+  head -c -20 out.jsonl >cut.jsonl
+  redact --list cut.jsonl web -o new
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"cut.jsonl:9"* ]]
+  head -c -9 twice.jsonl.zst >cut.zst
+  redact --list cut.zst web -o new
+  [ "$status" -eq 3 ]
+  [ ! -e new ]
+}
+
+@test "all documents may go, in both modes" {
+  make_shard web 60
+  for i in 0 1 2 3 4 5 6; do echo "h$i.example"; done | "$BIN/tokshard" recheck -q --takedown - web -o out.jsonl
+  "$BIN/tokshard" redact -q --list out.jsonl web -o buried
+  "$BIN/tokshard" verify -q --full buried/web
+  [ "$(jq -c '[.shards[0].kept.bytes, (.shards[0].removed | length)]' buried/receipt.json)" = "[0,60]" ]
+  [ "$(jq -c '[.redaction.tombstones[0][:2], .tokens]' buried/web.manifest.json)" = \
+    "[[0,$(jq .tokens web.manifest.json)],$(jq .tokens web.manifest.json)]" ]
+  "$BIN/tokshard" redact -q --compact --list out.jsonl web -o gone
+  "$BIN/tokshard" verify -q --full gone/web
+  [ ! -s gone/web.bin ]
+  [ "$(jq -c '[.documents, .tokens]' gone/web.manifest.json)" = "[0,0]" ]
+  (cd gone && sha256sum --quiet -c receipt.sha256)
+  [ -z "$("$BIN/tokshard" decode --tokenizer tok.json gone/web)" ]
+}
+
+@test "a full disk leaves no file, a second call finishes" {
+  make_shard web 3000
+  list h3.example web >out.jsonl
+  # 40 KiB hold the tokens, but not all files.
+  for blocks in 4 20 40 80; do
+    run --separate-stderr bash -c "trap '' XFSZ; ulimit -f $blocks; \"\$0\" \"\$@\"" \
+      "$BIN/tokshard" redact --list out.jsonl web -o new
+    echo "$blocks: $status: $stderr"
+    [ "$status" -eq 3 ]
+    [ "$(grep -c . <<<"$stderr")" -eq 1 ]
+    [ -z "$(ls -A new)" ]
+  done
+  "$BIN/tokshard" redact -q --list out.jsonl web -o new
+  (cd new && sha256sum --quiet -c receipt.sha256)
+  "$BIN/tokshard" redact -q --list out.jsonl web -o want
+  cmp new/web.bin want/web.bin
+}
+
+@test "a folder that holds something else: a broken receipt, a lost file, a file in its place" {
+  make_shard web 60
+  list h3.example web >out.jsonl
+  "$BIN/tokshard" redact -q --list out.jsonl web -o new
+  cp -r new want
+  head -c 300 want/receipt.json >new/receipt.json
+  redact --list out.jsonl web -o new
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"new/receipt.json"* ]]
+  redact -f --list out.jsonl web -o new
+  [ "$status" -eq 0 ]
+  cmp new/receipt.json want/receipt.json
+  rm new/web.bin
+  redact --list out.jsonl web -o new
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"-f replaces it"* ]]
+  redact -f --list out.jsonl web -o new
+  [ "$status" -eq 0 ]
+  cmp new/web.bin want/web.bin
+  (cd new && sha256sum --quiet -c receipt.sha256)
+  touch file
+  redact --list out.jsonl web -o file
+  [ "$status" -eq 3 ]
+  [ "$(grep -c . <<<"$stderr")" -eq 1 ]
+}

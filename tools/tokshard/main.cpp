@@ -10,9 +10,9 @@ constexpr ballast::Verb kVerbs[] = {
      "zcat docs.jsonl.gz | tokshard filter --pii redact - | head -1\n",
      true},
     {"dedup", "documents without those, or the lines, that came before", ballast::add_dedup,
-     "tokshard dedup docs.jsonl.zst --rejects repeated.jsonl.zst -o distinct.jsonl.zst\n"
-     "tokshard dedup --unit line --method bloom --capacity 1G docs.jsonl.zst -o lines.jsonl.zst\n"
-     "tokshard dedup --method minhash --work work docs.jsonl.zst -o distinct.jsonl.zst\n",
+     "tokshard dedup docs.jsonl --rejects again.jsonl -o distinct.jsonl\n"
+     "tokshard dedup --unit line --method bloom --capacity 1G in.jsonl -o out.jsonl\n"
+     "tokshard dedup --method minhash --work near docs.jsonl -o rest.jsonl\n",
      true},
     {"vocab", "learn a byte-level BPE vocabulary from documents", ballast::add_vocab,
      "tokshard vocab --size 32768 docs.jsonl.zst -o tokenizer.json\n", true},

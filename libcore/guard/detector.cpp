@@ -24,7 +24,7 @@ int64_t run_capacity(const DetectorSettings& settings) {
 
 Json window_json(const RollingWindow& window) {
   Json values = Json::array();
-  for (const double value : window.values()) values.push_back(json_number(value));
+  for (const double value : window.view()) values.push_back(json_number(value));
   return values;
 }
 
@@ -145,7 +145,7 @@ bool Detector::jumps_again(const Channel& channel, double value) const {
   constexpr int64_t kNewest = 16;
   if (channel.run.size() < kNewest) return false;
   RollingWindow newest(kNewest);
-  for (const double x : channel.run.values()) newest.push(x);
+  for (const double x : channel.run.view()) newest.push(x);
   const Trend trend = newest.trend();
   const double deviation = std::max(std::sqrt(trend.variance), channel.frozen_scale);
   return trend.slope < 0 && value > trend.next + settings_.sigmas * deviation;
@@ -153,10 +153,10 @@ bool Detector::jumps_again(const Channel& channel, double value) const {
 
 // Recoveries slow down, so the line through the newest values promises too much, never too little.
 bool Detector::comes_back(const Channel& channel) const {
-  const std::vector<double> run = channel.run.values();
+  const std::span<const double> run = channel.run.view();
   const int64_t size = channel.run.size();
   const std::span<const double> y =
-      std::span(run).last(static_cast<size_t>(std::clamp(channel.since_peak, size / 2, size)));
+      run.last(static_cast<size_t>(std::clamp(channel.since_peak, size / 2, size)));
   if (y.size() < 4) return false;
   std::vector<double> x(y.size());
   std::iota(x.begin(), x.end(), 0.0);

@@ -127,12 +127,12 @@ class Run {
       return reject("length", outcome_.chars == 0 ? "empty" : "too_short");
     }
     std::string original;  // what a reject is written with
-    bool may_change = !options_.quality.empty() || options_.pii == PiiMode::drop;
+    bool may_change = !options_.quality.empty() || options_.pii.asks(PiiAction::drop);
     if (options_.rejects && may_change) original = document_.text;
     if (!passes_quality()) return;
-    if (options_.pii == PiiMode::off) return;
-    outcome_.pii = redact_pii(document_.text);
-    if (options_.pii == PiiMode::redact || outcome_.pii.total() == 0) return;
+    const PiiFindings found = apply_pii(document_.text, options_.pii);
+    outcome_.pii = found.counts;
+    if (!found.dropped) return;
     document_.text = std::move(original);
     reject("pii", "found");
   }
@@ -175,7 +175,7 @@ class Run {
       details["reason"] = outcome_.reason;
     }
     if (!outcome_.robots.empty()) details["robots"] = outcome_.robots;
-    if (options_.pii != PiiMode::off && (kept || outcome_.stage == "pii")) {
+    if (!options_.pii.off() && (kept || outcome_.stage == "pii")) {
       if (!details["pii"].is_object()) details["pii"] = Json::object();
       Json& counts = details["pii"];
       add_count(counts, "email", outcome_.pii.email);

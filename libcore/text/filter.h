@@ -20,14 +20,12 @@
 
 namespace ballast {
 
-enum class PiiMode { off, redact, drop };
-
 struct FilterOptions {
   const RobotsStore* robots = nullptr;  // null: not asked
   bool keep_missing = true;             // documents of hosts without known robots.txt
   std::vector<std::string> agents;      // robots whose signals count
   std::vector<AiSignal> obeyed;         // signals that reject what they refuse
-  PiiMode pii = PiiMode::redact;
+  PiiPolicy pii;
   int64_t min_chars = 1;  // code points
   QualityPlan quality;    // empty: not asked
   bool rejects = false;   // write the lines of rejected documents

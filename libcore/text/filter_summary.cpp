@@ -104,7 +104,7 @@ std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>&
   for (const auto& [type, count] : others_) {
     lines.push_back(fmt::format("passed   {:>8}  {} records", count, printable(type)));
   }
-  lines.push_back(fmt::format("personal data in {} documents: {} e-mail, {} IPv4, {} IBAN",
+  lines.push_back(fmt::format("personal data in {} documents: {} e-mail, {} IP, {} IBAN",
                               pii_documents_, pii_.email, pii_.ip, pii_.iban));
   if (lines_dropped_ > 0)
     lines.push_back(fmt::format("{} lines dropped from kept documents", lines_dropped_));

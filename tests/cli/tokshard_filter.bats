@@ -88,6 +88,32 @@ documents() {
   [[ "${lines[1]}" == *"two from 10.0.0.1"* ]]
 }
 
+@test "--pii takes an action for each kind, and markers" {
+  printf '{"text":"ann@b.org 10.0.0.1 9.9.9.9 GB29NWBK60161331926819","id":"1"}\n' >in.jsonl
+  filter --pii-mode strict in.jsonl
+  [[ "$output" == *'"<email-pii> 10.0.0.1 <ip-pii> <iban-pii>"'*'"pii":{"email":1,"ip":1,"iban":1}'* ]]
+  filter --pii-mode strict --pii-addresses all --pii redact,email=keep,iban=off in.jsonl
+  [[ "$output" == *'"ann@b.org <ip-pii> <ip-pii> GB29NWBK60161331926819"'*'"pii":{"email":1,"ip":2,"iban":0}'* ]]
+  filter --pii-addresses public --pii-marker 'ip=[address]' --pii-marker email= in.jsonl
+  [[ "$output" == *'" 10.0.0.1 [address] GB29NWBK60161331926819"'* ]]
+  filter --pii-mode strict --pii keep,iban=drop in.jsonl
+  [ -z "$output" ]
+  [[ "$stderr" == *"pii:found"* ]]
+}
+
+@test "--pii and --pii-marker refuse what they do not know" {
+  documents >in.jsonl
+  for bad in erase phone=drop ip=hide; do
+    filter --pii "$bad" in.jsonl -o out.jsonl
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"--pii"* ]]
+  done
+  filter --pii-marker phone=x in.jsonl -o out.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"--pii-marker"*"email, ip, iban"* ]]
+  [ ! -e out.jsonl ]
+}
+
 @test "--quality names the rule and its numbers; limits are options" {
   printf '{"text":"one two three","id":"1"}\n' >in.jsonl
   filter --quality gopher --rejects out.jsonl in.jsonl

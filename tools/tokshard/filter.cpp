@@ -13,6 +13,7 @@
 #include "libcore/io/stream.h"
 #include "libcore/text/filter_summary.h"
 #include "tools/tokshard/document_outputs.h"
+#include "tools/tokshard/pii_flags.h"
 #include "tools/tokshard/robots_flags.h"
 #include "tools/tokshard/verbs.h"
 
@@ -26,7 +27,8 @@ constexpr int64_t kGrain = 4;
 struct FilterFlags {
   std::vector<std::string> inputs;
   RobotsFlags robots;
-  std::string pii = "redact", quality, rejects, stats, on_error = "fail";
+  PiiFlags pii;
+  std::string quality, rejects, stats, on_error = "fail";
   int64_t min_chars = 1;
 };
 
@@ -152,9 +154,7 @@ Result<FilterOptions> filter_options(const FilterFlags& flags) {
   options.keep_missing = flags.robots.keep_missing();
   options.agents = BALLAST_TRY(parse_agent_list(flags.robots.agents, "--agents"));
   options.obeyed = flags.robots.obeyed();
-  options.pii = flags.pii == "off"    ? PiiMode::off
-                : flags.pii == "drop" ? PiiMode::drop
-                                      : PiiMode::redact;
+  options.pii = BALLAST_TRY(pii_policy(flags.pii));
   options.min_chars = flags.min_chars;
   if (!flags.quality.empty())
     options.quality = BALLAST_TRY(QualityPlan::parse(flags.quality, "--quality"));
@@ -186,8 +186,7 @@ VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
       ->required();
   add_robots_flags(app, flags->robots);
   add_signal_flags(app, flags->robots, true);
-  choice_option(app.add_option("--pii", flags->pii, "documents with e-mail, IPv4, IBAN (redact)"),
-                {"redact", "drop", "off"});
+  add_pii_flags(app, flags->pii);
   app.add_option(
       "--quality", flags->quality,
       "rules for text: gopher, gopher-repetition, c4, fineweb, each with :KEY=VALUE,...");

@@ -173,9 +173,9 @@ TEST(Filter, PiiModes) {
   InputRecord record = json(R"({"text":"to a@b.org","id":"i"})");
   FilterOptions options;
   EXPECT_NE(filter(record, options).line.find(R"("to <email-pii>")"), std::string::npos);
-  options.pii = PiiMode::off;
+  options.pii.actions.fill(PiiAction::off);
   EXPECT_EQ(filter(record, options).line, "{\"text\":\"to a@b.org\",\"id\":\"i\"}\n");
-  options.pii = PiiMode::drop;
+  options.pii.actions.fill(PiiAction::drop);
   options.rejects = true;
   FilterOutcome outcome = filter(record, options);
   EXPECT_EQ(outcome.stage, "pii");
@@ -206,7 +206,7 @@ TEST(Filter, QualityComesBeforePersonalDataAndRecordsWhatItRewrote) {
                               R"("no_terminal_punct":1}},"pii":)"),
             std::string::npos)
       << outcome.line;
-  options.pii = PiiMode::drop;
+  options.pii.actions.fill(PiiAction::drop);
   options.rejects = true;
   EXPECT_NE(filter(record, options).line.find(R"("text":"Menu\nWrite to a@b.org)"),
             std::string::npos);

@@ -39,15 +39,24 @@ Result<void> AtomicFile::open() {
 
 Result<void> AtomicFile::write(Bytes data) {
   if (data.empty()) return {};
-  if (!file_) BALLAST_TRY(open());
+  if (!file_) {
+    BALLAST_CHECK(temporary_.empty());  // not sealed
+    BALLAST_TRY(open());
+  }
   return file_->append(data);
 }
 
-Result<void> AtomicFile::commit() {
+Result<void> AtomicFile::seal() {
+  if (!file_ && !temporary_.empty()) return {};
   if (!file_) BALLAST_TRY(open());
   BALLAST_TRY(file_->sync());
   BALLAST_TRY(file_->close());
   file_.reset();
+  return {};
+}
+
+Result<void> AtomicFile::commit() {
+  BALLAST_TRY(seal());
   if (force_) {
     BALLAST_TRY(fs_->rename(temporary_, path_));
   } else {

@@ -22,6 +22,9 @@ class AtomicFile {
 
   Result<void> write(Bytes data);
   Result<void> write(std::string_view text) { return write(as_bytes(text)); }
+  // Everything is on the disk and the descriptor is given back, but nothing is visible: for outputs
+  // of many files that appear together. Nothing may be written after it.
+  Result<void> seal();
   Result<void> commit();  // also publishes an empty file when nothing was written
 
   const std::string& path() const { return path_; }

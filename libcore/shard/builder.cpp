@@ -3,10 +3,14 @@
 namespace ballast {
 namespace {
 
-void count(ShardCounts& counts, const std::string& name, int64_t tokens) {
+void count(ShardCounts& counts, const std::string& name, const ShardDocument& document) {
   ShardCount& entry = counts[name.empty() ? "unknown" : name];
   ++entry.documents;
-  entry.tokens += tokens;
+  entry.tokens += document.tokens;
+  if (entry.bytes && document.bytes)
+    *entry.bytes += *document.bytes;
+  else
+    entry.bytes.reset();
 }
 
 }  // namespace
@@ -20,14 +24,19 @@ ShardBuilder::ShardBuilder(FileSystem& fs, const std::string& prefix, ShardManif
   manifest_.token_counts.assign(static_cast<size_t>(manifest_.vocab_size), 0);
 }
 
-Result<void> ShardBuilder::append(ShardDocument document, std::span<const int32_t> tokens) {
+Result<void> ShardBuilder::append(ShardDocument document, std::span<const int32_t> tokens,
+                                  std::span<const Tombstone> tombstones) {
+  BALLAST_CHECK(tombstones.empty() || manifest_.redaction);
+  for (const Tombstone& range : tombstones)
+    append_tombstone(manifest_.redaction->tombstones,
+                     {writer_.tokens() + range.begin, writer_.tokens() + range.end, range.token});
   BALLAST_TRY(writer_.append_document(tokens));
   document.tokens = static_cast<int64_t>(tokens.size());
   for (const int32_t id : tokens) ++manifest_.token_counts[static_cast<size_t>(id)];
   if (!document.redacted) {
-    count(manifest_.languages, document.language, document.tokens);
-    count(manifest_.licenses, document.license, document.tokens);
-    count(manifest_.sources, document.source, document.tokens);
+    count(manifest_.languages, document.language, document);
+    count(manifest_.licenses, document.license, document);
+    count(manifest_.sources, document.source, document);
     for (const std::string& filter : document.filters) ++manifest_.filters[filter];
   }
   return sidecar_.append(document);
@@ -40,7 +49,8 @@ Result<void> ShardBuilder::seal() {
   manifest_.outputs = BALLAST_TRY(writer_.seal());
   manifest_.outputs.push_back(BALLAST_TRY(sidecar_.seal()));
   for (OutputFile& output : manifest_.outputs) output.path = file_name(output.path);
-  return manifest_file_.write(manifest_text(manifest_));
+  BALLAST_TRY(manifest_file_.write(manifest_text(manifest_)));
+  return manifest_file_.seal();
 }
 
 Result<ShardManifest> ShardBuilder::publish() {

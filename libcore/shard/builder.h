@@ -19,8 +19,13 @@ class ShardBuilder {
   // `manifest` brings what the documents cannot tell: tool, tokenizer, vocabulary, inputs, run.
   ShardBuilder(FileSystem& fs, const std::string& prefix, ShardManifest manifest, bool force);
 
-  // document.tokens is set to the number of tokens.
-  Result<void> append(ShardDocument document, std::span<const int32_t> tokens);
+  // document.tokens is set to the number of tokens. `tombstones` are in tokens of the document;
+  // where there are any, the manifest has a redaction, to whose tombstones they are added.
+  Result<void> append(ShardDocument document, std::span<const int32_t> tokens,
+                      std::span<const Tombstone> tombstones = {});
+  void add_origin(ShardOrigin origin) { manifest_.made_from.push_back(std::move(origin)); }
+  int64_t documents() const { return writer_.documents(); }
+  int64_t tokens() const { return writer_.tokens(); }
   // All files of the shard are written whole, but not yet visible: what can run out of space has.
   Result<void> seal();
   Result<ShardManifest> publish();  // after seal()

@@ -21,9 +21,24 @@ Json files_json(const std::vector<OutputFile>& files) {
 
 Json counts_json(const ShardCounts& counts) {
   Json object = Json::object();
-  for (const auto& [name, count] : counts)
+  for (const auto& [name, count] : counts) {
     object[name] = {{"documents", count.documents}, {"tokens", count.tokens}};
+    if (count.bytes) object[name]["bytes"] = *count.bytes;
+  }
   return object;
+}
+
+Json origins_json(const std::vector<ShardOrigin>& origins) {
+  Json list = Json::array();
+  for (const ShardOrigin& origin : origins) {
+    Json one = {{"shard", origin.shard},
+                {"manifest_sha256", origin.manifest_sha256},
+                {"documents", origin.documents},
+                {"tokens", origin.tokens}};
+    if (origin.redaction) one["redaction"] = redaction_json(*origin.redaction);
+    list.push_back(std::move(one));
+  }
+  return list;
 }
 
 Json optional_id(const std::optional<int32_t>& id) { return id ? Json(*id) : Json(nullptr); }
@@ -70,8 +85,28 @@ Result<ShardCounts> parse_counts(const Json& root, const char* key, const std::s
     ShardCount& count = counts[name];
     count.documents = BALLAST_TRY(count_member(one, "documents", where));
     count.tokens = BALLAST_TRY(count_member(one, "tokens", where));
+    count.bytes.reset();
+    if (one.contains("bytes")) count.bytes = BALLAST_TRY(count_member(one, "bytes", where));
   }
   return counts;
+}
+
+Result<std::vector<ShardOrigin>> parse_origins(const Json& root, const std::string& where) {
+  std::vector<ShardOrigin> origins;
+  if (!root.contains("made_from")) return origins;
+  const Json& list = root.at("made_from");
+  if (!list.is_array()) return corrupt_error("'made_from' is not a list", where);
+  for (const Json& one : list) {
+    ShardOrigin origin;
+    origin.shard = BALLAST_TRY(string_member(one, "shard", where));
+    origin.manifest_sha256 = BALLAST_TRY(string_member(one, "manifest_sha256", where));
+    origin.documents = BALLAST_TRY(count_member(one, "documents", where));
+    origin.tokens = BALLAST_TRY(count_member(one, "tokens", where));
+    if (one.contains("redaction"))
+      origin.redaction = BALLAST_TRY(parse_redaction(one.at("redaction"), origin.tokens, where));
+    origins.push_back(std::move(origin));
+  }
+  return origins;
 }
 
 Result<std::optional<int32_t>> parse_id(const Json& root, const char* key,
@@ -125,6 +160,7 @@ Json manifest_json(const ShardManifest& manifest) {
                {"filters", manifest.filters},
                {"token_counts", manifest.token_counts}};
   if (manifest.redaction) json["redaction"] = redaction_json(*manifest.redaction);
+  if (!manifest.made_from.empty()) json["made_from"] = origins_json(manifest.made_from);
   json["run"] = manifest.run;
   return json;
 }
@@ -164,6 +200,7 @@ Result<ShardManifest> parse_manifest(std::string_view text, const std::string& w
   BALLAST_TRY(parse_numbers(root, manifest, where));
   if (root.contains("redaction"))
     manifest.redaction = BALLAST_TRY(parse_redaction(root.at("redaction"), manifest.tokens, where));
+  manifest.made_from = BALLAST_TRY(parse_origins(root, where));
   manifest.run = *BALLAST_TRY(member(root, "run", where));
   return manifest;
 }

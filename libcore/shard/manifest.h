@@ -21,8 +21,18 @@ namespace ballast {
 struct ShardCount {
   int64_t documents = 0;
   int64_t tokens = 0;
+  std::optional<int64_t> bytes = 0;  // of their texts; absent when one of them does not say
 };
 using ShardCounts = std::map<std::string, ShardCount>;
+
+// A shard that this one was made from, by merge or split.
+struct ShardOrigin {
+  std::string shard;            // last part of its prefix
+  std::string manifest_sha256;  // of its manifest
+  int64_t documents = 0;        // that came from it
+  int64_t tokens = 0;
+  std::optional<ShardRedaction> redaction;  // its record, without the tombstones
+};
 
 struct ShardManifest {
   std::string tool;              // "tokshard 0.1.0"
@@ -44,6 +54,7 @@ struct ShardManifest {
   std::map<std::string, int64_t> filters;    // documents that passed each
   std::vector<int64_t> token_counts;         // by id, vocab_size entries
   std::optional<ShardRedaction> redaction;   // the last one, if there was one
+  std::vector<ShardOrigin> made_from;        // in the order of their documents
   Json run = Json::object();
 };
 

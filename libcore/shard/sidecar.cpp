@@ -39,6 +39,7 @@ std::string shard_document_line(const ShardDocument& document) {
     if (!value->empty()) line[key] = *value;
   line["sha256"] = document.sha256;
   line["filters"] = document.filters;
+  if (document.bytes) line["bytes"] = *document.bytes;
   line["tokens"] = document.tokens;
   if (document.redacted) line["redacted"] = true;
   return to_json_line(line);
@@ -58,6 +59,10 @@ Result<ShardDocument> parse_shard_document(std::string_view line, const std::str
   document.sha256 = BALLAST_TRY(string_member(json, "sha256", where));
   document.tokens = BALLAST_TRY(integer_member(json, "tokens", where));
   if (document.tokens < 0) return corrupt_error("'tokens' is negative", where);
+  if (json.contains("bytes")) {
+    document.bytes = BALLAST_TRY(integer_member(json, "bytes", where));
+    if (*document.bytes < 0) return corrupt_error("'bytes' is negative", where);
+  }
   const Json* filters = BALLAST_TRY(member(json, "filters", where));
   if (!filters->is_array()) return corrupt_error("'filters' is not a list", where);
   for (const Json& filter : *filters) {
@@ -143,6 +148,9 @@ Result<OutputFile> SidecarWriter::seal() {
   BALLAST_TRY(end_frame());
   const std::string index = BALLAST_TRY(trailer());
   BALLAST_TRY(put(index));
+  BALLAST_TRY(file_.seal());
+  frames_ = {};
+  hosts_ = {};
   output_.hash = hash_.digest();
   return output_;
 }

@@ -25,6 +25,7 @@ struct ShardDocument {
   std::string id, url, host, date, license, language, source;
   std::string sha256;                // of the text, 64 hex digits
   std::vector<std::string> filters;  // that it passed, in order
+  std::optional<int64_t> bytes;      // of the text
   int64_t tokens = 0;                // in the shard, BOS and EOS included
   bool redacted = false;             // the tokens were overwritten, see tombstone.h
 };

@@ -98,6 +98,8 @@ Result<std::vector<OutputFile>> ShardWriter::seal() {
   OutputFile bin{shard_bin_path(prefix_), tokens_ * token_bytes(type_), hash_.digest()};
   OutputFile idx{shard_idx_path(prefix_), 0, {}};
   BALLAST_TRY(write_index(idx));
+  BALLAST_TRY(bin_.seal());
+  BALLAST_TRY(idx_.seal());
   return std::vector<OutputFile>{bin, idx};
 }
 

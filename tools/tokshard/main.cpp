@@ -18,6 +18,8 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard vocab --size 32768 docs.jsonl.zst -o tokenizer.json\n", true},
     {"encode", "documents to a shard with index, sidecar and manifest", ballast::add_encode,
      "tokshard encode --tokenizer tokenizer.json --holdout 1% docs.jsonl.zst -o web\n", true},
+    {"merge", "several shards as one", ballast::add_merge,
+     "tokshard merge data/web data/books -o data/all\n", true},
     {"decode", "documents of a shard as text", ballast::add_decode,
      "tokshard decode data/web --doc 0\n"
      "tokshard decode data/web | head -1\n"},

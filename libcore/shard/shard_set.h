@@ -1,0 +1,26 @@
+// Several shards under one name. A set PREFIX is PREFIX-00000, PREFIX-00001, ...; its first shard
+// appears last, so a set whose first shard has a manifest is whole.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "libcore/base/result.h"
+#include "libcore/io/file_system.h"
+
+namespace ballast {
+
+std::string shard_set_member(const std::string& prefix, int64_t number);  // PREFIX-00007
+
+// Numbers of the members of set `prefix` of which any file is there, ascending.
+Result<std::vector<int64_t>> shard_set_numbers(FileSystem& fs, const std::string& prefix);
+
+// The shards that a word of the command line names: PREFIX, PREFIX.idx or PREFIX.bin itself, the
+// members of the set PREFIX in order, or all shards in a folder by name. Kind usage when the folder
+// has none, corrupt when members of the set are missing. A word that names nothing stands for
+// itself.
+Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::string& word);
+Result<std::vector<std::string>> shard_prefixes(FileSystem& fs,
+                                                const std::vector<std::string>& words);
+
+}  // namespace ballast

@@ -1,0 +1,72 @@
+# tokshard merge: several finished shards as one.
+bats_require_minimum_version 1.5.0
+load ../support/assertions
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+  for part in a b c; do
+    awk -v part=$part 'BEGIN {
+      for (i = 0; i < 40; ++i)
+        printf "{\"text\":\"Document %d of part %s, which says little.\",\"id\":\"%s%d\",\"url\":\"https://%s.example/%d\",\"language\":\"%s\"}\n", \
+          i, part, part, i, part, i, i % 2 ? "en" : "de"
+    }' >$part.jsonl
+  done
+  "$BIN/tokshard" vocab -q --size 280 a.jsonl -o tok.json
+  for part in a b c; do
+    "$BIN/tokshard" encode -q --order input --tokenizer tok.json $part.jsonl -o $part
+  done
+}
+
+@test "a merged shard is the shard of all documents" {
+  run --separate-stderr "$BIN/tokshard" merge --json a b c -o all
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"all: 120 documents"* ]]
+  [[ "$output" == *'"documents":120,'* ]]
+  "$BIN/tokshard" encode -q --order input --tokenizer tok.json a.jsonl b.jsonl c.jsonl -o once
+  for ending in bin idx docs.jsonl.zst; do cmp "all.$ending" "once.$ending"; done
+  run "$BIN/tokshard" verify --full all
+  [ "$status" -eq 0 ]
+  cmp <("$BIN/tokshard" decode all) <("$BIN/tokshard" decode once)
+  [ "$(jq -c '[.made_from[].shard]' all.manifest.json)" = '["a","b","c"]' ]
+  [ "$(jq -c '[.inputs[].file]' all.manifest.json)" = '["a.jsonl","b.jsonl","c.jsonl"]' ]
+  [ "$(jq '.made_from[1].manifest_sha256' -r all.manifest.json)" = "$(sha256sum b.manifest.json | cut -d' ' -f1)" ]
+}
+
+@test "merge takes names of files and folders" {
+  "$BIN/tokshard" merge -q ./*.idx -o all
+  mkdir folder
+  mv a.* b.* c.* folder/
+  "$BIN/tokshard" merge -q folder -o again
+  cmp all.bin again.bin
+}
+
+@test "merge refuses what does not fit, and its own inputs as output" {
+  "$BIN/tokshard" vocab -q --size 270 b.jsonl -o other.json
+  "$BIN/tokshard" encode -q --tokenizer other.json b.jsonl -o d
+  run --separate-stderr "$BIN/tokshard" merge a d -o all
+  [ "$status" -eq 2 ] && [[ "$stderr" == *"shards of different tokenizers: d ("* ]]
+  run --separate-stderr "$BIN/tokshard" merge -f a b -o a
+  assert_fails 2 "output is also an input: a.bin"
+  run --separate-stderr "$BIN/tokshard" merge a a -o all
+  assert_fails 2 "input is named twice: a"
+  run --separate-stderr "$BIN/tokshard" merge a nothing -o all
+  assert_fails 2 "no shard of this name: nothing (give PREFIX of PREFIX.idx)"
+  run --separate-stderr "$BIN/tokshard" merge a b
+  assert_fails 2 "PREFIX of the shard is missing: -o"
+  rm b.manifest.json
+  run --separate-stderr "$BIN/tokshard" merge a b -o all
+  assert_fails 2 "the shard has no manifest: b (tokshard adopt makes one)"
+  run --separate-stderr "$BIN/tokshard" merge -n a c -o all
+  [ "$status" -eq 0 ] && [[ "$stderr" == *"would merge 2 shards"* ]]
+  [ ! -e all.bin ]
+  "$BIN/tokshard" merge -q a c -o all
+  run --separate-stderr "$BIN/tokshard" merge a c -o all
+  assert_fails 2 "output exists: all.bin (-f replaces it)"
+}
+
+@test "a damaged shard is not merged" {
+  printf '\005' | dd of=b.bin bs=1 seek=8 conv=notrunc status=none
+  run --separate-stderr "$BIN/tokshard" merge a b -o all
+  [ "$status" -eq 3 ] && [[ "$stderr" == *"b.bin"* ]]
+  [ -z "$(ls | grep '^all')" ]
+}

@@ -1,0 +1,174 @@
+#include "libcore/shard/merge.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "libcore/base/sha256.h"
+#include "libcore/io/memory_file_system.h"
+#include "libcore/shard/builder.h"
+#include "libcore/shard/reader.h"
+#include "libcore/shard/redact.h"
+#include "libcore/shard/shard_set.h"
+#include "libcore/shard/verify.h"
+
+namespace ballast {
+namespace {
+
+ShardManifest manifest() {
+  ShardManifest made;
+  made.tool = "test";
+  made.tokenizer_sha256 = std::string(64, 'a');
+  made.vocab_size = 50;
+  made.eos = 1;
+  made.part = "all";
+  made.skipped = 2;
+  return made;
+}
+
+// Documents [first, first + count): document i has i tokens, all of id i.
+void make_shard(FileSystem& fs, const std::string& prefix, int first, int count,
+                ShardManifest with = manifest()) {
+  if (!fs.exists("d")) {
+    ASSERT_TRUE(fs.make_directories("d").ok());
+  }
+  with.inputs = {{prefix + ".jsonl", 7, xxh3_128(as_bytes(prefix))}};
+  ShardBuilder builder(fs, prefix, with, false);
+  for (int i = first; i < first + count; ++i) {
+    ShardDocument document;
+    document.id = std::to_string(i);
+    document.host = i % 2 ? "odd" : "even";
+    document.language = i % 3 ? "en" : "";
+    document.bytes = 10 * i;
+    document.sha256 = sha256_hex(document.id);
+    ASSERT_TRUE(builder.append(document, std::vector<int32_t>(static_cast<size_t>(i), i)).ok());
+  }
+  ASSERT_TRUE(builder.finish().ok());
+}
+
+void expect_sound(FileSystem& fs, const std::string& prefix) {
+  const auto verdict = verify_shard(fs, prefix, true);
+  ASSERT_TRUE(verdict.ok()) << verdict.error().message();
+  EXPECT_TRUE(verdict->damage.empty()) << verdict->damage.front();
+}
+
+MergeOptions options() { return {"test 2", {{"host", "h"}}, false}; }
+
+TEST(MergeShards, GivesWhatOneBuilderWouldHaveWritten) {
+  MemoryFileSystem fs;
+  make_shard(fs, "d/a", 0, 5);
+  make_shard(fs, "d/b", 5, 3);
+  make_shard(fs, "d/c", 8, 9);
+  make_shard(fs, "d/whole", 0, 17);
+  const auto merged =
+      merge_shards(fs, std::vector<std::string>{"d/a", "d/b", "d/c"}, "d/m", options());
+  ASSERT_TRUE(merged.ok()) << merged.error().message();
+  expect_sound(fs, "d/m");
+  for (const auto path : {shard_bin_path, shard_idx_path, shard_docs_path})
+    EXPECT_EQ(*read_file(fs, path("d/m")), *read_file(fs, path("d/whole")));
+  const auto whole = read_manifest(fs, "d/whole"), read = read_manifest(fs, "d/m");
+  EXPECT_EQ(manifest_json(*read), manifest_json(*merged));
+  EXPECT_EQ(read->token_counts, whole->token_counts);
+  EXPECT_EQ(manifest_json(*read).at("languages"), manifest_json(*whole).at("languages"));
+  EXPECT_EQ(read->languages.at("en").bytes, whole->languages.at("en").bytes);
+  EXPECT_EQ(read->skipped, 6);
+  EXPECT_EQ(read->inputs.size(), 3U);
+  EXPECT_EQ(read->run.at("host"), "h");
+  ASSERT_EQ(read->made_from.size(), 3U);
+  EXPECT_EQ(read->made_from[1].shard, "b");
+  EXPECT_EQ(read->made_from[1].documents, 3);
+  EXPECT_EQ(read->made_from[1].tokens, 18);
+  EXPECT_EQ(read->made_from[1].manifest_sha256,
+            sha256_hex(*read_file(fs, shard_manifest_path("d/b"))));
+}
+
+TEST(MergeShards, MovesTombstonesWithTheirDocuments) {
+  MemoryFileSystem fs;
+  make_shard(fs, "d/a", 0, 5);
+  make_shard(fs, "d/b", 5, 3);
+  make_shard(fs, "d/c", 8, 4);
+  RedactOptions redact;
+  redact.list_sha256 = std::string(64, 'b');
+  redact.tool = "test";
+  ASSERT_TRUE(redact_shard(fs, "d/b", "d/rb", std::vector<int64_t>{2}, redact).ok());
+  redact.token = 3;
+  ASSERT_TRUE(redact_shard(fs, "d/c", "d/rc", std::vector<int64_t>{0, 2}, redact).ok());
+  ASSERT_TRUE(
+      merge_shards(fs, std::vector<std::string>{"d/a", "d/rb", "d/rc"}, "d/m", options()).ok());
+  expect_sound(fs, "d/m");
+  const auto read = read_manifest(fs, "d/m");
+  ASSERT_TRUE(read->redaction);
+  // 10 tokens of a, 5 + 6 of b before its last document.
+  EXPECT_EQ(read->redaction->tombstones, (Tombstones{{21, 28, 1}, {28, 36, 3}, {45, 55, 3}}));
+  EXPECT_EQ(read->redaction->documents, 3);
+  EXPECT_EQ(read->redaction->list_sha256, redact.list_sha256);
+  EXPECT_EQ(read->redaction->manifest_sha256, "");
+  EXPECT_FALSE(read->made_from[0].redaction);
+  EXPECT_EQ(read->made_from[2].redaction->documents, 2);
+}
+
+TEST(MergeShards, RefusesWhatDoesNotFitBeforeItWrites) {
+  const auto refused = [](auto change) {
+    MemoryFileSystem fs;
+    make_shard(fs, "d/a", 0, 5);
+    ShardManifest other = manifest();
+    change(other);
+    make_shard(fs, "d/b", 5, 3, other);
+    const auto merged = merge_shards(fs, std::vector<std::string>{"d/a", "d/b"}, "d/m", options());
+    EXPECT_EQ(fs.exists(shard_bin_path("d/m")), merged.ok());
+    return merged.ok() ? std::string("merged") : merged.error().message();
+  };
+  EXPECT_EQ(refused([](ShardManifest&) {}), "merged");
+  EXPECT_EQ(refused([](ShardManifest& m) { m.vocab_size = 60; }),
+            "shards of different vocabularies: d/b (60, d/a has 50)");
+  EXPECT_EQ(refused([](ShardManifest& m) { m.eos.reset(); }),
+            "shards of different tokens after documents: d/b (none, d/a has 1)");
+  EXPECT_EQ(refused([](ShardManifest& m) { m.part = "holdout"; }),
+            "shards of different parts: d/b (holdout, d/a has all)");
+  EXPECT_NE(refused([](ShardManifest& m) { m.tokenizer_sha256 = "x"; }).find("tokenizers"),
+            std::string::npos);
+}
+
+TEST(MergeShards, RefusesDamageAndShardsWithoutManifest) {
+  MemoryFileSystem fs;
+  make_shard(fs, "d/a", 0, 5);
+  make_shard(fs, "d/b", 5, 3);
+  const auto merge = [&] {
+    return merge_shards(fs, std::vector<std::string>{"d/a", "d/b"}, "d/m", options());
+  };
+  std::string bytes = *read_file(fs, "d/b.bin");
+  bytes[4] = 2;
+  ASSERT_TRUE(fs.remove("d/b.bin").ok());
+  auto file = fs.create_exclusive("d/b.bin");
+  ASSERT_TRUE(file.ok() && (*file)->append(as_bytes(bytes)).ok() && (*file)->close().ok());
+  EXPECT_EQ(merge().error().kind, ErrorKind::corrupt);
+  ASSERT_TRUE(fs.remove("d/b.manifest.json").ok());
+  EXPECT_EQ(merge().error().kind, ErrorKind::usage);
+  EXPECT_FALSE(fs.exists("d/m.manifest.json"));
+}
+
+TEST(ShardPrefixes, NameShardsSetsAndFolders) {
+  MemoryFileSystem fs;
+  make_shard(fs, "d/web-00000", 0, 2);
+  make_shard(fs, "d/web-00001", 2, 2);
+  make_shard(fs, "d/web-00002", 4, 2);
+  make_shard(fs, "d/one", 4, 2);
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(*shard_prefixes(fs, "d/one"), Words{"d/one"});
+  EXPECT_EQ(*shard_prefixes(fs, "d/one.idx"), Words{"d/one"});
+  const Words set{"d/web-00000", "d/web-00001", "d/web-00002"};
+  EXPECT_EQ(*shard_prefixes(fs, "d/web"), set);
+  EXPECT_EQ(*shard_prefixes(fs, "d/web-00001"), Words{"d/web-00001"});
+  EXPECT_EQ(*shard_prefixes(fs, "d"),
+            (Words{"d/one", "d/web-00000", "d/web-00001", "d/web-00002"}));
+  EXPECT_EQ(*shard_prefixes(fs, "d/we"), Words{"d/we"});
+  EXPECT_EQ(shard_set_member("w", 123456), "w-123456");
+  for (const auto path : {shard_bin_path, shard_idx_path, shard_docs_path, shard_manifest_path})
+    ASSERT_TRUE(fs.remove(path("d/web-00001")).ok());
+  const auto gap = shard_prefixes(fs, "d/web");
+  EXPECT_EQ(gap.error().message(),
+            "a shard of the set is missing: d/web-00001 (the set goes up to web-00002)");
+}
+
+}  // namespace
+}  // namespace ballast

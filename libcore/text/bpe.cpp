@@ -3,22 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 
+#include "libcore/base/check.h"
 #include "libcore/io/utf8.h"
 
 namespace ballast {
 namespace {
 
-constexpr uint32_t kNoRank = ~uint32_t{0};
-constexpr size_t kScanBytes = 48;  // up to here a scan beats the heap
-
-uint64_t pair_key(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
-
-uint64_t scatter(uint64_t key) { return (key ^ key >> 29) * 0x9E3779B97F4A7C15u; }
+constexpr uint32_t kNoRank = MergeTable::kNoRank;
+constexpr size_t kScanBytes = 48;  // up to here merging by definition is the fastest
 
 }  // namespace
 
@@ -62,39 +56,79 @@ std::string byte_level_text(std::string_view bytes) {
   return text;
 }
 
+Result<void> BpeModel::set_tokens(std::vector<std::string> tokens, bool ignore_merges,
+                                  const std::string& where) {
+  tokens_ = std::move(tokens);
+  byte_ids_.fill(-1);
+  for (size_t id = 0; id < tokens_.size(); ++id) {
+    const std::string& bytes = tokens_[id];
+    if (bytes.size() == 1) byte_ids_[static_cast<uint8_t>(bytes[0])] = static_cast<int32_t>(id);
+    if (ignore_merges && !bytes.empty()) whole_.emplace(bytes, static_cast<int32_t>(id));
+  }
+  for (size_t byte = 0; byte < 256; ++byte)
+    if (byte_ids_[byte] < 0)
+      return corrupt_error(fmt::format("vocabulary has no token for byte 0x{:02X}", byte), where,
+                           "a byte-level vocabulary has all 256");
+  return {};
+}
+
+// Where the origins are known, the merges that no text can reach are left out.
+void BpeModel::set_merges(MergeTable merges) {
+  size_t bytes = 0;
+  for (const std::string& token : tokens_) bytes += token.size();
+  auto origins = BpeOrigins::build(tokens_, merges);
+  if (!origins || bytes > PrefixTrie::kMaxBytes) {
+    merges_ = std::move(merges);
+    return;
+  }
+  origins_ = std::move(*origins);
+  std::vector<std::string> made(tokens_.size());
+  size_t count = 0;
+  for (size_t id = 0; id < tokens_.size(); ++id) {
+    if (!origins_.is_made(static_cast<int32_t>(id))) continue;
+    made[id] = tokens_[id];
+    count += tokens_[id].size() > 1;
+  }
+  merges_ = MergeTable(count);
+  for (size_t id = 0; id < made.size(); ++id)
+    if (made[id].size() > 1) merges_.set(origins_.merge_of(static_cast<int32_t>(id)));
+  prefixes_ = PrefixTrie(made);
+}
+
 Result<BpeModel> BpeModel::build(std::vector<std::string> tokens, std::span<const BpeMerge> merges,
                                  bool ignore_merges, const std::string& where) {
   BpeModel model;
-  model.tokens_ = std::move(tokens);
-  model.byte_ids_.fill(-1);
-  for (size_t id = 0; id < model.tokens_.size(); ++id) {
-    const std::string& bytes = model.tokens_[id];
-    if (bytes.size() == 1)
-      model.byte_ids_[static_cast<uint8_t>(bytes[0])] = static_cast<int32_t>(id);
-    if (ignore_merges && !bytes.empty()) model.whole_.emplace(bytes, static_cast<int32_t>(id));
-  }
-  for (size_t byte = 0; byte < 256; ++byte)
-    if (model.byte_ids_[byte] < 0)
-      return corrupt_error(fmt::format("vocabulary has no token for byte 0x{:02X}", byte), where,
-                           "a byte-level vocabulary has all 256");
-  const size_t capacity = std::bit_ceil(std::max<size_t>(2 * merges.size(), 16));
-  model.shift_ = 64 - std::countr_zero(capacity);
-  model.slots_.assign(capacity, Slot{0, kNoRank, 0});
+  BALLAST_TRY(model.set_tokens(std::move(tokens), ignore_merges, where));
+  const auto yields = [&](int32_t id) { return !model.tokens_[static_cast<size_t>(id)].empty(); };
+  MergeTable table(merges.size());
   for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const uint64_t pair = pair_key(merges[rank].left, merges[rank].right);
-    size_t at = scatter(pair) >> model.shift_;
-    while (model.slots_[at].rank != kNoRank && model.slots_[at].pair != pair)
-      at = (at + 1) & (capacity - 1);
-    model.slots_[at] = {pair, static_cast<uint32_t>(rank), merges[rank].joined};
+    const BpeMerge& merge = merges[rank];
+    if (yields(merge.left) && yields(merge.right) && yields(merge.joined))
+      table.set({merge.left, merge.right, static_cast<uint32_t>(rank), merge.joined});
   }
+  model.set_merges(std::move(table));
   return model;
 }
 
-const BpeModel::Slot& BpeModel::find(int32_t left, int32_t right) const {
-  const uint64_t pair = pair_key(left, right);
-  size_t at = scatter(pair) >> shift_;
-  while (slots_[at].rank != kNoRank && slots_[at].pair != pair) at = (at + 1) & (slots_.size() - 1);
-  return slots_[at];
+Result<BpeModel> BpeModel::from_ranks(std::vector<std::string> tokens, const std::string& where) {
+  BpeModel model;
+  BALLAST_TRY(model.set_tokens(std::move(tokens), true, where));
+  std::vector<MergeTable::Entry> all;
+  for (size_t id = 0; id < model.tokens_.size(); ++id) {
+    const std::string_view token = model.tokens_[id];
+    for (size_t cut = 1; cut < token.size(); ++cut) {
+      const auto left = model.whole_.find(token.substr(0, cut));
+      if (left == model.whole_.end()) continue;
+      const auto right = model.whole_.find(token.substr(cut));
+      if (right == model.whole_.end()) continue;
+      all.push_back(
+          {left->second, right->second, static_cast<uint32_t>(id), static_cast<int32_t>(id)});
+    }
+  }
+  MergeTable table(all.size());
+  for (const auto& merge : all) table.set(merge);
+  model.set_merges(std::move(table));
+  return model;
 }
 
 void BpeModel::encode(std::string_view piece, BpeScratch& scratch,
@@ -106,13 +140,17 @@ void BpeModel::encode(std::string_view piece, BpeScratch& scratch,
       return;
     }
   }
+  if (piece.size() > kScanBytes && !origins_.empty()) {
+    cover(piece, scratch, out);
+    return;
+  }
   scratch.ids.resize(piece.size());
   for (size_t i = 0; i < piece.size(); ++i)
     scratch.ids[i] = byte_ids_[static_cast<uint8_t>(piece[i])];
   if (piece.size() <= kScanBytes)
     merge_short(scratch.ids, scratch, out);
   else
-    merge_long(scratch, out);
+    merge_by_heap(scratch, out);
 }
 
 void BpeModel::merge_short(std::span<int32_t> ids, BpeScratch& scratch,
@@ -120,27 +158,57 @@ void BpeModel::merge_short(std::span<int32_t> ids, BpeScratch& scratch,
   size_t count = ids.size();
   scratch.ranks.assign(count + 1, kNoRank);
   uint32_t* ranks = scratch.ranks.data();  // ranks[i] belongs to the pair (i, i + 1)
-  for (size_t i = 0; i + 1 < count; ++i) ranks[i] = find(ids[i], ids[i + 1]).rank;
+  for (size_t i = 0; i + 1 < count; ++i) ranks[i] = merges_.find(ids[i], ids[i + 1]).rank;
   while (count > 1) {
     size_t best = 0;
     for (size_t i = 1; i + 1 < count; ++i)
       if (ranks[i] < ranks[best]) best = i;
     if (ranks[best] == kNoRank) break;
-    ids[best] = find(ids[best], ids[best + 1]).joined;
+    ids[best] = merges_.find(ids[best], ids[best + 1]).joined;
     for (size_t i = best + 1; i + 1 < count; ++i) {
       ids[i] = ids[i + 1];
       ranks[i] = ranks[i + 1];
     }
     --count;
-    ranks[best] = best + 1 < count ? find(ids[best], ids[best + 1]).rank : kNoRank;
-    if (best > 0) ranks[best - 1] = find(ids[best - 1], ids[best]).rank;
+    ranks[best] = best + 1 < count ? merges_.find(ids[best], ids[best + 1]).rank : kNoRank;
+    if (best > 0) ranks[best - 1] = merges_.find(ids[best - 1], ids[best]).rank;
   }
   out.insert(out.end(), ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
+// The longest token first; where nothing fits behind a border, that border is marked and the token
+// before it gives way to a shorter one. Since a border decides the tokens before it, no border is
+// tried twice.
+void BpeModel::cover(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const {
+  const size_t base = out.size();
+  auto& dead_ends = scratch.dead_ends;
+  dead_ends.assign(piece.size() / 64 + 1, 0);
+  const auto length = [this](int32_t id) { return tokens_[static_cast<size_t>(id)].size(); };
+  size_t at = 0;
+  int32_t token = prefixes_.longest(piece);
+  while (true) {
+    const size_t end = at + length(token);
+    const bool dead = dead_ends[end / 64] >> (end % 64) & 1;
+    if (!dead && (out.size() == base || origins_.stay_apart(merges_, out.back(), token))) {
+      out.push_back(token);
+      at = end;
+      if (at == piece.size()) return;
+      token = prefixes_.longest(piece.substr(at));
+    } else if (prefixes_.shorter(token) >= 0) {
+      token = prefixes_.shorter(token);
+    } else {
+      BALLAST_CHECK(out.size() > base);
+      dead_ends[at / 64] |= uint64_t{1} << (at % 64);
+      token = out.back();
+      out.pop_back();
+      at -= length(token);
+    }
+  }
+}
+
 // Symbols are a doubly linked list over positions; the heap holds (rank, position) and entries that
 // a merge made stale are recognised by the pair's rank having changed.
-void BpeModel::merge_long(BpeScratch& scratch, std::vector<int32_t>& out) const {
+void BpeModel::merge_by_heap(BpeScratch& scratch, std::vector<int32_t>& out) const {
   auto& ids = scratch.ids;
   const auto count = static_cast<int32_t>(ids.size());
   auto& left = scratch.left;
@@ -153,7 +221,7 @@ void BpeModel::merge_long(BpeScratch& scratch, std::vector<int32_t>& out) const 
   const auto at = [](int32_t i) { return static_cast<size_t>(i); };
   const auto refresh = [&](int32_t i) {
     const int32_t next = right[at(i)];
-    const uint32_t rank = next < count ? find(ids[at(i)], ids[at(next)]).rank : kNoRank;
+    const uint32_t rank = next < count ? merges_.find(ids[at(i)], ids[at(next)]).rank : kNoRank;
     scratch.ranks[at(i)] = rank;
     return static_cast<uint64_t>(rank) << 32 | static_cast<uint32_t>(i);
   };
@@ -180,7 +248,7 @@ void BpeModel::merge_long(BpeScratch& scratch, std::vector<int32_t>& out) const 
     const auto i = static_cast<int32_t>(entry & 0xFFFFFFFF);
     if (scratch.ranks[at(i)] != entry >> 32) continue;
     const int32_t gone = right[at(i)];
-    ids[at(i)] = find(ids[at(i)], ids[at(gone)]).joined;
+    ids[at(i)] = merges_.find(ids[at(i)], ids[at(gone)]).joined;
     scratch.ranks[at(gone)] = kNoRank;
     right[at(i)] = right[at(gone)];
     if (right[at(i)] < count) left[at(right[at(i)])] = i;

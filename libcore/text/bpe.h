@@ -1,10 +1,12 @@
 // Byte-level BPE: a vocabulary of byte strings and ranked merges. A piece starts as its bytes; the
 // adjacent pair of lowest rank is joined first, the leftmost of equal ones, until no pair has a
-// merge. Short pieces are scanned, long ones go through a heap, so a piece of n bytes costs at most
-// O(n log n). Immutable after build(); any thread, each with its own BpeScratch.
+// merge. Short pieces are merged by definition. Long ones are covered from left to right with
+// tokens that merging would keep apart (bpe_origin.h), in time and memory linear in the piece;
+// vocabularies whose merges can fall in rank go through a heap, O(n log n). Immutable after
+// build(); any thread, each with its own BpeScratch.
 //
 // Source: Sennrich et al., "Neural machine translation of rare words with subword units" (2016);
-// the order of merges is that of Hugging Face tokenizers.
+// the order of merges is that of Hugging Face tokenizers, or tiktoken's.
 #pragma once
 
 #include <array>
@@ -16,6 +18,9 @@
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/text/bpe_origin.h"
+#include "libcore/text/merge_table.h"
+#include "libcore/text/prefix_trie.h"
 
 namespace ballast {
 
@@ -23,13 +28,7 @@ namespace ballast {
 struct BpeScratch {
   std::vector<int32_t> ids, left, right;
   std::vector<uint32_t> ranks;
-  std::vector<uint64_t> heap;
-};
-
-struct BpeMerge {
-  int32_t left = 0;
-  int32_t right = 0;
-  int32_t joined = 0;
+  std::vector<uint64_t> heap, dead_ends;
 };
 
 class BpeModel {
@@ -39,26 +38,26 @@ class BpeModel {
   // Kind corrupt when a single byte has no id.
   static Result<BpeModel> build(std::vector<std::string> tokens, std::span<const BpeMerge> merges,
                                 bool ignore_merges, const std::string& where);
+  // tiktoken's rule: any two tokens whose bytes together are a token can be joined, the lowest id
+  // first; a piece that is a token is never merged. Of the distinct tokens all 256 bytes are there.
+  static Result<BpeModel> from_ranks(std::vector<std::string> tokens, const std::string& where);
 
   // Appends the ids of one piece.
   void encode(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& ids) const;
 
  private:
-  // One merge in an open hash table; rank kNoRank marks an empty slot.
-  struct Slot {
-    uint64_t pair = 0;
-    uint32_t rank = 0;
-    int32_t joined = 0;
-  };
-
-  const Slot& find(int32_t left, int32_t right) const;
+  Result<void> set_tokens(std::vector<std::string> tokens, bool ignore_merges,
+                          const std::string& where);
+  void set_merges(MergeTable merges);
   void merge_short(std::span<int32_t> ids, BpeScratch& scratch, std::vector<int32_t>& out) const;
-  void merge_long(BpeScratch& scratch, std::vector<int32_t>& out) const;
+  void merge_by_heap(BpeScratch& scratch, std::vector<int32_t>& out) const;
+  void cover(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
 
   std::vector<std::string> tokens_;
   std::array<int32_t, 256> byte_ids_{};
-  std::vector<Slot> slots_;
-  int shift_ = 0;
+  MergeTable merges_;
+  BpeOrigins origins_;  // empty when merges fall in rank
+  PrefixTrie prefixes_;
   std::unordered_map<std::string_view, int32_t> whole_;  // only with ignore_merges
 };
 

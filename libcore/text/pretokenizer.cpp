@@ -37,6 +37,19 @@ std::vector<TextRange> scan(SplitFunction split, std::string_view text) {
   return found;
 }
 
+// As in `\p{N}{1,3}+`: Oniguruma, which Hugging Face uses, repeats the interval; others make it
+// possessive.
+bool has_plus_after_interval(std::string_view regex) {
+  for (size_t at = regex.find("}+"); at != regex.npos; at = regex.find("}+", at + 1)) {
+    size_t open = at;
+    while (open > 0 &&
+           (regex[open - 1] == ',' || (regex[open - 1] >= '0' && regex[open - 1] <= '9')))
+      --open;
+    if (open < at && open > 0 && regex[open - 1] == '{') return true;
+  }
+  return false;
+}
+
 std::vector<TextRange> find_all(std::string_view needle, std::string_view text) {
   std::vector<TextRange> found;
   if (needle.empty()) return found;
@@ -100,15 +113,39 @@ Result<PreTokenizer> PreTokenizer::from_json(const Json& value, const std::strin
   if (!made.byte_level_)
     return usage_error("pre_tokenizer is not byte-level", where,
                        "only byte-level BPE is supported");
-  if (made.stages_.size() == 1) {
-    const auto* split = std::get_if<Split>(&made.stages_[0]);
-    const auto* scanner = split ? std::get_if<SplitFunction>(&split->pattern) : nullptr;
-    // The matches of a known pattern cover the text, so there are no gaps to keep or drop.
-    if (scanner && split->behavior == SplitBehavior::isolated) made.direct_ = *scanner;
-    if (scanner && split->behavior == SplitBehavior::removed && split->invert)
-      made.direct_ = *scanner;
-  }
+  made.find_direct();
   return made;
+}
+
+Result<PreTokenizer> PreTokenizer::from_pattern(const std::string& regex,
+                                                const std::string& where) {
+  PreTokenizer made;
+  Split split = BALLAST_TRY(regex_split(regex, where));
+  split.behavior = SplitBehavior::removed;
+  split.invert = true;
+  made.stages_.emplace_back(std::move(split));
+  made.find_direct();
+  return made;
+}
+
+void PreTokenizer::find_direct() {
+  if (stages_.size() != 1) return;
+  const auto* split = std::get_if<Split>(&stages_[0]);
+  const auto* scanner = split ? std::get_if<SplitFunction>(&split->pattern) : nullptr;
+  if (!scanner) return;
+  // The matches of a known pattern cover the text, so there are no gaps to keep or drop.
+  const bool only_matches = split->behavior == SplitBehavior::removed && split->invert;
+  if (split->behavior == SplitBehavior::isolated || only_matches) direct_ = *scanner;
+}
+
+Result<PreTokenizer::Split> PreTokenizer::regex_split(const std::string& regex,
+                                                      const std::string& where) {
+  Split split;
+  if (const auto known = known_split_pattern(regex))
+    split.pattern = split_function(*known);
+  else
+    split.pattern = BALLAST_TRY(RegexSplitter::compile(regex, where));
+  return split;
 }
 
 Result<void> PreTokenizer::add(const Json& value, const std::string& where) {
@@ -128,20 +165,19 @@ Result<void> PreTokenizer::add(const Json& value, const std::string& where) {
 
 Result<void> PreTokenizer::add_split(const Json& value, const std::string& where) {
   Split split;
-  const std::string behavior = BALLAST_TRY(string_member(value, "behavior", where));
-  split.behavior = BALLAST_TRY(behavior_of(behavior, where));
-  split.invert = BALLAST_TRY(flag(value, "invert", false, where));
   const Json* pattern = BALLAST_TRY(member(value, "pattern", where));
   if (pattern->contains("String")) {
     split.pattern = BALLAST_TRY(string_member(*pattern, "String", where));
-    stages_.emplace_back(std::move(split));
-    return {};
+  } else {
+    const std::string regex = BALLAST_TRY(string_member(*pattern, "Regex", where));
+    if (has_plus_after_interval(regex))
+      return usage_error("split pattern with '{n,m}+' is not supported", where,
+                         "engines read it in two ways; spell the interval without '+'");
+    split = BALLAST_TRY(regex_split(regex, where));
   }
-  const std::string regex = BALLAST_TRY(string_member(*pattern, "Regex", where));
-  if (const auto known = known_split_pattern(regex))
-    split.pattern = split_function(*known);
-  else
-    split.pattern = BALLAST_TRY(RegexSplitter::compile(regex, where));
+  const std::string behavior = BALLAST_TRY(string_member(value, "behavior", where));
+  split.behavior = BALLAST_TRY(behavior_of(behavior, where));
+  split.invert = BALLAST_TRY(flag(value, "invert", false, where));
   stages_.emplace_back(std::move(split));
   return {};
 }

@@ -30,6 +30,10 @@ class PreTokenizer {
   // that is well formed and not built.
   static Result<PreTokenizer> from_json(const Json& value, const std::string& where);
 
+  // tiktoken's way: the matches of a regular expression are the pieces, and what lies between them
+  // is left out.
+  static Result<PreTokenizer> from_pattern(const std::string& regex, const std::string& where);
+
   // Set when one scanner does the whole work.
   SplitFunction direct() const { return direct_; }
 
@@ -50,6 +54,8 @@ class PreTokenizer {
   Result<void> add(const Json& value, const std::string& where);
   Result<void> add_split(const Json& value, const std::string& where);
   Result<void> add_byte_level(const Json& value, const std::string& where);
+  static Result<Split> regex_split(const std::string& regex, const std::string& where);
+  void find_direct();
   static Result<std::vector<TextRange>> ranges(const Split& split, std::string_view text);
 
   std::vector<Stage> stages_;

@@ -19,6 +19,12 @@ constexpr Spelling kSpellings[] = {
      R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
     {SplitPattern::gpt2,
      R"('(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
+    {SplitPattern::gpt2,
+     R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)"},
+    {SplitPattern::cl100k,
+     R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s)"},
+    {SplitPattern::cl100k,
+     R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s)"},
     {SplitPattern::llama3,
      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
     {SplitPattern::qwen2,
@@ -53,7 +59,7 @@ class Scanner {
       if (c.mask & kNumber) return digits(after, P == SplitPattern::o200k ? 2 : 0);
     } else {
       if (c.mask & kLetter) return letters(after);
-      if (c.mask & kNumber) return digits(after, P == SplitPattern::llama3 ? 2 : 0);
+      if (c.mask & kNumber) return digits(after, P == SplitPattern::qwen2 ? 0 : 2);
       if (const int bytes = contraction<true>(p)) return p + bytes;
       if (!is_newline(*p) && after < end_) {
         const Char next = char_at(after, end_, masks_);
@@ -66,7 +72,7 @@ class Scanner {
       while (symbols < end_ && (is_newline(*symbols) || (kSlash && *symbols == '/'))) ++symbols;
       return symbols;
     }
-    return whitespace_end<true>(p);
+    return whitespace_end<true, P == SplitPattern::cl100k>(p);
   }
 
  private:
@@ -136,9 +142,10 @@ class Scanner {
     return is_pair ? 3 : 0;
   }
 
-  // Whitespace from p on: up to the last line break of the run (if kBreaks); else the whole run at
-  // the end of the text; else all but its last character, which belongs to the next piece; else it.
-  template <bool kBreaks>
+  // Whitespace from p on: the whole run at the end of the text (if kWholeEnd); else up to the last
+  // line break of the run (if kBreaks); else the whole run at the end of the text; else all but its
+  // last character, which belongs to the next piece; else it.
+  template <bool kBreaks, bool kWholeEnd = false>
   const char* whitespace_end(const char* p) const {
     const char *last = p, *after_break = nullptr, *q = p;
     while (q < end_) {
@@ -148,6 +155,7 @@ class Scanner {
       if (is_newline(*q)) after_break = q + 1;
       q += c.bytes;
     }
+    if (kWholeEnd && q == end_) return q;
     if (kBreaks && after_break) return after_break;
     return q == end_ || last == p ? q : last;
   }
@@ -233,6 +241,8 @@ SplitFunction split_function(SplitPattern pattern) {
   switch (pattern) {
     case SplitPattern::gpt2:
       return split<SplitPattern::gpt2>;
+    case SplitPattern::cl100k:
+      return split<SplitPattern::cl100k>;
     case SplitPattern::llama3:
       return split<SplitPattern::llama3>;
     case SplitPattern::qwen2:

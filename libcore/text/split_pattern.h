@@ -11,7 +11,7 @@
 
 namespace ballast {
 
-enum class SplitPattern { gpt2, llama3, qwen2, o200k, tekken };
+enum class SplitPattern { gpt2, cl100k, llama3, qwen2, o200k, tekken };
 
 // The regular expression itself, as tokenizer files spell it. Every text is covered by its matches.
 std::string_view split_pattern_regex(SplitPattern pattern);

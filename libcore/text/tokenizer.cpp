@@ -6,6 +6,8 @@
 
 #include <array>
 
+#include "libcore/text/tokenizer_reading.h"
+
 namespace ballast {
 namespace {
 
@@ -32,6 +34,33 @@ std::string_view normalized(std::string_view text, std::string& storage) {
 }
 
 }  // namespace
+
+const Json& optional_member(const Json& object, const char* key) {
+  static const Json null = nullptr;
+  const auto found = object.find(key);
+  return found == object.end() ? null : *found;
+}
+
+std::optional<int32_t> special_named(const Tokenizer& tokenizer,
+                                     std::span<const std::string_view> names) {
+  for (const std::string_view name : names) {
+    const auto id = tokenizer.id_of(name);
+    if (id && tokenizer.is_special(*id)) return id;
+  }
+  return std::nullopt;
+}
+
+Result<Tokenizer> Tokenizer::parse(std::string_view file, const std::string& where) {
+  const Json root = BALLAST_TRY(parse_json(file, where));
+  if (!root.is_object()) return corrupt_error("tokenizer is not a JSON object", where);
+  const bool tekken = root.contains("config") && !root.contains("model");
+  return tekken ? parse_tekken(root, where) : parse_hugging_face(root, where);
+}
+
+Result<Tokenizer> Tokenizer::load(FileSystem& fs, const std::string& path) {
+  const std::string text = BALLAST_TRY(read_file(fs, path));
+  return parse(text, path);
+}
 
 std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
   const auto found = ids_.find(std::string(token));

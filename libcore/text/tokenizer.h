@@ -1,7 +1,9 @@
-// A tokenizer as Hugging Face tokenizer.json files describe it, restricted to byte-level BPE: added
-// tokens, NFC or no normaliser, ByteLevel/Split pre-tokenizers, BPE, template post-processor. What
-// is not built is refused by name. The ids are those of Hugging Face tokenizers, except that
-// special tokens written out in a document are ordinary text unless asked for.
+// A tokenizer as its file describes it; the sort of the file is seen from its content:
+// tokenizer.json of Hugging Face, restricted to byte-level BPE (added tokens, NFC or no normaliser,
+// ByteLevel/Split pre-tokenizers, BPE, template post-processor), and tekken.json of mistral-common.
+// What is not built is refused by name. The ids are those of Hugging Face tokenizers and of
+// mistral-common, except that special tokens written out in a document are ordinary text unless
+// asked for.
 //
 // Tokenizer is immutable; any thread. Encoder holds one thread's buffers and piece cache (4 MiB).
 #pragma once
@@ -30,7 +32,7 @@ class Tokenizer {
  public:
   // Kind corrupt: malformed (duplicate keys, ids that collide, merges outside the vocabulary ...);
   // kind usage: well formed, but of a sort that is not built.
-  static Result<Tokenizer> parse(std::string_view json, const std::string& where);
+  static Result<Tokenizer> parse(std::string_view file, const std::string& where);
   static Result<Tokenizer> load(FileSystem& fs, const std::string& path);
 
   Tokenizer(Tokenizer&&) noexcept = default;
@@ -38,6 +40,7 @@ class Tokenizer {
 
   int64_t vocab_size() const { return static_cast<int64_t>(bytes_.size()); }  // highest id + 1
   std::optional<int32_t> id_of(std::string_view token) const;
+  bool is_special(int32_t id) const { return is_special_[static_cast<size_t>(id)]; }
   const std::vector<AddedToken>& added_tokens() const { return added_; }
 
   // What a text begins and ends with: the post-processor's template if it says so, else the first
@@ -53,6 +56,7 @@ class Tokenizer {
  private:
   friend class Encoder;
   friend class TokenizerParser;
+  friend class TekkenParser;
   Tokenizer() = default;
 
   BpeModel bpe_;

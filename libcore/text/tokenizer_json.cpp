@@ -1,19 +1,13 @@
-// Reading tokenizer.json: Tokenizer::parse and the checks behind it.
+// Reading tokenizer.json of Hugging Face tokenizers.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-#include "libcore/text/tokenizer.h"
+#include "libcore/text/tokenizer_reading.h"
 
 namespace ballast {
 namespace {
-
-constexpr int64_t kMaxIds = int64_t{1} << 24;  // bounds the tables that ids index
-constexpr std::array<std::string_view, 5> kBosNames = {"<s>", "<|begin_of_text|>", "<bos>",
-                                                       "<|startoftext|>", "[BOS]"};
-constexpr std::array<std::string_view, 5> kEosNames = {"</s>", "<|end_of_text|>", "<|endoftext|>",
-                                                       "<eos>", "[EOS]"};
 
 Result<bool> flag(const Json& object, const char* key, const std::string& where) {
   const auto found = object.find(key);
@@ -21,13 +15,6 @@ Result<bool> flag(const Json& object, const char* key, const std::string& where)
   if (!found->is_boolean())
     return corrupt_error(fmt::format("'{}' is not true or false", key), where);
   return found->get<bool>();
-}
-
-// The value of `key`, or null when it is missing.
-const Json& optional_member(const Json& object, const char* key) {
-  static const Json null = nullptr;
-  const auto found = object.find(key);
-  return found == object.end() ? null : *found;
 }
 
 Error not_supported(const std::string& part, const Json& value, const std::string& where,
@@ -66,8 +53,8 @@ class TokenizerParser {
     made_.pre_tokenizer_ =
         BALLAST_TRY(PreTokenizer::from_json(optional_member(root, "pre_tokenizer"), where_));
     BALLAST_TRY(read_post_processor(optional_member(root, "post_processor")));
-    if (!made_.bos_) made_.bos_ = special_named(kBosNames);
-    if (!made_.eos_) made_.eos_ = special_named(kEosNames);
+    if (!made_.bos_) made_.bos_ = special_named(made_, kBosNames);
+    if (!made_.eos_) made_.eos_ = special_named(made_, kEosNames);
     return std::move(made_);
   }
 
@@ -134,9 +121,9 @@ class TokenizerParser {
     const Json* vocab = BALLAST_TRY(member(model, "vocab", where_));
     if (!vocab->is_object()) return corrupt_error("'vocab' is not an object", where_);
     for (const auto& [text, id] : vocab->items()) {
-      if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= kMaxIds)
+      if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= kMaxTokenIds)
         return corrupt_error("token '" + text + "' has a bad id", where_,
-                             fmt::format("whole, 0 to {}", kMaxIds - 1));
+                             fmt::format("whole, 0 to {}", kMaxTokenIds - 1));
       BALLAST_TRY(add_token(text, id.get<int64_t>()));
     }
     vocab_entries_ = static_cast<int64_t>(vocab->size());
@@ -165,7 +152,7 @@ class TokenizerParser {
       if (said != id)
         return corrupt_error(fmt::format("added token '{}' says id {}", token.content, said),
                              where_, fmt::format("it is read as {}", id));
-      if (id >= kMaxIds) return corrupt_error("too many tokens", where_);
+      if (id >= kMaxTokenIds) return corrupt_error("too many tokens", where_);
       if (!known) BALLAST_TRY(add_token(token.content, id));
       next = std::max(next, id + 1);
       token.id = static_cast<int32_t>(id);
@@ -284,14 +271,6 @@ class TokenizerParser {
     return static_cast<int32_t>(id);
   }
 
-  std::optional<int32_t> special_named(std::span<const std::string_view> names) const {
-    for (const std::string_view name : names) {
-      const auto id = made_.id_of(name);
-      if (id && made_.is_special_[static_cast<size_t>(*id)]) return id;
-    }
-    return std::nullopt;
-  }
-
   std::string where_;
   Tokenizer made_;
   std::vector<std::string> texts_;  // id -> token as in the file
@@ -300,14 +279,8 @@ class TokenizerParser {
   std::vector<BpeMerge> merges_;
 };
 
-Result<Tokenizer> Tokenizer::parse(std::string_view json, const std::string& where) {
-  const Json root = BALLAST_TRY(parse_json(json, where));
+Result<Tokenizer> parse_hugging_face(const Json& root, const std::string& where) {
   return TokenizerParser(where).parse(root);
-}
-
-Result<Tokenizer> Tokenizer::load(FileSystem& fs, const std::string& path) {
-  const std::string text = BALLAST_TRY(read_file(fs, path));
-  return parse(text, path);
 }
 
 }  // namespace ballast

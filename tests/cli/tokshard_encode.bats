@@ -217,3 +217,37 @@ It's en again &amp; again." ]
   run --separate-stderr "$BIN/tokshard" decode web --doc 200
   [ "$status" -eq 2 ]
 }
+
+# tekken.json with the bytes and five words.
+make_tekken() {
+  awk 'BEGIN {
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    printf "{\"config\":{\"pattern\":\" ?\\\\p{L}+|[^\\\\p{L}]\",\"num_vocab_tokens\":261,\"default_vocab_size\":281,"
+    printf "\"default_num_special_tokens\":20,\"version\":\"v3\"},\"vocab\":["
+    for (i = 0; i < 256; ++i)
+      printf "{\"rank\":%d,\"token_bytes\":\"%s%s==\",\"token_str\":null},", i, substr(digits, int(i / 4) + 1, 1), substr(digits, i % 4 * 16 + 1, 1)
+    split("dGg= aGU= dGhl IHRoZQ== c2hpcA==", words, " ")
+    for (i = 1; i <= 5; ++i)
+      printf "%s{\"rank\":%d,\"token_bytes\":\"%s\",\"token_str\":null}", (i > 1 ? "," : ""), 255 + i, words[i]
+    print "]}"
+  }'
+}
+
+@test "tekken.json is known from its content" {
+  make_tekken > some.json
+  printf '{"text":"the ship, the </s>","id":"a"}\n' > docs.jsonl
+  "$BIN/tokshard" encode -q --tokenizer some.json docs.jsonl -o web
+  # <s>, the, then " ship" byte by byte, since nothing merges into "ship", a comma, " the", the text "</s>", </s>.
+  [ "$(od -An -v -tu2 web.bin | tr -s ' \n' ' ')" = " 1 278 52 135 124 125 132 64 279 52 80 67 135 82 2 " ]
+  run "$BIN/tokshard" decode web --doc 0
+  [ "$output" = "the ship, the </s>" ]
+  sed 's/"v3"/"v99"/' some.json > other.json
+  run "$BIN/tokshard" encode --tokenizer other.json docs.jsonl -o bad
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"tekken version 'v99' is not supported: other.json"* ]]
+  sed 's/"rank":7,/"rank":8,/' some.json > broken.json
+  run "$BIN/tokshard" encode --tokenizer broken.json docs.jsonl -o bad
+  [ "$status" -eq 3 ]
+  [ "${#lines[@]}" -eq 1 ]
+  [[ "$output" == *"rank is not the entry's place: broken.json, vocab entry 7"* ]]
+}

@@ -23,6 +23,7 @@ struct VocabFlags {
 
 SplitPattern pattern_of(const std::string& word) {
   if (word == "gpt2") return SplitPattern::gpt2;
+  if (word == "cl100k") return SplitPattern::cl100k;
   if (word == "qwen2") return SplitPattern::qwen2;
   if (word == "o200k") return SplitPattern::o200k;
   if (word == "tekken") return SplitPattern::tekken;
@@ -108,9 +109,9 @@ VerbRun add_vocab(CLI::App& app, const CommonOptions& common) {
   count_option(app, "--size", flags->size, "tokens in all, special tokens and bytes included")
       ->required();
   choice_option(app.add_option("--pattern", flags->pattern,
-                               "how text is split before merging: llama3, gpt2, qwen2, o200k, "
-                               "tekken"),
-                {"llama3", "gpt2", "qwen2", "o200k", "tekken"})
+                               "how text is split before merging: llama3, gpt2, cl100k, qwen2, "
+                               "o200k, tekken"),
+                {"llama3", "gpt2", "cl100k", "qwen2", "o200k", "tekken"})
       ->capture_default_str();
   count_option(app, "--max-pieces", flags->max_pieces,
                "distinct pieces kept in memory, about 200 bytes each");

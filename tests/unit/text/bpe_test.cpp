@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -66,12 +67,14 @@ std::vector<int32_t> by_definition(const Table& table, std::string_view piece) {
 
 TEST(BpeModel, MergesByRankThenFromTheLeft) {
   std::mt19937 random(301);
-  for (int round = 0; round < 300; ++round) {
-    const Table table = random_table(random, static_cast<int>(random() % 60));
+  for (int round = 0; round < 600; ++round) {
+    Table table = random_table(random, static_cast<int>(random() % 60));
+    // In another order, tokens are joined at lower ranks than their parts.
+    if (round % 3 == 0) std::shuffle(table.merges.begin(), table.merges.end(), random);
     const auto model = BpeModel::build(table.tokens, table.merges, false, "test");
     ASSERT_TRUE(model.ok());
     BpeScratch scratch;
-    for (const size_t length : {0, 1, 2, 3, 7, 20, 48, 49, 130}) {
+    for (const size_t length : {0, 1, 2, 3, 7, 20, 48, 49, 64, 130, 250}) {
       std::string piece(length, 'a');
       for (char& byte : piece) byte = static_cast<char>('a' + random() % 3);
       std::vector<int32_t> ids;
@@ -79,6 +82,79 @@ TEST(BpeModel, MergesByRankThenFromTheLeft) {
       ASSERT_EQ(ids, by_definition(table, piece)) << piece;
     }
   }
+}
+
+// tiktoken's rule as it is defined.
+std::vector<int32_t> by_bytes(const std::vector<std::string>& tokens, const std::string& piece) {
+  std::map<std::string, int32_t> ranks;
+  for (size_t id = 0; id < tokens.size(); ++id)
+    if (!tokens[id].empty()) ranks[tokens[id]] = static_cast<int32_t>(id);
+  if (ranks.count(piece)) return {ranks[piece]};
+  std::vector<std::string> parts;
+  for (const char byte : piece) parts.emplace_back(1, byte);
+  while (true) {
+    int32_t best = static_cast<int32_t>(tokens.size());
+    size_t at = 0;
+    for (size_t i = 0; i + 1 < parts.size(); ++i) {
+      const auto found = ranks.find(parts[i] + parts[i + 1]);
+      if (found != ranks.end() && found->second < best) {
+        best = found->second;
+        at = i;
+      }
+    }
+    if (best == static_cast<int32_t>(tokens.size())) break;
+    parts[at] += parts[at + 1];
+    parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  }
+  std::vector<int32_t> ids;
+  for (const std::string& part : parts) ids.push_back(ranks[part]);
+  return ids;
+}
+
+TEST(BpeModel, JoinsByTheRankOfTheBytesWhenOnlyTokensAreGiven) {
+  std::mt19937 random(11);
+  int unreachable = 0;
+  for (int round = 0; round < 400; ++round) {
+    std::vector<std::string> tokens(3);  // as ids of control tokens, which no text yields
+    for (const std::string& byte : all_bytes()) tokens.push_back(byte);
+    std::map<std::string, bool> seen;
+    for (int i = 0; i < 40; ++i) {
+      std::string token;
+      const int length = 2 + static_cast<int>(random() % 5);
+      for (int k = 0; k < length; ++k) token += static_cast<char>('a' + random() % 2);
+      if (!seen.emplace(token, true).second) continue;
+      tokens.push_back(token);
+    }
+    const auto model = BpeModel::from_ranks(tokens, "test");
+    ASSERT_TRUE(model.ok());
+    BpeScratch scratch;
+    for (const size_t length : {1, 2, 3, 5, 9, 30, 49, 90, 200}) {
+      std::string piece(length, 'a');
+      for (char& byte : piece) byte = static_cast<char>('a' + random() % 2);
+      std::vector<int32_t> ids;
+      model->encode(piece, scratch, ids);
+      ASSERT_EQ(ids, by_bytes(tokens, piece)) << piece;
+    }
+    // Some tokens cannot be merged from their bytes, and are given only as whole pieces.
+    for (size_t id = 259; id < tokens.size(); ++id) {
+      std::vector<int32_t> ids;
+      model->encode(tokens[id], scratch, ids);
+      ASSERT_EQ(ids, std::vector<int32_t>{static_cast<int32_t>(id)});
+      unreachable += by_bytes(tokens, tokens[id] + "c").front() != static_cast<int32_t>(id);
+    }
+  }
+  EXPECT_GT(unreachable, 0);
+}
+
+TEST(PrefixTrie, FindsTheLongestAndThenTheShorterOnes) {
+  const PrefixTrie trie({"a", "", "abc", "ab", "b"});
+  EXPECT_EQ(trie.longest("abcd"), 2);
+  EXPECT_EQ(trie.longest("abd"), 3);
+  EXPECT_EQ(trie.longest("c"), -1);
+  EXPECT_EQ(trie.longest(""), -1);
+  EXPECT_EQ(trie.shorter(2), 3);
+  EXPECT_EQ(trie.shorter(3), 0);
+  EXPECT_EQ(trie.shorter(0), -1);
 }
 
 TEST(BpeModel, CountsStepsOfALongPieceAlmostLinearly) {

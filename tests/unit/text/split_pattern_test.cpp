@@ -13,8 +13,9 @@
 namespace ballast {
 namespace {
 
-constexpr SplitPattern kPatterns[] = {SplitPattern::gpt2, SplitPattern::llama3, SplitPattern::qwen2,
-                                      SplitPattern::o200k, SplitPattern::tekken};
+constexpr SplitPattern kPatterns[] = {SplitPattern::gpt2,   SplitPattern::cl100k,
+                                      SplitPattern::llama3, SplitPattern::qwen2,
+                                      SplitPattern::o200k,  SplitPattern::tekken};
 
 std::vector<std::string> pieces(SplitPattern pattern, std::string_view text, size_t batch = 3) {
   std::vector<size_t> ends(batch);
@@ -72,6 +73,31 @@ TEST(SplitPattern, AgreesWithTheRegularExpressionOnRandomUnicode) {
           << static_cast<int>(pattern) << " on: " << printable(text);
     }
   }
+}
+
+TEST(SplitPattern, OtherSpellingsMeanTheSame) {
+  const char* const spellings[] = {
+      R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)",
+      R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s)"};
+  for (const char* spelling : spellings) {
+    const auto pattern = known_split_pattern(spelling);
+    ASSERT_TRUE(pattern) << spelling;
+    const auto splitter = RegexSplitter::compile(spelling, "pattern");
+    ASSERT_TRUE(splitter.ok()) << splitter.error().message();
+    std::mt19937 random(7);
+    for (int round = 0; round < 4000; ++round) {
+      const std::string text = random_text(random, static_cast<int>(random() % 40));
+      ASSERT_EQ(pieces(*pattern, text), regex_pieces(*splitter, text)) << printable(text);
+    }
+  }
+}
+
+// Where cl100k and Llama 3 part: white space at the end of a text is one piece.
+TEST(SplitPattern, Cl100kKeepsTheWhiteSpaceAtTheEndTogether) {
+  using Pieces = std::vector<std::string>;
+  EXPECT_EQ(pieces(SplitPattern::cl100k, "x\n  "), (Pieces{"x", "\n  "}));
+  EXPECT_EQ(pieces(SplitPattern::llama3, "x\n  "), (Pieces{"x", "\n", "  "}));
+  EXPECT_EQ(pieces(SplitPattern::cl100k, "x\n  y"), (Pieces{"x", "\n", " ", " y"}));
 }
 
 TEST(SplitPattern, ClassesAreThoseOfTheRegexEngine) {

@@ -213,6 +213,8 @@ TEST(Tokenizer, RefusesByName) {
       {"/normalizer", Json{{"type", "Lowercase"}}, ErrorKind::usage, "Lowercase"},
       {"/pre_tokenizer", Json{{"type", "Metaspace"}}, ErrorKind::usage, "Metaspace"},
       {"/pre_tokenizer", nullptr, ErrorKind::usage, "pre_tokenizer"},
+      {"/pre_tokenizer/pretokenizers/0/pattern/Regex", "\\p{N}{1,3}+", ErrorKind::usage,
+       "'{n,m}+'"},
       {"/decoder", Json{{"type", "WordPiece"}}, ErrorKind::usage, "WordPiece"},
       {"/post_processor", Json{{"type", "BertProcessing"}}, ErrorKind::usage, "BertProcessing"},
       {"/truncation", Json{{"max_length", 512}}, ErrorKind::usage, "truncates"},

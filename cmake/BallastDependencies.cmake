@@ -52,6 +52,8 @@ ballast_require_header(cli11 CLI/CLI.hpp libcli11-dev)
 ballast_require_header(nlohmann nlohmann/json.hpp nlohmann-json3-dev)
 ballast_require_header(toml toml++/toml.h libtomlplusplus-dev)
 ballast_require_library(dnnl dnnl.hpp dnnl libdnnl-dev)
+# Not through pkg-config, which would also bring the library that trains.
+ballast_require_library(sentencepiece sentencepiece_processor.h sentencepiece libsentencepiece-dev)
 # The archive: libcore/stats has one use of it, and the tools that never reach it shall not load it.
 ballast_require_library(lbfgs lbfgs.h liblbfgs.a liblbfgs-dev)
 

@@ -68,7 +68,7 @@ complete -c tokshard -n '__fish_seen_subcommand_from vocab' -l pattern -x -a 'll
 complete -c tokshard -n '__fish_seen_subcommand_from vocab' -l max-pieces -x -d 'distinct pieces kept in memory, about 200 bytes each'
 complete -c tokshard -n '__fish_seen_subcommand_from vocab' -l on-error -x -a 'fail skip' -d 'malformed lines: fail, or skip and count them'
 complete -c tokshard -n '__fish_seen_subcommand_from encode' -F
-complete -c tokshard -n '__fish_seen_subcommand_from encode' -l tokenizer -r -F -d 'tokenizer.json or tekken.json'
+complete -c tokshard -n '__fish_seen_subcommand_from encode' -l tokenizer -r -F -d 'tokenizer.json, tekken.json or tokenizer.model'
 complete -c tokshard -n '__fish_seen_subcommand_from encode' -l holdout -x -d 'share of the documents for PREFIX-holdout, like 1% or 0.01'
 complete -c tokshard -n '__fish_seen_subcommand_from encode' -l bos -x -d 'token before each document: auto, none, or its text'
 complete -c tokshard -n '__fish_seen_subcommand_from encode' -l eos -x -d 'token after each document: auto, none, or its text'
@@ -77,7 +77,7 @@ complete -c tokshard -n '__fish_seen_subcommand_from encode' -l order -x -a 'shu
 complete -c tokshard -n '__fish_seen_subcommand_from encode' -l on-error -x -a 'fail skip' -d 'malformed lines: fail, or skip and count them'
 complete -c tokshard -n '__fish_seen_subcommand_from merge' -F
 complete -c tokshard -n '__fish_seen_subcommand_from decode' -F
-complete -c tokshard -n '__fish_seen_subcommand_from decode' -l tokenizer -r -F -d 'tokenizer.json or tekken.json; default: where encode found it'
+complete -c tokshard -n '__fish_seen_subcommand_from decode' -l tokenizer -r -F -d 'tokenizer.json, tekken.json or tokenizer.model; default: where encode found it'
 complete -c tokshard -n '__fish_seen_subcommand_from decode' -l doc -x -d 'only this document, as plain text; the first is 0'
 complete -c tokshard -n '__fish_seen_subcommand_from inspect' -F
 complete -c tokshard -n '__fish_seen_subcommand_from locate' -F
@@ -88,7 +88,7 @@ complete -c tokshard -n '__fish_seen_subcommand_from locate' -l segment -x -d 's
 complete -c tokshard -n '__fish_seen_subcommand_from locate' -l samples -x -d 'samples A:B of the data index, half open'
 complete -c tokshard -n '__fish_seen_subcommand_from locate' -l top -x -d 'sequences of a step to show; 0: all; default 16 in the table, all with --json'
 complete -c tokshard -n '__fish_seen_subcommand_from locate' -l counts -x -a 'auto exact expected' -d 'tokens seen before, for rarity: exact reads the batches again, expected takes the manifests, auto is exact up to 2^28 tokens'
-complete -c tokshard -n '__fish_seen_subcommand_from locate' -l tokenizer -r -F -d 'tokenizer.json or tekken.json for the text of tokens; default: the run'\''s'
+complete -c tokshard -n '__fish_seen_subcommand_from locate' -l tokenizer -r -F -d 'tokenizer.json, tekken.json or tokenizer.model for the text of tokens; default: the run'\''s'
 complete -c tokshard -n '__fish_seen_subcommand_from seen' -l run -r -F -d 'run directory of pretrain'
 complete -c tokshard -n '__fish_seen_subcommand_from seen' -l data -r -F -d 'where a shard of the run is now: PREFIX, or NAME=PREFIX'
 complete -c tokshard -n '__fish_seen_subcommand_from seen' -l ids -r -F -d 'documents, as recheck and locate --json print them: JSON Lines with shard and document, or id, or url; '\''-'\'' is stdin'

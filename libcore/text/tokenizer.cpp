@@ -50,7 +50,28 @@ std::optional<int32_t> special_named(const Tokenizer& tokenizer,
   return std::nullopt;
 }
 
+Tokenizer from_sentence_piece(SentencePiece model) {
+  Tokenizer made;
+  const auto size = static_cast<int32_t>(model.size());
+  for (int32_t id = 0; id < size; ++id) {
+    made.bytes_.push_back(model.bytes(id));
+    made.ids_.emplace(model.piece(id), id);
+    made.is_special_.push_back(model.is_control(id));
+  }
+  made.is_token_.assign(made.bytes_.size(), true);
+  made.bos_ = model.bos();
+  made.eos_ = model.eos();
+  made.sentence_piece_ = std::make_shared<const SentencePiece>(std::move(model));
+  return made;
+}
+
 Result<Tokenizer> Tokenizer::parse(std::string_view file, const std::string& where) {
+  const size_t first = file.find_first_not_of(" \t\r\n");
+  const bool json = first != file.npos && file[first] == '{';
+  if (!json && SentencePiece::begins(file)) {
+    SentencePiece model = BALLAST_TRY(SentencePiece::parse(file, where));
+    return from_sentence_piece(std::move(model));
+  }
   const Json root = BALLAST_TRY(parse_json(file, where));
   if (!root.is_object()) return corrupt_error("tokenizer is not a JSON object", where);
   const bool tekken = root.contains("config") && !root.contains("model");
@@ -68,7 +89,8 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
   return found->second;
 }
 
-Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_special,
+                                      bool at_start) const {
   std::string bytes;
   for (const int32_t id : ids) {
     if (id < 0 || id >= vocab_size() || !is_token_[static_cast<size_t>(id)])
@@ -77,12 +99,17 @@ Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_sp
     if (!(skip_special && is_special_[static_cast<size_t>(id)]))
       bytes += bytes_[static_cast<size_t>(id)];
   }
+  if (sentence_piece_ && at_start) return sentence_piece_->decode(ids);
   return bytes;
 }
 
 Result<void> Encoder::encode(std::string_view text, std::vector<int32_t>& ids,
                              SpecialTokens special) {
   const bool escape = special == SpecialTokens::as_text;
+  if (tokenizer_.sentence_piece_) {
+    if (!escape) return usage_error("SentencePiece does not recognise special tokens in texts");
+    return tokenizer_.sentence_piece_->encode(text, ids);
+  }
   if (tokenizer_.raw_tokens_.empty()) return encode_text(text, escape, ids);
   std::vector<AddedTokenMatcher::Part> parts;
   tokenizer_.raw_tokens_.cut(text, escape, parts);

@@ -1,9 +1,9 @@
 // A tokenizer as its file describes it; the sort of the file is seen from its content:
 // tokenizer.json of Hugging Face, restricted to byte-level BPE (added tokens, NFC or no normaliser,
-// ByteLevel/Split pre-tokenizers, BPE, template post-processor), and tekken.json of mistral-common.
-// What is not built is refused by name. The ids are those of Hugging Face tokenizers and of
-// mistral-common, except that special tokens written out in a document are ordinary text unless
-// asked for.
+// ByteLevel/Split pre-tokenizers, BPE, template post-processor), tekken.json of mistral-common, and
+// SentencePiece models. What is not built is refused by name. The ids are those of Hugging Face
+// tokenizers, mistral-common and SentencePiece, except that special tokens written out in a
+// document are ordinary text unless asked for.
 //
 // Tokenizer is immutable; any thread. Encoder holds one thread's buffers and piece cache (4 MiB).
 #pragma once
@@ -23,6 +23,7 @@
 #include "libcore/text/bpe.h"
 #include "libcore/text/piece_cache.h"
 #include "libcore/text/pretokenizer.h"
+#include "libcore/text/sentence_piece.h"
 
 namespace ballast {
 
@@ -51,14 +52,18 @@ class Tokenizer {
 
   // The bytes of a sequence of ids; kind corrupt for an id without a token. `skip_special` leaves
   // special tokens out. The bytes need not be valid UTF-8 when ids were cut out of a longer text.
-  Result<std::string> decode(std::span<const int32_t> ids, bool skip_special) const;
+  // SentencePiece may begin a text with a space of its own, which is left out `at_start` of one.
+  Result<std::string> decode(std::span<const int32_t> ids, bool skip_special,
+                             bool at_start = true) const;
 
  private:
   friend class Encoder;
   friend class TokenizerParser;
   friend class TekkenParser;
+  friend Tokenizer from_sentence_piece(SentencePiece model);
   Tokenizer() = default;
 
+  std::shared_ptr<const SentencePiece> sentence_piece_;  // if set, it does the work of all these:
   BpeModel bpe_;
   PreTokenizer pre_tokenizer_;
   bool nfc_ = false;
@@ -75,7 +80,8 @@ class Encoder {
   explicit Encoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
   // Appends the ids of a valid UTF-8 text, without BOS or EOS. Errors only come from split patterns
-  // that PCRE2 gives up on.
+  // that PCRE2 gives up on, and from SentencePiece: for texts that are too long, and since it
+  // cannot recognise special tokens.
   Result<void> encode(std::string_view text, std::vector<int32_t>& ids,
                       SpecialTokens special = SpecialTokens::as_text);
 

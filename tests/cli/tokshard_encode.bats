@@ -251,3 +251,21 @@ make_tekken() {
   [ "${#lines[@]}" -eq 1 ]
   [[ "$output" == *"rank is not the entry's place: broken.json, vocab entry 7"* ]]
 }
+
+@test "a SentencePiece model is known from its content" {
+  cp "$SRC/tests/golden/tokenizer/bpe.model" any
+  printf '{"text":"the ship  is 12 and \\"\\u00e9\\"","id":"a"}\n' > docs.jsonl
+  run --separate-stderr "$BIN/tokshard" encode --tokenizer any docs.jsonl -o web
+  [ "$status" -eq 0 ]
+  run "$BIN/tokshard" decode web --doc 0
+  [ "$output" = 'the ship  is 12 and "é"' ]
+  run "$BIN/tokshard" encode --tokenizer any --special match docs.jsonl -o other
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"SentencePiece does not recognise special tokens in texts"* ]]
+  run ! test -e other.bin
+  head -c 5000 any > cut
+  run "$BIN/tokshard" encode --tokenizer cut docs.jsonl -o other
+  [ "$status" -eq 3 ]
+  [ "${#lines[@]}" -eq 1 ]
+  [[ "$output" == *"not a SentencePiece model, or cut short: cut"* ]]
+}

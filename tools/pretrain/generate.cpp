@@ -130,14 +130,14 @@ Result<int> run_generate(GenerateOptions options, const CommonOptions& common) {
   while (const auto id = BALLAST_TRY(generator.next())) {
     if (common.json) continue;
     const int32_t one[] = {*id};
-    waiting += BALLAST_TRY(tokenizer.decode(one, false));
+    waiting += BALLAST_TRY(tokenizer.decode(one, false, false));
     const size_t whole = whole_characters(waiting);
     print_out(replace_invalid_utf8(std::string_view(waiting).substr(0, whole), nullptr));
     waiting.erase(0, whole);
     if (common.output.empty()) std::fflush(stdout);
   }
-  const std::string text =
-      replace_invalid_utf8(BALLAST_TRY(tokenizer.decode(generator.continuation(), false)), nullptr);
+  const std::string text = replace_invalid_utf8(
+      BALLAST_TRY(tokenizer.decode(generator.continuation(), false, false)), nullptr);
   if (common.json) {
     print_out(to_json_line({{"v", 1},
                             {"type", "generation"},

@@ -107,8 +107,9 @@ Result<int> run_decode(const DecodeFlags& flags, const CommonOptions& common) {
 VerbRun add_decode(CLI::App& app, const CommonOptions& common) {
   auto flags = std::make_shared<DecodeFlags>();
   path_option(app.add_option("prefix", flags->prefix, "shard"))->required();
-  path_option(app.add_option("--tokenizer", flags->tokenizer,
-                             "tokenizer.json or tekken.json; default: where encode found it"));
+  path_option(app.add_option(
+      "--tokenizer", flags->tokenizer,
+      "tokenizer.json, tekken.json or tokenizer.model; default: where encode found it"));
   app.add_option("--doc", flags->document, "only this document, as plain text; the first is 0")
       ->check(CLI::NonNegativeNumber);
   return [flags, &common] { return run_decode(*flags, common); };

@@ -301,7 +301,8 @@ VerbRun add_encode(CLI::App& app, const CommonOptions& common) {
   path_option(app.add_option("input", flags->inputs,
                              "documents as filter writes them, plain or compressed; '-' is stdin"))
       ->required();
-  path_option(app.add_option("--tokenizer", flags->tokenizer, "tokenizer.json or tekken.json"))
+  path_option(app.add_option("--tokenizer", flags->tokenizer,
+                             "tokenizer.json, tekken.json or tokenizer.model"))
       ->required();
   app.add_option("--holdout", flags->holdout,
                  "share of the documents for PREFIX-holdout, like 1% or 0.01")

@@ -319,9 +319,9 @@ VerbRun add_locate(CLI::App& app, const CommonOptions& common) {
                                "expected takes the manifests, auto is exact up to 2^28 tokens")
                     ->capture_default_str(),
                 {"auto", "exact", "expected"});
-  path_option(
-      app.add_option("--tokenizer", flags->tokenizer,
-                     "tokenizer.json or tekken.json for the text of tokens; default: the run's"));
+  path_option(app.add_option(
+      "--tokenizer", flags->tokenizer,
+      "tokenizer.json, tekken.json or tokenizer.model for the text of tokens; default: the run's"));
   return [flags, &common] { return locate(*flags, common); };
 }
 

@@ -101,7 +101,7 @@ Result<TokenTexts> TokenTexts::open(const RunData& run, const std::string& path)
 
 std::string TokenTexts::text(int32_t id) const {
   if (tokenizer_ == nullptr || id < 0 || id >= tokenizer_->vocab_size()) return "";
-  const auto text = tokenizer_->decode(std::span(&id, 1), false);
+  const auto text = tokenizer_->decode(std::span(&id, 1), false, false);
   return text.ok() ? *text : "";
 }
 

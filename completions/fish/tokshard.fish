@@ -38,6 +38,7 @@ complete -c tokshard -n '__fish_seen_subcommand_from filter' -l content-signal -
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l tdm -x -a 'keep drop' -d 'documents whose rights are reserved by TDMRep (keep)'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l noai -x -a 'keep drop' -d 'documents that robots tags call noai (keep)'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l noimageai -x -a 'keep drop' -d 'documents that robots tags call noimageai (keep)'
+complete -c tokshard -n '__fish_seen_subcommand_from filter' -l license -x -d 'policy: permissive, allow:CC-BY-*,MIT;deny:noncommercial;unknown=keep'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l pii -x -a 'redact drop keep off' -d 'e-mail, IP, IBAN: an action for all, or KIND=ACTION,... (redact)'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l pii-mode -x -a 'apertus strict' -d 'how they are found: as Apertus did, or strictly as whole words (apertus)'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l pii-addresses -x -a 'public all' -d 'IP addresses that count (all; in mode strict public)'

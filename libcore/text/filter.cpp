@@ -22,7 +22,8 @@ class Run {
       return;
     }
     document_ = parsed.take_value();
-    if (passes_robots() && passes_signals(earlier_signals("page"))) check_text();
+    if (passes_robots() && passes_signals(earlier_signals("page")) && passes_license())
+      check_text();
     finish();
   }
 
@@ -43,6 +44,7 @@ class Run {
       document_.text = std::move(text.text);
       document_.replaced = text.replaced;
       if (!text.language.empty()) document_.language = text.language;
+      document_.license = std::move(text.license);
       if (allowed && !text.failure.empty()) {
         reject("extract", text.failure);
         allowed = false;
@@ -50,7 +52,7 @@ class Run {
       const Fields& fields = page.response.fields;
       allowed = allowed && passes_signals(page_signals(fields, text.metas, options_.agents));
     }
-    if (allowed) check_text();
+    if (allowed && passes_license()) check_text();
     finish();
   }
 
@@ -119,6 +121,20 @@ class Run {
       return false;
     }
     return true;
+  }
+
+  // What is recognised is written as SPDX from here on; what was said stays beside it.
+  bool passes_license() {
+    if (options_.license.empty()) return true;
+    const LicenseVerdict verdict = options_.license.judge(document_.license);
+    const std::string outcome = license_outcome_name(verdict.outcome);
+    outcome_.license = verdict.expression.empty() ? outcome : verdict.expression;
+    if (!verdict.expression.empty() && verdict.expression != document_.license) {
+      document_.ballast["license"]["said"] = document_.license;
+      document_.license = verdict.expression;
+    }
+    if (!verdict.kept) reject("license", outcome);
+    return verdict.kept;
   }
 
   void check_text() {

@@ -1,7 +1,7 @@
 // What `tokshard filter` decides about one input record: page to text, robots.txt verdict, signals
-// about training, length, quality, personal data; in this order, the first refusal wins. Pure per
-// record, so the result depends neither on threads nor on neighbours. Nothing fails as a whole: a
-// damaged record has its outcome too.
+// about training, licence, length, quality, personal data; in this order, the first refusal wins.
+// Pure per record, so the result depends neither on threads nor on neighbours. Nothing fails as a
+// whole: a damaged record has its outcome too.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include "libcore/text/ai_signals.h"
 #include "libcore/text/count_chars.h"
 #include "libcore/text/document.h"
+#include "libcore/text/license/license_policy.h"
 #include "libcore/text/pii.h"
 #include "libcore/text/quality/quality.h"
 #include "libcore/text/record_reader.h"
@@ -25,6 +26,7 @@ struct FilterOptions {
   bool keep_missing = true;             // documents of hosts without known robots.txt
   std::vector<std::string> agents;      // robots whose signals count
   std::vector<AiSignal> obeyed;         // signals that reject what they refuse
+  LicensePolicy license;                // empty: not asked
   PiiPolicy pii;
   int64_t min_chars = 1;  // code points
   QualityPlan quality;    // empty: not asked
@@ -37,11 +39,12 @@ enum class FilterVerdict { kept, rejected, other, malformed };
 
 struct FilterOutcome {
   FilterVerdict verdict = FilterVerdict::kept;
-  std::string stage;           // extract, robots, signal, length, quality, pii, input
+  std::string stage;           // extract, robots, signal, license, length, quality, pii, input
   std::string reason;          // "disallowed", "http_status", ...; of `other` its record type
   std::vector<int> agents;     // that may not fetch it, indexes into the list
   std::string robots;          // verdict on the URL, empty when not asked
   std::string host, language;  // of the document when robots.txt was asked
+  std::string license;         // SPDX, "missing" or "unrecognised"; empty when not asked
   AiSignals signals;           // of a document that robots.txt allows
   int64_t lines_dropped = 0;   // of a kept text, by C4's rules
   PiiCounts pii;

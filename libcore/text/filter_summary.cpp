@@ -10,6 +10,7 @@ namespace ballast {
 namespace {
 
 constexpr size_t kHostsListed = 100;
+constexpr size_t kLicensesListed = 1000;  // expressions have no end
 
 }  // namespace
 
@@ -27,6 +28,11 @@ void FilterSummary::add(const FilterOutcome& outcome) {
   }
   for (const AiSignal signal : kAiSignals) {
     ++signals_[static_cast<size_t>(signal)][static_cast<size_t>(outcome.signals[signal])];
+  }
+  if (!outcome.license.empty()) {
+    const bool room = licenses_.size() < kLicensesListed || licenses_.contains(outcome.license);
+    Verdicts& verdicts = licenses_[room ? outcome.license : "other"];
+    ++(outcome.stage == "license" ? verdicts.rejected : verdicts.kept);
   }
   pii_.email += outcome.pii.email;
   pii_.ip += outcome.pii.ip;
@@ -58,6 +64,14 @@ Json FilterSummary::signals_record() const {
   return record;
 }
 
+Json FilterSummary::licenses_record() const {
+  Json record = Json::object();
+  for (const auto& [license, verdicts] : licenses_) {
+    record[license] = {{"kept", verdicts.kept}, {"rejected", verdicts.rejected}};
+  }
+  return record;
+}
+
 Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
   Json record;
   record["v"] = 1;
@@ -74,6 +88,7 @@ Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
     record["blocking_hosts"] = robots_tally_.hosts_json(kHostsListed);
   }
   record["signals"] = signals_record();
+  if (!licenses_.empty()) record["licenses"] = licenses_record();
   record["pii"] = {
       {"email", pii_.email}, {"ip", pii_.ip}, {"iban", pii_.iban}, {"documents", pii_documents_}};
   record["lines_dropped"] = lines_dropped_;
@@ -100,6 +115,10 @@ std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>&
     const int64_t refused = said(signal, Preference::refused);
     if (refused > 0)
       lines.push_back(fmt::format("refused  {:>8}  by {}", refused, ai_signal_name(signal)));
+  }
+  for (const auto& [license, verdicts] : licenses_) {
+    lines.push_back(fmt::format("licence  {:>8}  {}, {} rejected",
+                                verdicts.kept + verdicts.rejected, license, verdicts.rejected));
   }
   for (const auto& [type, count] : others_) {
     lines.push_back(fmt::format("passed   {:>8}  {} records", count, printable(type)));

@@ -29,6 +29,7 @@ class FilterSummary {
  private:
   int64_t said(AiSignal signal, Preference preference) const;
   Json signals_record() const;
+  Json licenses_record() const;
 
   int64_t records_ = 0, kept_ = 0, rejected_ = 0;
   int64_t chars_in_ = 0, chars_kept_ = 0, replaced_ = 0;
@@ -41,6 +42,10 @@ class FilterSummary {
   std::vector<int64_t> agents_;             // documents each robot may not fetch
   // Documents by what is said about training on them: of each signal, by preference.
   std::array<std::array<int64_t, 3>, kAiSignals.size()> signals_{};
+  struct Verdicts {
+    int64_t kept = 0, rejected = 0;
+  };
+  std::map<std::string, Verdicts> licenses_;
   RobotsTally robots_tally_;  // the same by host and language
 };
 

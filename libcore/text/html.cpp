@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libcore/base/ascii.h"
+#include "libcore/text/html_license.h"
 
 namespace ballast {
 namespace {
@@ -392,6 +393,7 @@ Result<HtmlText> extract_html(std::string_view html, const std::string& where) {
   if (result.language.empty()) result.language = attribute(root, "xml:lang");
   result.title = title_of(root);
   collect_metas(root, result);
+  collect_license_claims(root, result.licenses);
   BlockCollector collector;
   if (const GumboNode* body = child_with_tag(root, GUMBO_TAG_BODY)) collector.walk(*body);
   join_blocks(collector.take(), result);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/text/license/license_claim.h"
 
 namespace ballast {
 
@@ -24,6 +25,7 @@ struct HtmlText {
   std::string text;      // title and kept blocks; ends without line end
   // `name` (lower case) and `content` of each <meta>, wherever it stands.
   std::vector<std::pair<std::string, std::string>> metas;
+  std::vector<LicenseClaim> licenses;  // at most kMaxLicenseClaims
   int64_t blocks_kept = 0;
   int64_t blocks_dropped = 0;  // boilerplate by link density
 };

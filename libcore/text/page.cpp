@@ -103,6 +103,7 @@ PageText extract_page(const Page& page, const std::string& where) {
   result.text = std::move(text->text);
   result.language = std::move(text->language);
   result.metas = std::move(text->metas);
+  result.license = claimed_license(text->licenses);
   return result;
 }
 

@@ -35,6 +35,7 @@ Page identify_page(const WarcRecord& record);
 struct PageText {
   std::string text;
   std::string language;  // of <html lang>
+  std::string license;   // that the markup claims, see license_claim.h; empty if it claims none
   MetaTags metas;
   int64_t replaced = 0;
   std::string failure;  // empty, or "bad_body", "hostile_markup"

@@ -144,6 +144,37 @@ documents() {
   [ ! -e out.jsonl ]
 }
 
+@test "--license keeps what the policy allows, as SPDX" {
+  printf '{"text":"a","id":"1","license":"CC BY 4.0"}\n' >in.jsonl
+  printf '{"text":"b","id":"2","metadata":{"license":"https://creativecommons.org/licenses/by-nc/4.0/"}}\n' >>in.jsonl
+  printf '{"text":"c","id":"3"}\n{"text":"d","id":"4","license":"all mine"}\n' >>in.jsonl
+  filter --license permissive --rejects out.jsonl --stats stats.json in.jsonl
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 1 ]
+  [[ "$output" == *'"license":"CC-BY-4.0","ballast":{"license":{"said":"CC BY 4.0"}'* ]]
+  grep -q '"id":"2","license":"CC-BY-NC-4.0".*"reason":"denied"' out.jsonl
+  grep -q '"id":"3".*"dropped_by":"license","reason":"missing"' out.jsonl
+  grep -q '"id":"4".*"reason":"unrecognised"' out.jsonl
+  grep -q '"licenses":{"CC-BY-4.0":{"kept":1,"rejected":0},"CC-BY-NC-4.0":{"kept":0,"rejected":1}' stats.json
+  [[ "$stderr" == *"licence         1  CC-BY-NC-4.0, 1 rejected"* ]]
+  filter --license 'deny:noncommercial;unknown=keep' in.jsonl
+  [ "${#lines[@]}" -eq 3 ]
+  filter --license 'allow:Nothing-9' -o never in.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"unknown licence 'Nothing-9'"*permissive* ]]
+  [ ! -e never ]
+}
+
+@test "--license reads the markup of pages" {
+  page http://h.example/x text/html '<p>Free text <a rel="license" href="https://creativecommons.org/licenses/by/4.0/">CC</a>' >one.warc
+  filter --license 'CC-BY-*' one.warc
+  [[ "$output" == *'"license":"CC-BY-4.0"'* ]]
+  page http://h.example/x text/html '<p>No licence here' >none.warc
+  filter --license 'CC-BY-*' none.warc
+  [ -z "$output" ]
+  [[ "$stderr" == *"license:missing"* ]]
+}
+
 @test "a malformed line names its place; --on-error skip counts it" {
   documents >in.jsonl
   printf '{"text":"torn\n' >>in.jsonl

@@ -28,7 +28,7 @@ struct FilterFlags {
   std::vector<std::string> inputs;
   RobotsFlags robots;
   PiiFlags pii;
-  std::string quality, rejects, stats, on_error = "fail";
+  std::string license, quality, rejects, stats, on_error = "fail";
   int64_t min_chars = 1;
 };
 
@@ -155,6 +155,8 @@ Result<FilterOptions> filter_options(const FilterFlags& flags) {
   options.agents = BALLAST_TRY(parse_agent_list(flags.robots.agents, "--agents"));
   options.obeyed = flags.robots.obeyed();
   options.pii = BALLAST_TRY(pii_policy(flags.pii));
+  if (!flags.license.empty())
+    options.license = BALLAST_TRY(LicensePolicy::parse(flags.license, "--license"));
   options.min_chars = flags.min_chars;
   if (!flags.quality.empty())
     options.quality = BALLAST_TRY(QualityPlan::parse(flags.quality, "--quality"));
@@ -186,6 +188,8 @@ VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
       ->required();
   add_robots_flags(app, flags->robots);
   add_signal_flags(app, flags->robots, true);
+  app.add_option("--license", flags->license,
+                 "policy: permissive, allow:CC-BY-*,MIT;deny:noncommercial;unknown=keep");
   add_pii_flags(app, flags->pii);
   app.add_option(
       "--quality", flags->quality,

@@ -1,0 +1,279 @@
+#include "libcore/text/license/license_names.h"
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+#include "libcore/base/ascii.h"
+
+namespace ballast {
+namespace {
+
+struct SpdxId {
+  std::string_view id;
+  bool exception;
+};
+constexpr SpdxId kIds[] = {
+#include "libcore/text/license/spdx_ids.inc"
+};
+
+bool less_folded(std::string_view a, std::string_view b) {
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return ascii_lower(x) < ascii_lower(y);
+  });
+}
+
+// The first that is not before `id`.
+const SpdxId* lower_bound_of(std::string_view id) {
+  return std::lower_bound(
+      std::begin(kIds), std::end(kIds), id,
+      [](const SpdxId& known, std::string_view wanted) { return less_folded(known.id, wanted); });
+}
+
+std::string_view find_id(std::string_view id, bool exception) {
+  const SpdxId* found = lower_bound_of(id);
+  const bool same = found != std::end(kIds) && ascii_equal(found->id, id);
+  return same && found->exception == exception ? found->id : std::string_view();
+}
+
+// Lower-case words of letters, and numbers with dots inside; everything else parts them.
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  std::string word;
+  const auto end_word = [&] {
+    while (word.ends_with('.')) word.pop_back();
+    if (!word.empty()) words.push_back(std::move(word));
+    word.clear();
+  };
+  for (char c : text) {
+    const bool digit = is_ascii_digit(c);
+    const bool dot = c == '.' && !word.empty() && is_ascii_digit(word.back());
+    if (!is_ascii_alnum(c) && !dot) {
+      end_word();
+      continue;
+    }
+    // "v3" and "gplv3" are two words, the letter aside; "cc0" is one.
+    const bool number = !word.empty() && is_ascii_digit(word[0]);
+    if (!word.empty() && !dot && digit != number && !(digit && word == "cc")) {
+      if (digit && word.size() > 3 && word.ends_with('v')) word.pop_back();
+      end_word();
+    }
+    word += ascii_lower(c);
+  }
+  end_word();
+  return words;
+}
+
+// "3" is 3.0; empty: no version among the words.
+std::string version_in(const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (!is_ascii_digit(word[0]) || word.size() > 3) continue;
+    if (word.find('.') == std::string::npos) return word.size() == 1 ? word + ".0" : std::string();
+    return word;
+  }
+  return {};
+}
+
+class Words {
+ public:
+  explicit Words(std::string_view text) : words_(words_of(text)) {}
+  bool has(std::string_view word) const {
+    return std::find(words_.begin(), words_.end(), word) != words_.end();
+  }
+  bool has(std::string_view first, std::string_view second) const {
+    for (size_t i = 1; i < words_.size(); ++i) {
+      if (words_[i - 1] == first && words_[i] == second) return true;
+    }
+    return false;
+  }
+  size_t count() const { return words_.size(); }
+  std::string version() const { return version_in(words_); }
+  // Without what says only that this is a licence.
+  std::string essence() const {
+    std::string text;
+    for (const std::string& word : words_) {
+      constexpr std::string_view kFiller[] = {"the", "license", "licence",  "licenses",
+                                              "v",   "version", "software", "public"};
+      if (std::find(std::begin(kFiller), std::end(kFiller), word) != std::end(kFiller)) continue;
+      if (!text.empty()) text += ' ';
+      text += word;
+    }
+    return text;
+  }
+
+ private:
+  std::vector<std::string> words_;
+};
+
+std::string creative_commons(bool nc, bool sa, bool nd, const std::string& version) {
+  std::string id = "CC-BY";
+  if (nc) id += "-NC";
+  if (nd) id += "-ND";
+  if (sa && !nd) id += "-SA";
+  if (!version.empty()) id += "-" + version;
+  return find_id(id, false).empty() ? "LicenseRef-" + id : id;
+}
+
+std::string creative_commons_name(const Words& words) {
+  const bool named = words.has("creative", "commons") || words.has("cc");
+  if (words.has("cc0") || (named && words.has("zero"))) return "CC0-1.0";
+  if (!named || words.count() > 32) return {};
+  if (words.has("public", "domain")) return words.has("mark") ? "CC-PDM-1.0" : "CC0-1.0";
+  if (!words.has("by") && !words.has("attribution")) return {};
+  const bool nc = words.has("nc") || words.has("noncommercial") || words.has("non", "commercial");
+  const bool nd = words.has("nd") || words.has("noderivatives") || words.has("noderivs") ||
+                  words.has("no", "derivatives") || words.has("no", "derivs");
+  const bool sa = words.has("sa") || words.has("sharealike") || words.has("share", "alike");
+  return creative_commons(nc, sa, nd, words.version());
+}
+
+std::string gnu_name(const Words& words) {
+  std::string family;
+  if (words.has("agpl") || words.has("affero")) {
+    family = "AGPL";
+  } else if (words.has("lgpl") || words.has("lesser", "general")) {
+    family = "LGPL";
+  } else if (words.has("gfdl") || words.has("free", "documentation")) {
+    family = "GFDL";
+  } else if (words.has("gpl") || words.has("general", "public")) {
+    family = "GPL";
+  }
+  const std::string version = words.version();
+  if (family.empty() || version.empty() || words.count() > 32) return {};
+  const bool later = words.has("later") || words.has("newer");
+  return std::string(find_id(family + "-" + version + (later ? "-or-later" : "-only"), false));
+}
+
+struct Named {
+  std::string_view name, id;
+};
+constexpr Named kNames[] = {{"mit", "MIT"},
+                            {"expat", "MIT"},
+                            {"apache 2.0", "Apache-2.0"},
+                            {"apache 2", "Apache-2.0"},
+                            {"asl 2.0", "Apache-2.0"},
+                            {"new bsd", "BSD-3-Clause"},
+                            {"modified bsd", "BSD-3-Clause"},
+                            {"revised bsd", "BSD-3-Clause"},
+                            {"bsd 3 clause", "BSD-3-Clause"},
+                            {"3 clause bsd", "BSD-3-Clause"},
+                            {"simplified bsd", "BSD-2-Clause"},
+                            {"bsd 2 clause", "BSD-2-Clause"},
+                            {"2 clause bsd", "BSD-2-Clause"},
+                            {"freebsd", "BSD-2-Clause"},
+                            {"isc", "ISC"},
+                            {"mozilla 2.0", "MPL-2.0"},
+                            {"mpl 2.0", "MPL-2.0"},
+                            {"mpl 2", "MPL-2.0"},
+                            {"eclipse 2.0", "EPL-2.0"},
+                            {"boost 1.0", "BSL-1.0"},
+                            {"unlicense", "Unlicense"},
+                            {"domain", "LicenseRef-Public-Domain"},
+                            {"odc by", "ODC-By-1.0"},
+                            {"odbl", "ODbL-1.0"},
+                            {"open database", "ODbL-1.0"},
+                            {"pddl", "PDDL-1.0"},
+                            {"zlib", "Zlib"},
+                            {"open government 3.0", "OGL-UK-3.0"},
+                            {"ogl 3.0", "OGL-UK-3.0"},
+                            {"artistic 2.0", "Artistic-2.0"},
+                            {"licence ouverte 2.0", "etalab-2.0"},
+                            {"etalab 2.0", "etalab-2.0"}};
+
+// Beginnings of addresses without scheme and "www.", in lower case.
+constexpr Named kAddresses[] = {
+    {"apache.org/licenses/license-2.0", "Apache-2.0"},
+    {"gnu.org/licenses/gpl-3.0", "GPL-3.0-only"},
+    {"gnu.org/licenses/old-licenses/gpl-2.0", "GPL-2.0-only"},
+    {"gnu.org/licenses/lgpl-3.0", "LGPL-3.0-only"},
+    {"gnu.org/licenses/old-licenses/lgpl-2.1", "LGPL-2.1-only"},
+    {"gnu.org/licenses/agpl-3.0", "AGPL-3.0-only"},
+    {"gnu.org/licenses/fdl-1.3", "GFDL-1.3-only"},
+    {"mozilla.org/mpl/2.0", "MPL-2.0"},
+    {"mozilla.org/en-us/mpl/2.0", "MPL-2.0"},
+    {"opendatacommons.org/licenses/odbl", "ODbL-1.0"},
+    {"opendatacommons.org/licenses/by", "ODC-By-1.0"},
+    {"opendatacommons.org/licenses/pddl", "PDDL-1.0"},
+    {"unlicense.org", "Unlicense"},
+    {"nationalarchives.gov.uk/doc/open-government-licence/version/3", "OGL-UK-3.0"},
+    {"nationalarchives.gov.uk/doc/open-government-licence/version/2", "OGL-UK-2.0"}};
+
+// "licenses/by-nc-sa/4.0/deed.de", "publicdomain/zero/1.0/".
+std::string creative_commons_path(std::string_view path) {
+  const size_t slash = std::min(path.find('/'), path.size());
+  const std::string_view folder = path.substr(0, slash);
+  path.remove_prefix(std::min(slash + 1, path.size()));
+  const size_t next = std::min(path.find('/'), path.size());
+  const std::string_view elements = path.substr(0, next);
+  path.remove_prefix(std::min(next + 1, path.size()));
+  if (folder == "publicdomain") {
+    return elements == "zero" ? "CC0-1.0" : elements == "mark" ? "CC-PDM-1.0" : "";
+  }
+  if (folder != "licenses") return {};
+  if (elements == "publicdomain") return "CC-PDDC";
+  bool by = false, nc = false, sa = false, nd = false;
+  for (const std::string& word : words_of(elements)) {
+    bool* known = word == "by"   ? &by
+                  : word == "nc" ? &nc
+                  : word == "sa" ? &sa
+                  : word == "nd" ? &nd
+                                 : nullptr;
+    if (known == nullptr) return {};
+    *known = true;
+  }
+  if (!by) return {};
+  const std::string_view version = path.substr(0, path.find_first_of("/?#"));
+  const bool plausible = version.size() == 3 && is_ascii_digit(version[0]) && version[1] == '.' &&
+                         is_ascii_digit(version[2]);
+  return creative_commons(nc, sa, nd, plausible ? std::string(version) : std::string());
+}
+
+}  // namespace
+
+std::string_view spdx_license(std::string_view id) { return find_id(id, false); }
+std::string_view spdx_exception(std::string_view id) { return find_id(id, true); }
+
+bool starts_spdx_license(std::string_view prefix) {
+  const SpdxId* found = lower_bound_of(prefix);
+  return found != std::end(kIds) && ascii_equal(found->id.substr(0, prefix.size()), prefix);
+}
+
+std::string license_of_address(std::string_view address) {
+  const size_t scheme = address.find("://");
+  const bool absolute = scheme != std::string_view::npos && scheme <= 5;
+  if (!absolute && !address.starts_with("//")) return {};
+  std::string path = to_ascii_lower(address.substr(absolute ? scheme + 3 : 2));
+  if (path.starts_with("www.")) path.erase(0, 4);
+  path.resize(std::min(path.find_first_of("?#"), path.size()));
+  constexpr std::string_view kCommons = "creativecommons.org/";
+  if (path.starts_with(kCommons)) return creative_commons_path(path.substr(kCommons.size()));
+  for (const Named& known : kAddresses) {
+    if (path.starts_with(known.name)) return std::string(known.id);
+  }
+  for (const std::string_view list :
+       {"spdx.org/licenses/", "opensource.org/licenses/", "opensource.org/license/"}) {
+    if (!path.starts_with(list)) continue;
+    std::string_view id = std::string_view(path).substr(list.size());
+    for (const std::string_view tail : {"/", ".html", ".php", ".txt", ".json"}) {
+      if (id.ends_with(tail)) id.remove_suffix(tail.size());
+    }
+    return std::string(find_id(id, false));
+  }
+  return {};
+}
+
+std::string license_of_name(std::string_view name) {
+  const Words words(name);
+  if (std::string id = creative_commons_name(words); !id.empty()) return id;
+  if (std::string id = gnu_name(words); !id.empty()) {
+    const bool later = name.ends_with('+') && id.ends_with("-only");
+    return later ? id.substr(0, id.size() - 4) + "or-later" : id;
+  }
+  const std::string essence = words.essence();
+  for (const Named& known : kNames) {
+    if (essence == known.name) return std::string(known.id);
+  }
+  return {};
+}
+
+}  // namespace ballast

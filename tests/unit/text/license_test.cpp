@@ -1,0 +1,168 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "libcore/text/html.h"
+#include "libcore/text/license/license_policy.h"
+#include "libcore/text/license/spdx.h"
+
+namespace ballast {
+namespace {
+
+TEST(License, IdentifiersAndExpressionsOfSpdx) {
+  EXPECT_EQ(normalized_license("mit"), "MIT");
+  EXPECT_EQ(normalized_license(" apache-2.0\n"), "Apache-2.0");
+  EXPECT_EQ(normalized_license("GPL-3.0"), "GPL-3.0-only");
+  EXPECT_EQ(normalized_license("lgpl-2.1+"), "LGPL-2.1-or-later");
+  EXPECT_EQ(normalized_license("EPL-1.0+"), "EPL-1.0+");
+  EXPECT_EQ(normalized_license("(mit or Apache-2.0) and bsd-3-clause"),
+            "(MIT OR Apache-2.0) AND BSD-3-Clause");
+  EXPECT_EQ(normalized_license("mit and (isc and zlib)"), "MIT AND ISC AND Zlib");
+  EXPECT_EQ(normalized_license("gpl-2.0-only with classpath-exception-2.0"),
+            "GPL-2.0-only WITH Classpath-exception-2.0");
+  EXPECT_EQ(normalized_license("licenseref-house"), "LicenseRef-house");
+  for (const char* none :
+       {"", "  ", "house rules", "MIT AND", "MIT OR (ISC", "Classpath-exception-2.0",
+        "MIT WITH ISC", "MIT ISC", "AND", "()", "unknown"}) {
+    EXPECT_EQ(normalized_license(none), "") << none;
+  }
+  EXPECT_EQ(normalized_license(std::string(40, '(') + "MIT OR ISC" + std::string(40, ')')), "");
+  EXPECT_EQ(normalized_license(std::string(2000, 'a')), "");
+}
+
+TEST(License, CreativeCommonsByAddressAndName) {
+  EXPECT_EQ(normalized_license("https://creativecommons.org/licenses/by-nc-sa/4.0/"),
+            "CC-BY-NC-SA-4.0");
+  EXPECT_EQ(normalized_license("http://www.creativecommons.org/licenses/by/3.0/de/deed.de"),
+            "CC-BY-3.0");
+  EXPECT_EQ(normalized_license("//creativecommons.org/publicdomain/zero/1.0/"), "CC0-1.0");
+  EXPECT_EQ(normalized_license("https://creativecommons.org/publicdomain/mark/1.0/"), "CC-PDM-1.0");
+  EXPECT_EQ(normalized_license("https://creativecommons.org/licenses/"), "");
+  EXPECT_EQ(normalized_license("https://creativecommons.org/licenses/by-x/4.0"), "");
+  EXPECT_EQ(normalized_license("CC BY-SA 4.0"), "CC-BY-SA-4.0");
+  EXPECT_EQ(normalized_license("cc by nd 2.5"), "CC-BY-ND-2.5");
+  EXPECT_EQ(normalized_license("Creative Commons Attribution-NonCommercial-NoDerivatives 4.0 "
+                               "International License"),
+            "CC-BY-NC-ND-4.0");
+  EXPECT_EQ(normalized_license("Creative Commons Attribution Share Alike v3"), "CC-BY-SA-3.0");
+  EXPECT_EQ(normalized_license("CC BY-SA"), "LicenseRef-CC-BY-SA");
+  EXPECT_EQ(normalized_license("CC0"), "CC0-1.0");
+  EXPECT_EQ(normalized_license("http://evil.example/creativecommons.org/licenses/by/4.0"), "");
+}
+
+TEST(License, CommonNamesAndAddresses) {
+  EXPECT_EQ(normalized_license("The MIT License"), "MIT");
+  EXPECT_EQ(normalized_license("Apache License, Version 2.0"), "Apache-2.0");
+  EXPECT_EQ(normalized_license("3-clause BSD License"), "BSD-3-Clause");
+  EXPECT_EQ(normalized_license("GPLv3"), "GPL-3.0-only");
+  EXPECT_EQ(normalized_license("GPLv2+"), "GPL-2.0-or-later");
+  EXPECT_EQ(normalized_license("GNU Lesser General Public License v2.1 or later"),
+            "LGPL-2.1-or-later");
+  EXPECT_EQ(normalized_license("Public Domain"), "LicenseRef-Public-Domain");
+  EXPECT_EQ(normalized_license("odc-by"), "ODC-By-1.0");
+  EXPECT_EQ(normalized_license("https://opensource.org/licenses/MIT"), "MIT");
+  EXPECT_EQ(normalized_license("https://spdx.org/licenses/0BSD.html"), "0BSD");
+  EXPECT_EQ(normalized_license("http://www.apache.org/licenses/LICENSE-2.0.txt"), "Apache-2.0");
+  EXPECT_EQ(normalized_license("https://www.gnu.org/licenses/gpl-3.0.en.html"), "GPL-3.0-only");
+  for (const char* none :
+       {"All rights reserved", "BSD", "other", "https://example.org/license", "GPL"}) {
+    EXPECT_EQ(normalized_license(none), "") << none;
+  }
+}
+
+LicenseVerdict judged(std::string_view policy, std::string_view said) {
+  Result<LicensePolicy> parsed = LicensePolicy::parse(policy, "--license");
+  EXPECT_TRUE(parsed.ok()) << policy;
+  return parsed->judge(said);
+}
+
+TEST(LicensePolicy, StarStandsForAVersion) {
+  EXPECT_TRUE(judged("CC-BY-*", "CC-BY-4.0").kept);
+  EXPECT_TRUE(judged("CC-BY-*", "CC-BY-3.0-DE").kept);
+  EXPECT_TRUE(judged("CC-BY-*", "CC BY").kept);
+  EXPECT_FALSE(judged("CC-BY-*", "CC-BY-NC-4.0").kept);
+  EXPECT_FALSE(judged("CC-BY-*", "CC BY-SA").kept);
+  EXPECT_TRUE(judged("allow:GPL-*", "GPL-3.0-or-later").kept);
+  EXPECT_TRUE(judged("*", "AGPL-3.0").kept);
+}
+
+TEST(LicensePolicy, ExpressionsNeedAllOrOne) {
+  EXPECT_TRUE(judged("MIT", "GPL-3.0 OR MIT").kept);
+  EXPECT_FALSE(judged("MIT", "GPL-3.0 AND MIT").kept);
+  EXPECT_TRUE(judged("MIT,GPL-*", "GPL-3.0 AND MIT").kept);
+  EXPECT_TRUE(judged("GPL-*", "GPL-2.0-only WITH Classpath-exception-2.0").kept);
+  EXPECT_TRUE(judged("EPL-*", "EPL-1.0+").kept);
+}
+
+TEST(LicensePolicy, UnknownFollowsTheKindOfPolicyUnlessSaid) {
+  EXPECT_FALSE(judged("permissive", "").kept);
+  EXPECT_TRUE(judged("permissive;unknown=keep", "").kept);
+  EXPECT_TRUE(judged("deny:noncommercial", "").kept);
+  EXPECT_FALSE(judged("deny:noncommercial;unknown=drop", "all rights reserved").kept);
+  EXPECT_EQ(judged("MIT", " ").outcome, LicenseOutcome::missing);
+  EXPECT_EQ(judged("MIT", "house rules").outcome, LicenseOutcome::unrecognised);
+  EXPECT_EQ(judged("MIT", "isc").outcome, LicenseOutcome::denied);
+}
+
+TEST(LicensePolicy, PresetsAndDenials) {
+  for (const char* good : {"MIT", "CC0-1.0", "CC-BY-4.0", "public domain", "Apache-2.0"}) {
+    EXPECT_TRUE(judged("permissive", good).kept) << good;
+  }
+  for (const char* bad : {"CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC-BY-ND-4.0", "GPL-3.0"}) {
+    EXPECT_FALSE(judged("permissive", bad).kept) << bad;
+  }
+  EXPECT_TRUE(judged("allow:permissive,copyleft", "CC-BY-SA-4.0").kept);
+  EXPECT_FALSE(judged("allow:*;deny:noncommercial,noderivatives", "CC-BY-NC-ND-4.0").kept);
+  EXPECT_TRUE(judged("deny:noncommercial", "CC-BY-4.0").kept);
+}
+
+TEST(LicensePolicy, RefusesWhatItDoesNotKnow) {
+  for (const char* bad : {"", "MIT,", "Nothing-9", "Nothing-*", "permit:MIT", "unknown=maybe",
+                          "MIT OR ISC", "allow:", "allow:MIT;;"}) {
+    EXPECT_FALSE(LicensePolicy::parse(bad, "--license").ok()) << bad;
+  }
+}
+
+std::string license_of_page(const std::string& html) {
+  Result<HtmlText> page = extract_html(html, "page");
+  return page.ok() ? claimed_license(page->licenses) : "failed";
+}
+
+TEST(LicenseClaim, MarkupFromTheStrongestToTheWeakest) {
+  const std::string link = "<a href='https://creativecommons.org/licenses/by/2.0/'>photo</a>";
+  const std::string meta = "<meta name=DC.rights content='CC BY-SA 4.0'>";
+  const std::string schema = R"(<script type="application/ld+json">{"@type":"Article","license":)"
+                             R"("https://creativecommons.org/licenses/by-nc/4.0/"}</script>)";
+  const std::string rel =
+      "<a rel='nofollow License' href='https://creativecommons.org/publicdomain/zero/1.0/'>x</a>";
+  EXPECT_EQ(license_of_page("<p>" + link), "CC-BY-2.0");
+  EXPECT_EQ(license_of_page(meta + "<p>" + link), "CC-BY-SA-4.0");
+  EXPECT_EQ(license_of_page(meta + "<p>" + link + schema), "CC-BY-NC-4.0");
+  EXPECT_EQ(license_of_page(meta + "<p>" + link + schema + rel), "CC0-1.0");
+  EXPECT_EQ(license_of_page("<p>text"), "");
+}
+
+TEST(LicenseClaim, FormsOfMarkup) {
+  EXPECT_EQ(license_of_page("<link rel=license href=//creativecommons.org/licenses/by/4.0/>"),
+            "CC-BY-4.0");
+  EXPECT_EQ(license_of_page("<span itemprop=license>MIT</span>"), "MIT");
+  EXPECT_EQ(license_of_page("<link itemprop=license href=https://opensource.org/licenses/MIT>"),
+            "MIT");
+  EXPECT_EQ(
+      license_of_page(R"(<script type="application/ld+json">{"@graph":[{"@type":"ImageObject",)"
+                      R"("license":"MIT"},{"@type":"WebPage","license":{"url":"ISC"}}]}</script>)"),
+      "ISC");
+  EXPECT_EQ(license_of_page(R"(<script type="application/ld+json">{"license":}</script>)"), "");
+  EXPECT_EQ(license_of_page("<p><a href=https://creativecommons.org/about>x</a>"), "");
+}
+
+TEST(LicenseClaim, SeveralOfOneSourceCountTogether) {
+  EXPECT_EQ(license_of_page("<a rel=license href=https://opensource.org/licenses/MIT>a</a>"
+                            "<a rel=license href=https://creativecommons.org/licenses/by/4.0/>b</a>"
+                            "<a rel=license href=https://opensource.org/licenses/mit>c</a>"),
+            "MIT AND CC-BY-4.0");
+  EXPECT_EQ(license_of_page("<link rel=license href=/terms>"), "/terms");
+}
+
+}  // namespace
+}  // namespace ballast

@@ -48,6 +48,10 @@ complete -c tokshard -n '__fish_seen_subcommand_from filter' -l rejects -r -F -d
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l stats -r -F -d 'summary as one JSON record'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l min-chars -x -d 'shortest text to keep, in characters'
 complete -c tokshard -n '__fish_seen_subcommand_from filter' -l on-error -x -a 'fail skip' -d 'malformed lines; skip counts them (fail)'
+complete -c tokshard -n '__fish_seen_subcommand_from filter' -l parts -r -F -d 'work in parts, kept in this folder; a repeated run makes what is missing'
+complete -c tokshard -n '__fish_seen_subcommand_from filter' -l task -x -d 'I/N or auto: do this task'\''s share only, for `merge` to put together'
+complete -c tokshard -n '__fish_seen_subcommand_from filter' -l part-size -x -d 'decoded bytes of input to a part'
+complete -c tokshard -n '__fish_seen_subcommand_from filter' -l keep-rejects -d 'in parts: rejected documents too, for `merge`'
 complete -c tokshard -n '__fish_seen_subcommand_from dedup' -F
 complete -c tokshard -n '__fish_seen_subcommand_from dedup' -l method -x -a 'exact bloom minhash' -d 'how repetition is recognised (exact)'
 complete -c tokshard -n '__fish_seen_subcommand_from dedup' -l unit -x -a 'document paragraph line' -d 'what must not repeat (document)'
@@ -76,7 +80,12 @@ complete -c tokshard -n '__fish_seen_subcommand_from encode' -l eos -x -d 'token
 complete -c tokshard -n '__fish_seen_subcommand_from encode' -l special -x -a 'escape match' -d 'special tokens spelled out in documents: escape, match'
 complete -c tokshard -n '__fish_seen_subcommand_from encode' -l order -x -a 'shuffle input' -d 'order of the documents: shuffle (by id and --seed), input'
 complete -c tokshard -n '__fish_seen_subcommand_from encode' -l on-error -x -a 'fail skip' -d 'malformed lines: fail, or skip and count them'
+complete -c tokshard -n '__fish_seen_subcommand_from encode' -l parts -r -F -d 'work in parts, kept in this folder; a repeated run makes what is missing'
+complete -c tokshard -n '__fish_seen_subcommand_from encode' -l task -x -d 'I/N or auto: do this task'\''s share only, for `merge` to put together'
+complete -c tokshard -n '__fish_seen_subcommand_from encode' -l part-size -x -d 'decoded bytes of input to a part'
 complete -c tokshard -n '__fish_seen_subcommand_from merge' -F
+complete -c tokshard -n '__fish_seen_subcommand_from merge' -l rejects -r -F -d 'of filtered parts: rejected documents with their reasons'
+complete -c tokshard -n '__fish_seen_subcommand_from merge' -l stats -r -F -d 'of filtered parts: summary as one JSON record'
 complete -c tokshard -n '__fish_seen_subcommand_from decode' -F
 complete -c tokshard -n '__fish_seen_subcommand_from decode' -l tokenizer -r -F -d 'tokenizer.json, tekken.json or tokenizer.model; default: where encode found it'
 complete -c tokshard -n '__fish_seen_subcommand_from decode' -l doc -x -d 'only this document, as plain text; the first is 0'

@@ -169,6 +169,7 @@ Result<std::optional<std::string_view>> LineReader::next() {
                            fmt::format("at most {} bytes", max_line_));
     if (found != nullptr || (ended_ && have > 0)) {
       complete_ = found != nullptr;
+      offset_ = dropped_ + static_cast<int64_t>(begin_);
       begin_ += length + (complete_ ? 1 : 0);
       ++line_number_;
       return std::string_view(start, length);
@@ -176,6 +177,7 @@ Result<std::optional<std::string_view>> LineReader::next() {
     if (ended_) return std::nullopt;
     searched = have;
     if (begin_ > 0) std::memmove(buffer_.data(), start, have);
+    dropped_ += static_cast<int64_t>(begin_);
     begin_ = 0;
     end_ = have;
     if (buffer_.size() - end_ < kChunk) buffer_.resize(std::max(end_ + kChunk, end_ * 2));

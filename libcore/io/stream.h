@@ -68,6 +68,7 @@ class LineReader {
   // corrupt.
   Result<std::optional<std::string_view>> next();
   int64_t line_number() const { return line_number_; }  // of the line last returned, from 1
+  int64_t offset() const { return offset_; }            // of its first byte in the source
   bool last_line_complete() const {
     return complete_;
   }  // false: no LF before the end (a torn line)
@@ -76,6 +77,8 @@ class LineReader {
   ByteSource& source_;
   int64_t max_line_;
   int64_t line_number_ = 0;
+  int64_t offset_ = 0;
+  int64_t dropped_ = 0;  // bytes of the source before buffer_
   bool complete_ = true;
   bool ended_ = false;
   std::string buffer_;  // [begin_, end_) is read and not yet returned

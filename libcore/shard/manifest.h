@@ -12,6 +12,7 @@
 #include "libcore/base/result.h"
 #include "libcore/io/file_system.h"
 #include "libcore/io/json.h"
+#include "libcore/shard/file_list.h"
 #include "libcore/shard/format.h"
 #include "libcore/shard/tombstone.h"
 #include "libcore/shard/writer.h"
@@ -66,8 +67,5 @@ Result<ShardManifest> read_manifest(FileSystem& fs, const std::string& prefix);
 Result<Tombstones> read_tombstones(FileSystem& fs, const std::string& prefix);
 Result<void> write_manifest(FileSystem& fs, const std::string& prefix,
                             const ShardManifest& manifest, bool force);
-
-// xxh3-128 and size of a file, read in pieces.
-Result<OutputFile> hash_file(FileSystem& fs, const std::string& path);
 
 }  // namespace ballast

@@ -108,6 +108,7 @@ class Rewriter {
  private:
   void bury(ShardDocument& document) const {
     document.redacted = true;
+    document.bytes.reset();
     if (!options_.forget) return;
     document.id.clear();
     document.url.clear();

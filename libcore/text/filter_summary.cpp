@@ -49,6 +49,12 @@ void FilterSummary::add(const FilterOutcome& outcome) {
   count_agents(agents_, outcome.agents);
 }
 
+int64_t FilterSummary::others() const {
+  int64_t count = 0;
+  for (const auto& [type, records] : others_) count += records;
+  return count;
+}
+
 int64_t FilterSummary::said(AiSignal signal, Preference preference) const {
   return signals_[static_cast<size_t>(signal)][static_cast<size_t>(preference)];
 }
@@ -99,11 +105,9 @@ Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
 }
 
 std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>& agents) const {
-  int64_t others = 0;
-  for (const auto& [type, count] : others_) others += count;
   std::vector<std::string> lines;
   lines.push_back(fmt::format("{} records: {} kept, {} rejected, {} without document", records_,
-                              kept_, rejected_, others));
+                              kept_, rejected_, others()));
   for (const auto& [reason, count] : reasons_) {
     lines.push_back(fmt::format("rejected {:>8}  {}", count, reason));
   }

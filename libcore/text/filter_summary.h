@@ -23,8 +23,30 @@ class FilterSummary {
   // For a person: one line of totals, then one per reason and per blocking robot.
   std::vector<std::string> to_lines(const std::vector<std::string>& agents) const;
 
+  // For json_counts.h: all counts, so that summaries of parts add up to that of the whole.
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field("records", self.records_);
+    field("kept", self.kept_);
+    field("rejected", self.rejected_);
+    field("chars", self.chars_in_);
+    field("chars_kept", self.chars_kept_);
+    field("replaced", self.replaced_);
+    field("lines_dropped", self.lines_dropped_);
+    field("pii_documents", self.pii_documents_);
+    field("pii", self.pii_);
+    field("reasons", self.reasons_);
+    field("other_records", self.others_);
+    field("robots", self.robots_);
+    field("agents", self.agents_);
+    field("signals", self.signals_);
+    field("robots_tally", self.robots_tally_);
+  }
+
+  int64_t records() const { return records_; }
   int64_t kept() const { return kept_; }
   int64_t rejected() const { return rejected_; }
+  int64_t others() const;  // records that hold no document
 
  private:
   int64_t said(AiSignal signal, Preference preference) const;

@@ -63,6 +63,14 @@ struct PiiCounts {
   int64_t iban = 0;
   int64_t total() const { return email + ip + iban; }
   int64_t& operator[](PiiKind kind);
+
+  // For json_counts.h.
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field("email", self.email);
+    field("ip", self.ip);
+    field("iban", self.iban);
+  }
 };
 
 struct PiiFindings {

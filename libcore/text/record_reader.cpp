@@ -49,6 +49,7 @@ Result<void> RecordReader::look() {
                          "starts with '" + printable(content.substr(0, 16)) + "'");
   }
   size_t bom = start.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  skipped_ = static_cast<int64_t>(bom);
   source_ = prefixed_source(start.substr(bom), std::move(source_));
   if (kind_ == Kind::json_lines) lines_ = std::make_unique<LineReader>(*source_);
   if (kind_ == Kind::warc) warc_ = std::make_unique<WarcReader>(*source_);
@@ -65,6 +66,7 @@ Result<bool> RecordReader::next_line(InputRecord& record) {
     record.is_warc = false;
     record.line = text;
     record.where = fmt::format("{}:{}", source_->name(), lines_->line_number());
+    record.offset = skipped_ + lines_->offset();
     return true;
   }
 }
@@ -76,6 +78,7 @@ Result<bool> RecordReader::next(InputRecord& record) {
   if (!BALLAST_TRY(warc_->next(record.warc))) return false;
   record.is_warc = true;
   record.where = fmt::format("{}: record {}", source_->name(), record.warc.number);
+  record.offset = skipped_ + record.warc.offset;
   return true;
 }
 

@@ -15,9 +15,10 @@ namespace ballast {
 
 struct InputRecord {
   bool is_warc = false;
-  std::string line;   // of JSON Lines, without line end
-  WarcRecord warc;    // otherwise
-  std::string where;  // "a.jsonl:12", "a.warc.gz: record 3"
+  std::string line;    // of JSON Lines, without line end
+  WarcRecord warc;     // otherwise
+  std::string where;   // "a.jsonl:12", "a.warc.gz: record 3"
+  int64_t offset = 0;  // of its first byte in the decoded input
   int64_t bytes() const { return static_cast<int64_t>(is_warc ? warc.block.size() : line.size()); }
 };
 
@@ -36,6 +37,7 @@ class RecordReader {
   Result<bool> next_line(InputRecord& record);
 
   std::unique_ptr<ByteSource> source_;
+  int64_t skipped_ = 0;  // a byte order mark before what the readers see
   Kind kind_ = Kind::unknown;
   std::unique_ptr<LineReader> lines_;
   std::unique_ptr<WarcReader> warc_;

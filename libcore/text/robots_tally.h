@@ -26,10 +26,24 @@ class RobotsTally {
   // keep out most, ties by name.
   Json hosts_json(size_t limit) const;
 
+  // For json_counts.h.
+  template <class Self, class Field>
+  static void fields(Self& self, Field&& field) {
+    field("languages", self.languages_);
+    field("hosts", self.hosts_);
+  }
+
  private:
   struct Language {
     int64_t asked = 0, blocked = 0;
     std::vector<int64_t> agents;
+
+    template <class Self, class Field>
+    static void fields(Self& self, Field&& field) {
+      field("asked", self.asked);
+      field("blocked", self.blocked);
+      field("agents", self.agents);
+    }
   };
   std::map<std::string, Language> languages_;
   std::unordered_map<std::string, int64_t> hosts_;

@@ -2,7 +2,6 @@
 // another task has made in the working directory is not made again.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <mutex>
 
 #include "libcore/cli/message.h"
@@ -10,6 +9,7 @@
 #include "libcore/dedup/minhash_work.h"
 #include "tools/tokshard/dedup_flags.h"
 #include "tools/tokshard/dedup_job.h"
+#include "tools/tokshard/task.h"
 
 namespace ballast {
 namespace {
@@ -18,24 +18,6 @@ constexpr int64_t kGrain = 64;
 // Growing buffers and sorting take up to three times what a sorter holds.
 constexpr int64_t kSortOverhead = 3;
 constexpr int64_t kLeastMemory = int64_t{64} << 20;  // of a sorter; less would make too many runs
-
-// Which of the inputs or bands are this process's.
-struct Task {
-  int64_t index = 0, count = 1;
-  bool owns(int64_t i) const { return i % count == index; }
-};
-
-Result<Task> parse_task(const std::string& text) {
-  Task task;
-  if (text.empty()) return task;
-  const char* end = text.data() + text.size();
-  const auto [slash, first] = std::from_chars(text.data(), end, task.index);
-  const bool halves = first == std::errc{} && slash != end && *slash == '/';
-  const auto [last, second] = std::from_chars(halves ? slash + 1 : end, end, task.count);
-  if (!halves || second != std::errc{} || last != end || task.index < 0 || task.index >= task.count)
-    return usage_error("is not I/N with 0 <= I < N", "--task", text);
-  return task;
-}
 
 Result<MinHashPlan> make_plan(const DedupFlags& flags) {
   MinHashPlan plan;
@@ -82,10 +64,10 @@ Result<void> make_signatures(MinHashWork& work, int64_t input, ThreadPool& pool)
   return writer.finish(totals);
 }
 
-Result<void> run_signatures(MinHashWork& work, const Task& task, ThreadPool& pool) {
+Result<void> run_signatures(MinHashWork& work, const Share& share, ThreadPool& pool) {
   int64_t made = 0, found = 0;
   for (int64_t input = 0; input < work.inputs(); ++input) {
-    if (!task.owns(input)) continue;
+    if (!share.has_item(input)) continue;
     const bool there = BALLAST_TRY(work.has_signatures(input));
     if (!there) BALLAST_TRY(make_signatures(work, input, pool));
     ++(there ? found : made);
@@ -95,12 +77,12 @@ Result<void> run_signatures(MinHashWork& work, const Task& task, ThreadPool& poo
 }
 
 // Bands are worked on side by side and share the memory.
-Result<void> run_buckets(MinHashWork& work, const Task& task, int threads, int64_t memory) {
+Result<void> run_buckets(MinHashWork& work, const Share& share, int threads, int64_t memory) {
   BALLAST_TRY(work.first_documents());
   std::vector<int64_t> missing;
   int64_t found = 0;
   for (int64_t band = 0; band < work.bands(); ++band) {
-    if (!task.owns(band)) continue;
+    if (!share.has_item(band)) continue;
     if (BALLAST_TRY(work.has_pairs(band))) {
       ++found;
     } else {
@@ -212,7 +194,7 @@ Result<int> run_minhash(const DedupFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_outputs(flags, common));
   if (flags.memory < kLeastMemory)
     return usage_error("too little for sorting", "--memory", "64MiB or more");
-  const Task task = BALLAST_TRY(parse_task(flags.task));
+  const Share share = BALLAST_TRY(parse_task(flags.task));
   MinHashPlan plan = BALLAST_TRY(make_plan(flags));
   const bool all = flags.stage == "all";
   DocumentOutputs outputs;
@@ -222,9 +204,9 @@ Result<int> run_minhash(const DedupFlags& flags, const CommonOptions& common) {
       MinHashWork::open(posix_file_system(), flags.work, std::move(plan), !common.dry_run));
   if (common.dry_run) return say_missing(work);
   ThreadPool pool(common.threads);
-  if (all || flags.stage == "signatures") BALLAST_TRY(run_signatures(work, task, pool));
+  if (all || flags.stage == "signatures") BALLAST_TRY(run_signatures(work, share, pool));
   if (all || flags.stage == "buckets")
-    BALLAST_TRY(run_buckets(work, task, common.threads, flags.memory));
+    BALLAST_TRY(run_buckets(work, share, common.threads, flags.memory));
   if (all || flags.stage == "clusters") BALLAST_TRY(run_clusters(work));
   if (all || flags.stage == "apply") BALLAST_TRY(run_apply(work, flags, common, pool, outputs));
   return kExitDone;

@@ -1,4 +1,4 @@
-// tokshard merge: several finished shards to one.
+// tokshard merge: several finished shards to one, or the parts of a job to what it makes.
 #include "libcore/shard/merge.h"
 
 #include <fmt/format.h>
@@ -7,8 +7,10 @@
 
 #include "libcore/base/version.h"
 #include "libcore/cli/message.h"
+#include "libcore/parts/parts_folder.h"
 #include "libcore/shard/shard_set.h"
 #include "tools/tokshard/document_blocks.h"
+#include "tools/tokshard/merge_parts.h"
 #include "tools/tokshard/run_record.h"
 #include "tools/tokshard/shard_output.h"
 #include "tools/tokshard/verbs.h"
@@ -16,8 +18,19 @@
 namespace ballast {
 namespace {
 
-Result<int> merge_finished(const std::vector<std::string>& words, const CommonOptions& common) {
+struct MergeFlags {
+  std::vector<std::string> words;
+  std::string rejects, stats;
+};
+
+Result<int> merge_finished(const MergeFlags& flags, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
+  const std::vector<std::string>& words = flags.words;
+  if (words.size() == 1 && is_parts_folder(fs, words.front()))
+    return merge_parts(words.front(), flags.rejects, flags.stats, common);
+  for (const auto& [name, value] :
+       {std::pair("--rejects", &flags.rejects), {"--stats", &flags.stats}})
+    if (!value->empty()) return usage_error("is of the parts of a filter", name, "not of shards");
   const auto prefixes = BALLAST_TRY(shard_prefixes(fs, words));
   BALLAST_TRY(refuse_repeated_inputs(prefixes));
   BALLAST_TRY(check_shard_output(common, prefixes, {common.output}));
@@ -36,10 +49,16 @@ Result<int> merge_finished(const std::vector<std::string>& words, const CommonOp
 }  // namespace
 
 VerbRun add_merge(CLI::App& app, const CommonOptions& common) {
-  auto words = std::make_shared<std::vector<std::string>>();
-  path_option(app.add_option("prefix", *words, "shards, sets or folders of shards, in this order"))
+  auto flags = std::make_shared<MergeFlags>();
+  path_option(app.add_option("prefix", flags->words,
+                             "shards, sets or folders of shards, in this order; or one folder of "
+                             "parts"))
       ->required();
-  return [words, &common] { return merge_finished(*words, common); };
+  path_option(app.add_option("--rejects", flags->rejects,
+                             "of filtered parts: rejected documents with their reasons"));
+  path_option(
+      app.add_option("--stats", flags->stats, "of filtered parts: summary as one JSON record"));
+  return [flags, &common] { return merge_finished(*flags, common); };
 }
 
 }  // namespace ballast

@@ -1,11 +1,15 @@
-// tokshard verify: is a shard what its index, sidecar and manifest say.
+// tokshard verify: is a shard what its index, sidecar and manifest say; do the parts of a job
+// account for its inputs.
 #include "libcore/shard/verify.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "libcore/io/json.h"
+#include "libcore/parts/parts_folder.h"
+#include "tools/tokshard/merge_parts.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
@@ -30,6 +34,10 @@ std::string text_of(const std::string& prefix, const ShardVerdict& verdict) {
 Result<int> run_verify(const VerifyFlags& flags, const CommonOptions& common) {
   int code = kExitDone;
   for (const std::string& prefix : flags.prefixes) {
+    if (is_parts_folder(posix_file_system(), prefix)) {
+      code = std::max(code, BALLAST_TRY(verify_parts(prefix, flags.full, common)));
+      continue;
+    }
     const ShardVerdict verdict = BALLAST_TRY(verify_shard(posix_file_system(), prefix, flags.full));
     if (!verdict.damage.empty()) code = kExitNo;
     const Json record = {{"v", 1},
@@ -49,7 +57,7 @@ Result<int> run_verify(const VerifyFlags& flags, const CommonOptions& common) {
 
 VerbRun add_verify(CLI::App& app, const CommonOptions& common) {
   auto flags = std::make_shared<VerifyFlags>();
-  path_option(app.add_option("prefix", flags->prefixes, "shards"))->required();
+  path_option(app.add_option("prefix", flags->prefixes, "shards, or folders of parts"))->required();
   app.add_flag("--full", flags->full, "also every hash, token id and sidecar line");
   return [flags, &common] { return run_verify(*flags, common); };
 }

@@ -1,0 +1,144 @@
+# tokshard filter and encode in parts: shares of tasks, what a repeated run does, merge and verify.
+bats_require_minimum_version 1.5.0
+load ../support/assertions
+
+setup_file() {
+  cd "$BATS_FILE_TMPDIR"
+  for input in a b c; do
+    awk -v input=$input 'BEGIN {
+      for (i = 0; i < 300; ++i)
+        printf "{\"text\":\"%s %d of input %s, written to ann%d@example.org\",\"id\":\"%s%d\"}\n%s",
+          i % 7 ? "Document" : "x", i, input, i, input, i, i % 50 ? "" : "\n"
+    }' > $input.jsonl
+  done
+  zstd -q --rm b.jsonl
+  gzip c.jsonl
+  "$BIN/tokshard" vocab -q --size 280 a.jsonl -o tok.json
+  "$BIN/tokshard" filter -q --min-chars 50 "${INPUTS[@]}" --rejects rejects.jsonl --stats stats.json -o kept.jsonl
+  "$BIN/tokshard" encode -q --tokenizer tok.json --holdout 10% "${INPUTS[@]}" -o whole
+}
+INPUTS=(a.jsonl b.jsonl.zst c.jsonl.gz)
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+  cp "$BATS_FILE_TMPDIR"/* .
+}
+task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --part-size 4KiB --task "$1" "${INPUTS[@]}"; }
+
+@test "tasks in any order and number give what one process gives" {
+  for tasks in 1 2 3 8; do
+    rm -rf parts
+    for i in $(seq $((tasks - 1)) -1 0); do task $i/$tasks; done
+    "$BIN/tokshard" merge -f parts --rejects r.jsonl --stats s.json -o k.jsonl.zst
+    zstd -qdf k.jsonl.zst
+    cmp k.jsonl kept.jsonl
+    cmp r.jsonl rejects.jsonl
+    cmp s.json stats.json
+  done
+}
+
+@test "shards of encoded parts are those of one process" {
+  for i in 0 1 2 3; do
+    "$BIN/tokshard" encode --tokenizer tok.json --holdout 10% --parts parts --part-size 4KiB --task $i/4 "${INPUTS[@]}"
+  done
+  "$BIN/tokshard" merge parts -o merged
+  for part in "" -holdout; do
+    for ending in bin idx docs.jsonl.zst; do cmp "merged$part.$ending" "whole$part.$ending"; done
+    cmp <(jq 'del(.run)' merged$part.manifest.json) <(jq 'del(.run)' whole$part.manifest.json | sed 's/whole/merged/')
+  done
+  "$BIN/tokshard" verify --full merged merged-holdout
+}
+
+@test "one process in parts goes on where it was and writes its outputs" {
+  filter() { "$BIN/tokshard" filter --min-chars 50 --parts parts --part-size 4KiB "${INPUTS[@]}" "$@"; }
+  filter --rejects r.jsonl -o k.jsonl
+  cmp k.jsonl kept.jsonl
+  cmp r.jsonl rejects.jsonl
+  rm parts/0000001-000002.json parts/0000000-000000.jsonl.zst parts/0000000-000000.json
+  run --separate-stderr filter -f --rejects r.jsonl -o k.jsonl
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"2 parts made, of 3 of 3 inputs"* ]]
+  cmp k.jsonl kept.jsonl
+}
+
+@test "verify and merge say what is missing or damaged" {
+  task 0/3
+  task 2/3
+  run --separate-stderr "$BIN/tokshard" verify parts
+  [ "$status" -eq 1 ]
+  [ "$output" = "parts: missing from part 0 of input 1: b.jsonl.zst" ]
+  run --separate-stderr "$BIN/tokshard" merge parts -o k.jsonl
+  assert_fails 7 "1 of 3 inputs are not complete: parts (first: part 0 of input 1: b.jsonl.zst; run their tasks again)"
+  [ ! -e k.jsonl ]
+  task 1/3
+  run --separate-stderr "$BIN/tokshard" verify --full --json parts
+  [ "$status" -eq 0 ]
+  [ "$(jq -c '[.ok,.inputs,.records]' <<< "$output")" = "[true,3,900]" ]
+  [ "$(jq .source_bytes <<< "$output")" -eq "$(cat "${INPUTS[@]}" | wc -c)" ]
+  [ "$(jq .decoded_bytes <<< "$output")" -eq "$(for i in "${INPUTS[@]}"; do zcat -f $i | zstdcat -f; done | wc -c)" ]
+
+  printf 'x' | dd of=parts/0000000-000001.jsonl.zst bs=1 seek=50 conv=notrunc status=none
+  run --separate-stderr "$BIN/tokshard" verify --full parts
+  [ "$status" -eq 1 ]
+  [ "$output" = "parts: content differs from the record's hash: parts/0000000-000001.jsonl.zst" ]
+  run --separate-stderr "$BIN/tokshard" merge parts -o k.jsonl
+  [ "$status" -eq 3 ]
+  [ ! -e k.jsonl ]
+}
+
+@test "parts of other inputs or options are refused" {
+  task 0/3
+  run --separate-stderr "$BIN/tokshard" filter --min-chars 51 --keep-rejects --parts parts --part-size 4KiB --task 1/3 "${INPUTS[@]}"
+  assert_fails 2 "the folder is another job's: its plan has other inputs or options: parts/plan.json (name another --parts, or remove this one)"
+  echo '{"text":"more"}' >> a.jsonl
+  run --separate-stderr task 1/3
+  [ "$status" -eq 2 ]
+}
+
+@test "the options of parts are refused where they mean nothing" {
+  run --separate-stderr "$BIN/tokshard" filter --task 0/2 a.jsonl
+  assert_fails 2 "needs --parts: --task"
+  run --separate-stderr "$BIN/tokshard" filter --keep-rejects a.jsonl
+  assert_fails 2 "needs --parts: --keep-rejects"
+  run --separate-stderr "$BIN/tokshard" filter --parts parts --task 0/2 a.jsonl -o k.jsonl
+  assert_fails 2 "is written by \`tokshard merge\`: --output (not by a task)"
+  run --separate-stderr "$BIN/tokshard" filter --parts parts --task 2/2 a.jsonl
+  assert_fails 2 "is not I/N with 0 <= I < N: --task (2/2)"
+  run --separate-stderr "$BIN/tokshard" filter --parts parts --task 0/1 - < a.jsonl
+  assert_fails 2 "a job in parts reads its inputs again: -"
+  run --separate-stderr "$BIN/tokshard" filter --parts parts --part-size 10 a.jsonl
+  assert_fails 2 "too small: --part-size (1024 or more)"
+  run --separate-stderr "$BIN/tokshard" filter --parts parts --task 0/1 a.jsonl
+  [ "$status" -eq 0 ]
+  run --separate-stderr "$BIN/tokshard" merge parts --rejects r.jsonl -o k.jsonl
+  assert_fails 2 "the parts hold no rejected documents: --rejects (run the tasks with --keep-rejects)"
+}
+
+@test "a task's place is found in the environment" {
+  made() { "$BIN/tokshard" filter --parts "$1" --part-size 4KiB --task auto "${INPUTS[@]}" 2>&1 | sed 's/.*, of //'; }
+  [ "$(made p0)" = "3 of 3 inputs" ]
+  export SLURM_ARRAY_TASK_ID=12 SLURM_ARRAY_TASK_MIN=10 SLURM_ARRAY_TASK_MAX=12 SLURM_ARRAY_TASK_COUNT=2
+  [ "$(made p1)" = "1 of 3 inputs" ]
+  [ -e p1/0000001-000000.json ]
+  [ ! -e p1/0000000-000000.json ]
+  export OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2
+  made p2
+  [ ! -e p2/0000002-000000.json ]
+  [ -e p2/0000000-000001.json ]
+  [ ! -e p2/0000000-000000.json ]
+  unset "${!OMPI_@}" "${!SLURM_@}"
+  export SLURM_PROCID=1 SLURM_NTASKS=3
+  [ "$(made p3)" = "3 of 3 inputs" ]
+  export SLURM_STEP_ID=0
+  [ "$(made p4)" = "1 of 3 inputs" ]
+  export SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX=4 SLURM_ARRAY_TASK_COUNT=3
+  [[ "$(made p5)" == *"the indexes of the array are not evenly spaced"* ]]
+}
+
+@test "an input that fails does not keep the others from being done" {
+  head -c 1500 c.jsonl.gz > broken.jsonl.gz
+  run --separate-stderr "$BIN/tokshard" filter --parts parts --part-size 4KiB --task 0/1 a.jsonl broken.jsonl.gz b.jsonl.zst
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"error: truncated gzip data: broken.jsonl.gz"* ]]
+  run --separate-stderr "$BIN/tokshard" verify parts
+  [[ "$output" == "parts: missing from part "*" of input 1: broken.jsonl.gz" ]]
+}

@@ -1,0 +1,22 @@
+// A plan and a record of a part that parse are written and read back to the same thing.
+#include <cstdint>
+
+#include "libcore/base/check.h"
+#include "libcore/parts/parts_folder.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto plan = ballast::parse_parts_plan(text, "fuzz");
+  if (plan.ok()) {
+    const auto again = ballast::parse_parts_plan(plan->text(), "again");
+    BALLAST_CHECK(again.ok() && again->text() == plan->text());
+    BALLAST_CHECK(plan->part_bytes > 0 && !plan->inputs.empty());
+  }
+  const auto record = ballast::parse_part_record(text, "fuzz");
+  if (record.ok()) {
+    const auto again = ballast::parse_part_record(record->text(), "again");
+    BALLAST_CHECK(again.ok() && again->text() == record->text());
+    BALLAST_CHECK(record->begin <= record->end);
+  }
+  return 0;
+}

@@ -1,0 +1,174 @@
+#include "tools/tokshard/filter_job.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "libcore/cli/message.h"
+#include "libcore/io/json_counts.h"
+#include "libcore/io/stream.h"
+#include "libcore/parts/part_reader.h"
+#include "tools/tokshard/parts_job.h"
+
+namespace ballast {
+namespace {
+
+// Small, so that all threads have work at the end of an input too.
+constexpr size_t kBlockRecords = 64;
+constexpr int64_t kBlockBytes = int64_t{1} << 20;
+
+struct FilterBlock {
+  PartBlock in;
+  std::vector<FilterOutcome> outcomes;
+};
+
+class FilterStream : public BlockStream<FilterBlock> {
+ public:
+  FilterStream(const FilterWork& work, std::vector<FilterBuffers>& buffers)
+      : work_(work), buffers_(buffers) {}
+
+  void work(FilterBlock& block, int worker) final {
+    FilterBuffers& buffers = buffers_[static_cast<size_t>(worker)];
+    block.outcomes.reserve(block.in.records.size());
+    for (const InputRecord& record : block.in.records)
+      block.outcomes.push_back(filter_record(record, work_.options, buffers));
+    block.in.records.clear();
+  }
+
+ protected:
+  Result<void> write(FilterBlock& block, DocumentOutputs& outputs, FilterSummary& summary) const {
+    for (FilterOutcome& outcome : block.outcomes) {
+      if (outcome.verdict == FilterVerdict::malformed) {
+        if (!work_.skip_errors) return std::move(outcome.error);
+        print_warning(outcome.error.message());
+      }
+      summary.add(outcome);
+      if (outcome.line.empty()) continue;
+      const bool kept = outcome.verdict == FilterVerdict::kept;
+      const auto& sink = kept ? outputs.kept : outputs.rejects;
+      if (sink) BALLAST_TRY(sink->write(outcome.line));
+    }
+    return {};
+  }
+
+ private:
+  const FilterWork& work_;
+  std::vector<FilterBuffers>& buffers_;
+};
+
+// All inputs one after the other.
+class WholeStream final : public FilterStream {
+ public:
+  WholeStream(const FilterWork& work, std::vector<FilterBuffers>& buffers,
+              const std::vector<std::string>& paths, DocumentOutputs& outputs,
+              FilterSummary& summary)
+      : FilterStream(work, buffers), paths_(paths), outputs_(outputs), summary_(summary) {}
+
+  Result<bool> read(FilterBlock& block) override {
+    int64_t bytes = 0;
+    std::vector<InputRecord>& records = block.in.records;
+    while (records.size() < kBlockRecords && bytes < kBlockBytes) {
+      records.emplace_back();
+      const bool more = BALLAST_TRY(next(records.back()));
+      if (!more) {
+        records.pop_back();
+        break;
+      }
+      bytes += records.back().bytes();
+    }
+    return !records.empty();
+  }
+  Result<void> take(FilterBlock& block) override { return write(block, outputs_, summary_); }
+
+ private:
+  Result<bool> next(InputRecord& record) {
+    while (true) {
+      if (!reader_) {
+        if (next_path_ == paths_.size()) return false;
+        reader_ = BALLAST_TRY(RecordReader::open(posix_file_system(), paths_[next_path_++]));
+      }
+      if (BALLAST_TRY(reader_->next(record))) return true;
+      reader_.reset();
+    }
+  }
+
+  const std::vector<std::string>& paths_;
+  DocumentOutputs& outputs_;
+  FilterSummary& summary_;
+  size_t next_path_ = 0;
+  std::unique_ptr<RecordReader> reader_;
+};
+
+// One input of a folder of parts.
+class PartStream final : public FilterStream {
+ public:
+  PartStream(const FilterWork& work, std::vector<FilterBuffers>& buffers, const PartsFolder& folder,
+             int64_t input, Share share, PartsProgress& progress)
+      : FilterStream(work, buffers),
+        folder_(folder),
+        input_(input),
+        reader_(folder, input, share, kBlockRecords, kBlockBytes),
+        progress_(progress) {
+    suffixes_ = {kKeptSuffix};
+    if (work.options.rejects) suffixes_.emplace_back(kRejectsSuffix);
+  }
+
+  Result<bool> read(FilterBlock& block) override { return reader_.read(block.in); }
+
+  Result<void> take(FilterBlock& block) override {
+    if (block.in.first) BALLAST_TRY(begin(block.in.part));
+    BALLAST_TRY(write(block, outputs_, *summary_));
+    if (!block.in.end) return {};
+    BALLAST_TRY(outputs_.kept->finish());
+    if (outputs_.rejects) BALLAST_TRY(outputs_.rejects->finish());
+    block.in.end->counts = counts_json(*summary_);
+    BALLAST_TRY(folder_.write(std::move(*block.in.end), suffixes_));
+    progress_.made();
+    return {};
+  }
+
+ private:
+  Result<void> begin(int64_t part) {
+    FileSystem& fs = folder_.file_system();
+    outputs_ = {};
+    outputs_.kept = BALLAST_TRY(open_sink(fs, folder_.path(input_, part, kKeptSuffix), true));
+    if (suffixes_.size() > 1)
+      outputs_.rejects =
+          BALLAST_TRY(open_sink(fs, folder_.path(input_, part, kRejectsSuffix), true));
+    summary_.emplace();
+    return {};
+  }
+
+  const PartsFolder& folder_;
+  const int64_t input_;
+  PartReader reader_;
+  PartsProgress& progress_;
+  std::vector<std::string> suffixes_;
+  DocumentOutputs outputs_;
+  std::optional<FilterSummary> summary_;
+};
+
+}  // namespace
+
+Result<FilterSummary> filter_inputs(const FilterWork& work, const std::vector<std::string>& inputs,
+                                    DocumentOutputs& outputs, ThreadPool& pool) {
+  FilterSummary summary;
+  std::vector<FilterBuffers> buffers(static_cast<size_t>(pool.size()));
+  auto whole = std::make_unique<WholeStream>(work, buffers, inputs, outputs, summary);
+  BlockPipeline<FilterBlock> pipeline(
+      pool, [&]() -> std::unique_ptr<BlockStream<FilterBlock>> { return std::move(whole); });
+  auto failures = pipeline.run();
+  if (!failures.empty()) return std::move(failures.front().error);
+  return summary;
+}
+
+Result<void> filter_parts(const FilterWork& work, const PartsFolder& folder, Share share,
+                          ThreadPool& pool) {
+  std::vector<FilterBuffers> buffers(static_cast<size_t>(pool.size()));
+  return run_parts<FilterBlock>(folder, share, pool, [&](int64_t input, PartsProgress& progress) {
+    return std::make_unique<PartStream>(work, buffers, folder, input, share, progress);
+  });
+}
+
+}  // namespace ballast

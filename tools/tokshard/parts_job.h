@@ -1,0 +1,53 @@
+// Runs a verb over a task's share of the inputs of a folder of parts.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "libcore/base/block_pipeline.h"
+#include "libcore/cli/message.h"
+#include "libcore/parts/parts_folder.h"
+#include "libcore/parts/share.h"
+
+namespace ballast {
+
+// Counts parts as they are published, by any thread.
+class PartsProgress {
+ public:
+  void made() { ++made_; }
+  int64_t count() const { return made_; }
+
+ private:
+  std::atomic<int64_t> made_{0};
+};
+
+// `open` makes the stream of an input. An input that fails does not keep the others from being
+// done; the first error is returned, in the order of inputs, and says how many failed.
+template <class Block>
+Result<void> run_parts(const PartsFolder& folder, Share share, ThreadPool& pool,
+                       const std::function<std::unique_ptr<BlockStream<Block>>(
+                           int64_t input, PartsProgress& progress)>& open) {
+  PartsProgress progress;
+  int64_t next = 0, mine = 0;
+  BlockPipeline<Block> pipeline(pool, [&]() -> std::unique_ptr<BlockStream<Block>> {
+    while (next < folder.inputs() && !share.has_input(next, folder.inputs())) ++next;
+    if (next == folder.inputs()) return nullptr;
+    ++mine;
+    return open(next++, progress);
+  });
+  auto failures = pipeline.run();
+  print_note(fmt::format("{}: {} parts made, of {} of {} inputs", folder.directory(),
+                         progress.count(), mine, folder.inputs()));
+  if (failures.empty()) return {};
+  Error error = std::move(failures.front().error);
+  if (failures.size() > 1) {
+    const std::string others = fmt::format("and {} inputs more failed", failures.size() - 1);
+    error.why = error.why.empty() ? others : error.why + "; " + others;
+  }
+  return error;
+}
+
+}  // namespace ballast

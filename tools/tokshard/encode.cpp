@@ -3,20 +3,16 @@
 // or in parts, by one process or many.
 #include <fmt/format.h>
 
-#include <cmath>
 #include <memory>
 #include <mutex>
 
-#include "libcore/base/units.h"
-#include "libcore/base/version.h"
 #include "libcore/cli/message.h"
 #include "libcore/cli/terminal.h"
-#include "libcore/text/tokenizer.h"
 #include "tools/tokshard/document_blocks.h"
+#include "tools/tokshard/encode_flags.h"
 #include "tools/tokshard/encode_job.h"
 #include "tools/tokshard/merge_parts.h"
 #include "tools/tokshard/parts_flags.h"
-#include "tools/tokshard/run_record.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
@@ -24,36 +20,12 @@ namespace {
 
 constexpr int64_t kGrain = 8;
 
-struct EncodeFlags {
+struct Flags {
   std::vector<std::string> inputs;
-  std::string tokenizer, holdout = "0", bos = "auto", eos = "auto";
-  std::string special = "escape", order = "shuffle", on_error = "fail";
+  EncodeFlags encode;
+  std::string on_error = "fail";
   PartsFlags parts;
 };
-
-// "1%" or "0.01".
-Result<double> parse_fraction(std::string text) {
-  const bool percent = text.ends_with('%');
-  if (percent) text.pop_back();
-  const auto number = parse_double(text);
-  const double value = number.ok() ? *number / (percent ? 100 : 1) : -1;
-  if (value < 0 || value >= 1)
-    return usage_error("bad fraction '" + text + "'", "--holdout", "like 1% or 0.01, below 1");
-  return value;
-}
-
-Result<std::optional<int32_t>> border_token(const Tokenizer& tokenizer, const std::string& word,
-                                            const std::optional<int32_t>& usual,
-                                            const std::string& flag) {
-  if (word == "none") return std::optional<int32_t>();
-  if (word == "auto") {
-    if (usual) return usual;
-    return usage_error("tokenizer does not say its token", flag, "name it, or give 'none'");
-  }
-  const auto id = tokenizer.id_of(word);
-  if (!id) return usage_error("token '" + word + "' is not in the tokenizer", flag);
-  return id;
-}
 
 // Encoders are handed out to threads and taken back with their caches.
 class EncoderPool {
@@ -79,7 +51,7 @@ class EncoderPool {
 
 class EncodeJob {
  public:
-  EncodeJob(const EncodeFlags& flags, const CommonOptions& common, const EncodeRule& rule,
+  EncodeJob(const Flags& flags, const CommonOptions& common, const EncodeRule& rule,
             ShardManifest manifest)
       : flags_(flags),
         common_(common),
@@ -87,7 +59,7 @@ class EncodeJob {
         manifest_(std::move(manifest)),
         pool_(common.threads),
         blocks_(flags.inputs, flags.on_error == "skip"),
-        documents_(common.output + ".tmp-shuffle", flags.order == "input") {}
+        documents_(common.output + ".tmp-shuffle", flags.encode.order == "input") {}
 
   Result<std::vector<ShardManifest>> run() {
     BALLAST_TRY(encode_all());
@@ -127,7 +99,7 @@ class EncodeJob {
     }
   }
 
-  const EncodeFlags& flags_;
+  const Flags& flags_;
   const CommonOptions& common_;
   const EncodeRule rule_;
   ShardManifest manifest_;
@@ -136,62 +108,44 @@ class EncodeJob {
   EncodedDocuments documents_;
 };
 
-Result<void> check_outputs(const EncodeFlags& flags, const CommonOptions& common, double holdout) {
+Result<void> check_outputs(const Flags& flags, const CommonOptions& common, double holdout) {
   BALLAST_TRY(check_parts_flags(flags.parts, flags.inputs, {{"--output", common.output}}));
   BALLAST_TRY(refuse_repeated_inputs(flags.inputs));
   if (flags.parts.shared()) return {};
   std::vector<std::string> inputs = flags.inputs;
-  inputs.push_back(flags.tokenizer);
+  inputs.push_back(flags.encode.tokenizer);
   return check_shard_outputs(common, holdout > 0, std::move(inputs));
 }
 
 // A task's share, or all parts and then the shards made of them.
-Result<int> run_in_parts(const EncodeFlags& flags, const CLI::App& app, const EncodeWork& work,
-                         const ShardManifest& manifest, const CommonOptions& common) {
+Result<int> run_in_parts(const Flags& flags, const CLI::App& app, const OpenedEncoding& opened,
+                         const CommonOptions& common) {
   const Share share = BALLAST_TRY(parse_task(flags.parts.task));
   PartsPlan plan = BALLAST_TRY(make_parts_plan(app, common, flags.parts, flags.inputs));
-  plan.options["order"] = flags.order;
-  plan.options["manifest"] = manifest_json(manifest);
-  plan.options["manifest"]["run"] = {{"tokenizer", flags.tokenizer}};
+  plan_encoding(flags.encode, opened.manifest, plan.options);
   ThreadPool pool(common.threads);
   const PartsFolder folder =
       BALLAST_TRY(PartsFolder::create(posix_file_system(), flags.parts.folder, std::move(plan)));
+  const EncodeWork work{opened.rule, flags.on_error == "skip"};
   BALLAST_TRY(encode_parts(work, folder, share, pool));
   if (!flags.parts.shared()) BALLAST_TRY(merge_encoded_parts(folder, common));
   return kExitDone;
 }
 
-Result<int> run_encode(const EncodeFlags& flags, const CLI::App& app, const CommonOptions& common) {
-  ShardManifest manifest;
-  manifest.holdout = BALLAST_TRY(parse_fraction(flags.holdout));
-  BALLAST_TRY(check_outputs(flags, common, manifest.holdout));
-  const std::string json = BALLAST_TRY(read_file(posix_file_system(), flags.tokenizer));
-  const Tokenizer tokenizer = BALLAST_TRY(Tokenizer::parse(json, flags.tokenizer));
-  manifest.tool = fmt::format("tokshard {}", kVersion);
-  manifest.tokenizer_sha256 = sha256_hex(json);
-  manifest.vocab_size = tokenizer.vocab_size();
-  manifest.bos = BALLAST_TRY(border_token(tokenizer, flags.bos, tokenizer.bos(), "--bos"));
-  manifest.eos = BALLAST_TRY(border_token(tokenizer, flags.eos, tokenizer.eos(), "--eos"));
-  manifest.seed = common.seed;
-  manifest.run = run_record(common);
-  manifest.run["tokenizer"] = flags.tokenizer;
+Result<int> run_encode(const Flags& flags, const CLI::App& app, const CommonOptions& common) {
+  const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
+  BALLAST_TRY(check_outputs(flags, common, holdout));
+  OpenedEncoding opened = BALLAST_TRY(open_encoding(flags.encode, common));
   if (common.dry_run) {
     print_note(
         fmt::format("would encode {} inputs with a vocabulary of {} into {}.bin, .idx, "
                     ".docs.jsonl.zst and .manifest.json",
-                    flags.inputs.size(), manifest.vocab_size,
+                    flags.inputs.size(), opened.manifest.vocab_size,
                     flags.parts.shared() ? flags.parts.folder : common.output));
     return kExitDone;
   }
-  const EncodeRule rule{&tokenizer,
-                        manifest.bos,
-                        manifest.eos,
-                        flags.special == "match",
-                        static_cast<uint64_t>(common.seed),
-                        manifest.holdout};
-  if (flags.parts.given())
-    return run_in_parts(flags, app, {rule, flags.on_error == "skip"}, manifest, common);
-  EncodeJob job(flags, common, rule, std::move(manifest));
+  if (flags.parts.given()) return run_in_parts(flags, app, opened, common);
+  EncodeJob job(flags, common, opened.rule, std::move(opened.manifest));
   const auto manifests = BALLAST_TRY(job.run());
   report_shards(common, manifests, job.counts());
   return kExitDone;
@@ -200,28 +154,11 @@ Result<int> run_encode(const EncodeFlags& flags, const CLI::App& app, const Comm
 }  // namespace
 
 VerbRun add_encode(CLI::App& app, const CommonOptions& common) {
-  auto flags = std::make_shared<EncodeFlags>();
+  auto flags = std::make_shared<Flags>();
   path_option(app.add_option("input", flags->inputs,
                              "documents as filter writes them, plain or compressed; '-' is stdin"))
       ->required();
-  path_option(app.add_option("--tokenizer", flags->tokenizer,
-                             "tokenizer.json, tekken.json or tokenizer.model"))
-      ->required();
-  app.add_option("--holdout", flags->holdout,
-                 "share of the documents for PREFIX-holdout, like 1% or 0.01")
-      ->capture_default_str();
-  app.add_option("--bos", flags->bos, "token before each document: auto, none, or its text")
-      ->capture_default_str();
-  app.add_option("--eos", flags->eos, "token after each document: auto, none, or its text")
-      ->capture_default_str();
-  choice_option(app.add_option("--special", flags->special,
-                               "special tokens spelled out in documents: escape, match"),
-                {"escape", "match"})
-      ->capture_default_str();
-  choice_option(app.add_option("--order", flags->order,
-                               "order of the documents: shuffle (by id and --seed), input"),
-                {"shuffle", "input"})
-      ->capture_default_str();
+  add_encode_flags(app, flags->encode);
   choice_option(app.add_option("--on-error", flags->on_error,
                                "malformed lines: fail, or skip and count them"),
                 {"fail", "skip"})

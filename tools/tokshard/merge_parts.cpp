@@ -73,10 +73,10 @@ Result<void> merge_filter_parts(const PartsFolder& folder, DocumentOutputs& outp
   const PartsAccount whole = BALLAST_TRY(complete_account(folder));
   const Json& options = folder.plan().options;
   const std::string where = join_path(folder.directory(), kPlanName);
-  const Json* robots = BALLAST_TRY(member(options, "robots", where));
+  const Json* robots = BALLAST_TRY(member(options, "agents-asked", where));
   std::vector<std::string> agents;
   for (const Json& agent : *robots) {
-    if (!agent.is_string()) return corrupt_error("'robots' is not a list of names", where);
+    if (!agent.is_string()) return corrupt_error("'agents-asked' is not a list of names", where);
     agents.push_back(agent.get<std::string>());
   }
   FilterSummary summary;

@@ -1,0 +1,52 @@
+#include "tools/tokshard/filter_flags.h"
+
+#include "libcore/cli/tool.h"
+
+namespace ballast {
+
+std::vector<std::string> FilterRules::files() const {
+  if (robots.path.empty()) return {};
+  return {robots.path};
+}
+
+std::vector<std::string> OpenedRules::agents() const {
+  return robots ? robots->agents() : std::vector<std::string>();
+}
+
+void add_filter_rules(CLI::App& app, FilterRules& rules) {
+  add_robots_flags(app, rules.robots);
+  add_signal_flags(app, rules.robots, true);
+  app.add_option("--license", rules.license,
+                 "policy: permissive, allow:CC-BY-*,MIT;deny:noncommercial;unknown=keep");
+  add_pii_flags(app, rules.pii);
+  app.add_option(
+      "--quality", rules.quality,
+      "rules for text: gopher, gopher-repetition, c4, fineweb, each with :KEY=VALUE,...");
+  count_option(app, "--min-chars", rules.min_chars, "shortest text to keep, in characters");
+}
+
+Result<FilterOptions> check_filter_rules(const FilterRules& rules) {
+  BALLAST_TRY(check_robots_flags(rules.robots));
+  if (rules.min_chars < 0) return usage_error("must be 0 or more", "--min-chars");
+  FilterOptions options;
+  options.keep_missing = rules.robots.keep_missing();
+  options.agents = BALLAST_TRY(parse_agent_list(rules.robots.agents, "--agents"));
+  options.obeyed = rules.robots.obeyed();
+  options.pii = BALLAST_TRY(pii_policy(rules.pii));
+  if (!rules.license.empty())
+    options.license = BALLAST_TRY(LicensePolicy::parse(rules.license, "--license"));
+  options.min_chars = rules.min_chars;
+  if (!rules.quality.empty())
+    options.quality = BALLAST_TRY(QualityPlan::parse(rules.quality, "--quality"));
+  return options;
+}
+
+Result<OpenedRules> open_filter_rules(const FilterRules& rules, FilterOptions options) {
+  OpenedRules opened;
+  opened.robots = BALLAST_TRY(open_robots(posix_file_system(), rules.robots));
+  opened.options = std::move(options);
+  opened.options.robots = opened.robots.get();
+  return opened;
+}
+
+}  // namespace ballast

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "libcore/shard/shard_set.h"
+
 namespace ballast {
 namespace {
 
@@ -24,7 +26,8 @@ Result<Prefixes> configured(FileSystem& fs, const std::string& path) {
     const auto word = node.value<std::string>();
     if (!word) return corrupt_error("'data' is not a list of shards", path);
     const std::string prefix = word->substr(0, word->rfind('='));
-    prefixes[file_name(prefix)] = prefix;
+    for (const std::string& shard : BALLAST_TRY(shard_prefixes(fs, prefix)))
+      prefixes[file_name(shard)] = shard;
   }
   return prefixes;
 }
@@ -40,12 +43,15 @@ Result<Prefixes> shard_prefixes(FileSystem& fs, const std::string& run,
   for (const std::string& text : moved) {
     const size_t equals = text.find('=');
     const std::string prefix = equals == std::string::npos ? text : text.substr(equals + 1);
-    const std::string name = equals == std::string::npos ? file_name(text) : text.substr(0, equals);
-    if (std::ranges::find(names, name) == names.end())
-      return usage_error(fmt::format("the run has no source '{}'", name), "--data",
-                         fmt::format("it has {}", fmt::join(names, ", ")));
     if (prefix.empty()) return usage_error("no prefix in '" + text + "'", "--data", "NAME=PREFIX");
-    prefixes[name] = prefix;
+    for (const std::string& shard : BALLAST_TRY(shard_prefixes(fs, prefix))) {
+      const std::string name =
+          equals == std::string::npos ? file_name(shard) : text.substr(0, equals);
+      if (std::ranges::find(names, name) == names.end())
+        return usage_error(fmt::format("the run has no source '{}'", name), "--data",
+                           fmt::format("it has {}", fmt::join(names, ", ")));
+      prefixes[name] = shard;
+    }
   }
   for (const std::string& name : names)
     if (!prefixes.contains(name))

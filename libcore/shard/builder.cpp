@@ -24,12 +24,25 @@ ShardBuilder::ShardBuilder(FileSystem& fs, const std::string& prefix, ShardManif
   manifest_.token_counts.assign(static_cast<size_t>(manifest_.vocab_size), 0);
 }
 
+void ShardBuilder::begin_origin(ShardOrigin origin) {
+  origin.documents = origin.tokens = 0;
+  manifest_.made_from.push_back(std::move(origin));
+}
+
 Result<void> ShardBuilder::append(ShardDocument document, std::span<const int32_t> tokens,
                                   std::span<const Tombstone> tombstones) {
   BALLAST_CHECK(tombstones.empty() || manifest_.redaction);
   for (const Tombstone& range : tombstones)
     append_tombstone(manifest_.redaction->tombstones,
                      {writer_.tokens() + range.begin, writer_.tokens() + range.end, range.token});
+  if (!tombstones.empty()) {
+    ++manifest_.redaction->documents;
+    manifest_.redaction->tokens += std::ssize(tokens);
+  }
+  if (!manifest_.made_from.empty()) {
+    ++manifest_.made_from.back().documents;
+    manifest_.made_from.back().tokens += std::ssize(tokens);
+  }
   BALLAST_TRY(writer_.append_document(tokens));
   document.tokens = static_cast<int64_t>(tokens.size());
   for (const int32_t id : tokens) ++manifest_.token_counts[static_cast<size_t>(id)];

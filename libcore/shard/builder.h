@@ -23,13 +23,16 @@ class ShardBuilder {
   // where there are any, the manifest has a redaction, to whose tombstones they are added.
   Result<void> append(ShardDocument document, std::span<const int32_t> tokens,
                       std::span<const Tombstone> tombstones = {});
-  void add_origin(ShardOrigin origin) { manifest_.made_from.push_back(std::move(origin)); }
+  // The documents from here on come from that shard; they are counted. The record of a redaction
+  // that the manifest has then counts the documents in tombstones.
+  void begin_origin(ShardOrigin origin);
   int64_t documents() const { return writer_.documents(); }
   int64_t tokens() const { return writer_.tokens(); }
   // All files of the shard are written whole, but not yet visible: what can run out of space has.
   Result<void> seal();
-  Result<ShardManifest> publish();  // after seal()
-  Result<ShardManifest> finish();   // both
+  void drop_token_counts() { manifest_.token_counts = {}; }  // after seal(): the file has them
+  Result<ShardManifest> publish();                           // after seal()
+  Result<ShardManifest> finish();                            // both
 
  private:
   ShardManifest manifest_;

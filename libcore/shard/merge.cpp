@@ -40,14 +40,13 @@ void join_redaction(std::optional<ShardRedaction>& all, const ShardRedaction& ne
   if (!all) {
     all = next;
     all->tombstones.clear();
+    all->documents = all->tokens = 0;  // the builder counts
     return;
   }
   all->compact = all->compact && next.compact;
   all->forget = all->forget && next.forget;
   if (all->list_sha256 != next.list_sha256) all->list_sha256.clear();
   if (all->manifest_sha256 != next.manifest_sha256) all->manifest_sha256.clear();
-  all->documents += next.documents;
-  all->tokens += next.tokens;
 }
 
 void join(ShardManifest& all, const ShardManifest& next) {
@@ -74,9 +73,10 @@ void drop_repeated(std::vector<OutputFile>& inputs) {
 Result<ShardManifest> joined_manifest(FileSystem& fs, std::span<const std::string> prefixes,
                                       const MergeOptions& options) {
   BALLAST_CHECK(!prefixes.empty());
-  ShardManifest all = BALLAST_TRY(manifest_of_whole(fs, prefixes.front()));
-  const ShardManifest first = all;
-  if (all.redaction) all.redaction->tombstones.clear();
+  const ShardManifest first = BALLAST_TRY(manifest_of_whole(fs, prefixes.front()));
+  ShardManifest all = first;
+  all.redaction.reset();
+  if (first.redaction) join_redaction(all.redaction, *first.redaction);
   for (const std::string& prefix : prefixes.subspan(1)) {
     const ShardManifest next = BALLAST_TRY(manifest_of_whole(fs, prefix));
     BALLAST_TRY(check_fit(first, prefixes.front(), next, prefix));
@@ -102,10 +102,10 @@ Result<ShardManifest> merge_shards(FileSystem& fs, std::span<const std::string> 
                        options.force);
   for (const std::string& prefix : prefixes) {
     WholeShard shard = BALLAST_TRY(WholeShard::open(fs, prefix));
+    builder.begin_origin(shard.origin());
     BALLAST_TRY(visit_documents(shard, [&](ShardDocument document, const DocumentView& view) {
       return builder.append(std::move(document), view.tokens, view.tombstones);
     }));
-    builder.add_origin(shard.origin());
   }
   return builder.finish();
 }

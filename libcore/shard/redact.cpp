@@ -72,7 +72,7 @@ ShardManifest blank_manifest(const ShardManifest& old, const RedactOptions& opti
   manifest.licenses.clear();
   manifest.sources.clear();
   manifest.filters.clear();
-  if (options.compact) manifest.made_from.clear();  // it counts documents that go
+  manifest.made_from.clear();  // it leads there through manifest_sha256
   manifest.run = options.run;
   if (old.run.is_object() && old.run.contains("tokenizer"))
     manifest.run["tokenizer"] = old.run.at("tokenizer");

@@ -13,6 +13,7 @@
 #include "libcore/data/recall.h"
 #include "libcore/io/stream.h"
 #include "libcore/shard/reader.h"
+#include "libcore/shard/shard_set.h"
 #include "libcore/stats/ratio.h"
 #include "tools/pretrain/device_option.h"
 #include "tools/pretrain/held_out.h"
@@ -40,7 +41,9 @@ class Evaluation {
       : options_(options), common_(common), model_(model) {}
 
   Result<void> run() {
-    for (const std::string& prefix : options_.data) BALLAST_TRY(held_out(prefix));
+    for (const std::string& prefix :
+         BALLAST_TRY(shard_prefixes(posix_file_system(), options_.data)))
+      BALLAST_TRY(held_out(prefix));
     for (const std::string& path : options_.choices) BALLAST_TRY(choices(path));
     for (const std::string& path : options_.canaries) BALLAST_TRY(canaries(path));
     return {};

@@ -13,6 +13,14 @@
 namespace ballast {
 namespace {
 
+// What --data names, in its order.
+std::vector<std::string> set_names(const RunConfig& c) {
+  std::vector<std::string> names;
+  for (const SourceConfig& source : c.sources)
+    if (names.size() == source.word) names.push_back(source.set);
+  return names;
+}
+
 // `weights=` of a phase: A:B:... in the order of --data, or one weights.NAME=X for each named
 // source.
 Result<PhaseConfig> parse_phase(const std::string& text, const RunConfig& c) {
@@ -29,18 +37,20 @@ Result<PhaseConfig> parse_phase(const std::string& text, const RunConfig& c) {
     if (colon == std::string_view::npos) break;
     rest.remove_prefix(colon + 1);
   }
-  if (!words.empty() && words.size() != c.sources.size())
-    return usage_error(
-        fmt::format("--phase: {} weights for {} sources", words.size(), c.sources.size()), "",
-        text);
-  for (size_t i = 0; i < c.sources.size(); ++i) {
-    const std::string key = "weights." + c.sources[i].name;
-    const std::string word = words.empty() ? spec.take_text(key, "0") : words[i];
+  const std::vector<std::string> sets = set_names(c);
+  if (!words.empty() && words.size() != sets.size())
+    return usage_error(fmt::format("--phase: {} weights for {} sources", words.size(), sets.size()),
+                       "", text);
+  std::vector<double> weights;
+  for (size_t i = 0; i < sets.size(); ++i) {
+    const std::string word = words.empty() ? spec.take_text("weights." + sets[i], "0") : words[i];
     const Result<double> weight = parse_double(word);
     if (!weight.ok() || *weight < 0)
       return usage_error("--phase: weight is not a number >= 0", "", word);
-    phase.weights.push_back(*weight);
+    weights.push_back(*weight);
   }
+  for (const SourceConfig& source : c.sources)
+    phase.weights.push_back(weights[source.word] * source.share);
   BALLAST_TRY(spec.finish());
   phase.first_sample = c.batches.round_up(phase.from_tokens) / c.seq_len;
   if (phase.first_sample == 0)

@@ -23,7 +23,7 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
                     ->group("Model"),
                 {"none", "norms", "block"});
 
-  path_option(app.add_option("--data", o.data, "shard PREFIX[=WEIGHT] to train on; repeatable")
+  path_option(app.add_option("--data", o.data, "shard, set or folder PREFIX[=WEIGHT]; repeatable")
                   ->group("Data"));
   app.add_option("--phase", o.phases,
                  "from=TOKENS,weights=A:B[,seed=N]: a data phase; repeatable, [[phase]] in a file")

@@ -12,27 +12,49 @@
 #include "libcore/model/presets.h"
 #include "libcore/shard/manifest.h"
 #include "libcore/shard/sample_hash.h"
+#include "libcore/shard/shard_set.h"
 #include "tools/pretrain/held_out.h"
 #include "tools/pretrain/methods.h"
 
 namespace ballast {
 namespace {
 
-Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& text) {
+Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& prefix) {
   SourceConfig source;
-  const size_t equals = text.rfind('=');
-  source.prefix = text.substr(0, equals);
-  if (equals != std::string::npos) {
-    const auto weight = parse_double(text.substr(equals + 1));
-    if (!weight.ok() || *weight < 0)
-      return usage_error("--data: weight is not a number >= 0", text);
-    source.weight = *weight;
-  }
-  source.name = file_name(source.prefix);
-  source.shard = std::make_shared<const ShardReader>(
-      BALLAST_TRY(ShardReader::open_to_learn(fs, source.prefix)));
-  source.content_hash = BALLAST_TRY(shard_sample_hash(fs, source.prefix));
+  source.prefix = prefix;
+  source.name = file_name(prefix);
+  source.shard =
+      std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open_to_learn(fs, prefix)));
+  source.content_hash = BALLAST_TRY(shard_sample_hash(fs, prefix));
   return source;
+}
+
+// The shards of a word of --data share its weight by their tokens, as if they were one.
+Result<std::vector<SourceConfig>> open_sources(FileSystem& fs, const std::string& text,
+                                               size_t number) {
+  const size_t equals = text.rfind('=');
+  const std::string word = text.substr(0, equals);
+  double weight = 1;
+  if (equals != std::string::npos) {
+    const auto given = parse_double(text.substr(equals + 1));
+    if (!given.ok() || *given < 0) return usage_error("--data: weight is not a number >= 0", text);
+    weight = *given;
+  }
+  std::vector<SourceConfig> sources;
+  int64_t tokens = 0;
+  for (const std::string& prefix : BALLAST_TRY(shard_prefixes(fs, word))) {
+    sources.push_back(BALLAST_TRY(open_source_shard(fs, prefix)));
+    tokens += sources.back().shard->total_tokens();
+  }
+  for (SourceConfig& source : sources) {
+    source.word = number;
+    source.set = file_name(word.substr(0, word.find_last_not_of('/') + 1));
+    if (sources.size() > 1)
+      source.share = static_cast<double>(source.shard->total_tokens()) /
+                     static_cast<double>(std::max<int64_t>(1, tokens));
+    source.weight = weight * source.share;
+  }
+  return sources;
 }
 
 // Lengths of the run and of its batches; they must fit into each other.
@@ -147,9 +169,11 @@ Result<void> resolve_receipts(FileSystem& fs, const TrainOptions& o, RunConfig& 
 }
 
 Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
-  if (o.data.empty()) return usage_error("--data is missing", "", "a shard PREFIX[=WEIGHT]");
-  for (const std::string& text : o.data)
-    c.sources.push_back(BALLAST_TRY(open_source_shard(fs, text)));
+  if (o.data.empty())
+    return usage_error("--data is missing", "", "a shard or set of shards PREFIX[=WEIGHT]");
+  for (size_t i = 0; i < o.data.size(); ++i)
+    for (SourceConfig& source : BALLAST_TRY(open_sources(fs, o.data[i], i)))
+      c.sources.push_back(std::move(source));
   BALLAST_TRY(resolve_receipts(fs, o, c));
   c.val_tokens = BALLAST_TRY(parse_count(o.val_tokens));
   if (!o.validation.empty()) {

@@ -33,6 +33,9 @@ namespace ballast {
 struct SourceConfig {
   std::string prefix;
   std::string name;  // last part of the prefix: keys the data order, so shards may move
+  size_t word = 0;   // of --data that named it, alone or with the others of a set
+  std::string set;   // last part of that word
+  double share = 1;  // of the word's weight
   double weight = 1;
   // xxh3-128 of PREFIX.idx and of a sample of PREFIX.bin: other documents, order or tokenizer.
   std::string content_hash;

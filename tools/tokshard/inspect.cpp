@@ -8,6 +8,7 @@
 
 #include "libcore/shard/manifest.h"
 #include "libcore/shard/reader.h"
+#include "libcore/shard/shard_set.h"
 #include "libcore/shard/sidecar.h"
 #include "tools/tokshard/verbs.h"
 
@@ -127,8 +128,8 @@ std::string text_of(const Inspected& shard) {
   return text;
 }
 
-Result<int> run_inspect(const std::vector<std::string>& prefixes, const CommonOptions& common) {
-  for (const std::string& prefix : prefixes) {
+Result<int> run_inspect(const std::vector<std::string>& words, const CommonOptions& common) {
+  for (const std::string& prefix : BALLAST_TRY(shard_prefixes(posix_file_system(), words))) {
     const Inspected shard = BALLAST_TRY(look_at(prefix));
     print_out(common.json ? to_json_line(record_of(shard)) + "\n" : text_of(shard));
   }
@@ -139,7 +140,7 @@ Result<int> run_inspect(const std::vector<std::string>& prefixes, const CommonOp
 
 VerbRun add_inspect(CLI::App& app, const CommonOptions& common) {
   auto prefixes = std::make_shared<std::vector<std::string>>();
-  path_option(app.add_option("prefix", *prefixes, "shards"))->required();
+  path_option(app.add_option("prefix", *prefixes, "shards, sets or folders of shards"))->required();
   return [prefixes, &common] { return run_inspect(*prefixes, common); };
 }
 

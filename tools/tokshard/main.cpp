@@ -20,6 +20,10 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard encode --tokenizer tokenizer.json --holdout 1% docs.jsonl.zst -o web\n", true},
     {"merge", "several shards as one", ballast::add_merge,
      "tokshard merge data/web data/books -o data/all\n", true},
+    {"split", "a shard in pieces, by size or by a key of its documents", ballast::add_split,
+     "tokshard split --shard-tokens 100M data/web -o data/web-small\n"
+     "tokshard split --by language data/web -o data/web\n",
+     true},
     {"decode", "documents of a shard as text", ballast::add_decode,
      "tokshard decode data/web --doc 0\n"
      "tokshard decode data/web | head -1\n"},

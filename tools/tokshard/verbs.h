@@ -8,6 +8,7 @@ namespace ballast {
 VerbRun add_vocab(CLI::App& app, const CommonOptions& common);
 VerbRun add_encode(CLI::App& app, const CommonOptions& common);
 VerbRun add_merge(CLI::App& app, const CommonOptions& common);
+VerbRun add_split(CLI::App& app, const CommonOptions& common);
 VerbRun add_decode(CLI::App& app, const CommonOptions& common);
 VerbRun add_inspect(CLI::App& app, const CommonOptions& common);
 VerbRun add_locate(CLI::App& app, const CommonOptions& common);

@@ -1,0 +1,105 @@
+#include "libcore/shard/set_builder.h"
+
+#include <algorithm>
+
+#include "libcore/shard/shard_set.h"
+
+namespace ballast {
+namespace {
+
+// The manifest first: without it the shard counts as unfinished.
+std::vector<std::string> paths_of(const std::string& prefix) {
+  return {shard_manifest_path(prefix), shard_docs_path(prefix), shard_idx_path(prefix),
+          shard_bin_path(prefix)};
+}
+
+}  // namespace
+
+ShardSetBuilder::ShardSetBuilder(FileSystem& fs, std::string prefix, ShardManifest manifest,
+                                 std::optional<int64_t> limit_tokens, bool force)
+    : fs_(fs),
+      prefix_(std::move(prefix)),
+      manifest_(std::move(manifest)),
+      limit_(limit_tokens),
+      force_(force) {}
+
+std::string ShardSetBuilder::name(int64_t number) const {
+  return limit_ ? shard_set_member(prefix_, number) : prefix_;
+}
+
+void ShardSetBuilder::begin_origin(ShardOrigin origin) {
+  if (!shards_.empty()) shards_.back()->begin_origin(origin);
+  origin_ = std::move(origin);
+}
+
+Result<void> ShardSetBuilder::begin_shard() {
+  if (!shards_.empty()) {
+    BALLAST_TRY(shards_.back()->seal());
+    shards_.back()->drop_token_counts();
+    manifest_.skipped = manifest_.empty = manifest_.replaced = 0;
+  }
+  shards_.push_back(
+      std::make_unique<ShardBuilder>(fs_, name(std::ssize(shards_)), manifest_, force_));
+  if (origin_) shards_.back()->begin_origin(*origin_);
+  ended_ = false;
+  return {};
+}
+
+Result<void> ShardSetBuilder::append(ShardDocument document, std::span<const int32_t> tokens,
+                                     std::span<const Tombstone> tombstones) {
+  const auto is_full = [&](const ShardBuilder& shard) {
+    return limit_ && shard.documents() > 0 && shard.tokens() + std::ssize(tokens) > *limit_;
+  };
+  if (shards_.empty() || ended_ || is_full(*shards_.back())) BALLAST_TRY(begin_shard());
+  return shards_.back()->append(std::move(document), tokens, tombstones);
+}
+
+Result<void> ShardSetBuilder::seal() {
+  if (shards_.empty()) BALLAST_TRY(begin_shard());
+  BALLAST_TRY(shards_.back()->seal());
+  shards_.back()->drop_token_counts();
+  return {};
+}
+
+Result<std::vector<std::string>> ShardSetBuilder::stale() const {
+  std::vector<std::string> names;
+  if (!limit_) return names;
+  names.push_back(prefix_);
+  for (const int64_t number : BALLAST_TRY(shard_set_numbers(fs_, prefix_)))
+    if (number >= std::ssize(shards_)) names.push_back(shard_set_member(prefix_, number));
+  return names;
+}
+
+Result<std::vector<ShardManifest>> ShardSetBuilder::publish() {
+  for (const std::string& prefix : BALLAST_TRY(stale())) {
+    for (const std::string& path : paths_of(prefix)) {
+      if (!fs_.exists(path)) continue;
+      if (!force_) return usage_error("output exists", path, "-f replaces it");
+      BALLAST_TRY(fs_.remove(path));
+    }
+  }
+  // What stays of an earlier set is no whole set until the last shard is here.
+  const std::string first = shard_manifest_path(name(0));
+  if (limit_ && force_ && fs_.exists(first)) BALLAST_TRY(fs_.remove(first));
+  std::vector<ShardManifest> manifests(shards_.size());
+  for (size_t i = shards_.size(); i-- > 0;) manifests[i] = BALLAST_TRY(shards_[i]->publish());
+  return manifests;
+}
+
+Result<std::vector<ShardManifest>> ShardSetBuilder::finish() {
+  BALLAST_TRY(seal());
+  return publish();
+}
+
+Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool force) {
+  if (force) return {};
+  std::vector<std::string> names = {prefix};
+  for (const int64_t number : BALLAST_TRY(shard_set_numbers(fs, prefix)))
+    names.push_back(shard_set_member(prefix, number));
+  for (const std::string& name : names)
+    for (const std::string& path : paths_of(name))
+      if (fs.exists(path)) return usage_error("output exists", path, "-f replaces it");
+  return {};
+}
+
+}  // namespace ballast

@@ -1,0 +1,54 @@
+// Builds a set of shards (shard_set.h) as ShardBuilder builds one: a shard ends before the document
+// that would take it over the limit, so no document is cut, and one that is larger than the limit
+// has a shard of its own. Nothing is visible before publish(), which shows the first shard last. Of
+// what the manifest counts once (lines skipped, empty documents, replacements) the first shard has
+// all. Memory: that of one ShardBuilder. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libcore/shard/builder.h"
+
+namespace ballast {
+
+class ShardSetBuilder {
+ public:
+  // Without a limit there is one shard, PREFIX itself.
+  ShardSetBuilder(FileSystem& fs, std::string prefix, ShardManifest manifest,
+                  std::optional<int64_t> limit_tokens, bool force);
+
+  Result<void> append(ShardDocument document, std::span<const int32_t> tokens,
+                      std::span<const Tombstone> tombstones = {});
+  // Where the documents come from, for the manifest of every shard.
+  void begin_origin(ShardOrigin origin);
+  // The next document begins a shard, whatever the limit.
+  void end_shard() { ended_ = !shards_.empty(); }
+  // All shards are written whole, but not yet visible.
+  Result<void> seal();
+  // After seal(). With `force` shards of an earlier set of this name that this one does not have,
+  // and a shard of the name itself, are removed. The manifests are without token counts.
+  Result<std::vector<ShardManifest>> publish();
+  Result<std::vector<ShardManifest>> finish();
+
+  std::string name(int64_t number) const;  // prefix of a shard
+
+ private:
+  Result<void> begin_shard();
+  Result<std::vector<std::string>> stale() const;
+
+  FileSystem& fs_;
+  std::string prefix_;
+  ShardManifest manifest_;
+  std::optional<int64_t> limit_;
+  bool force_;
+  bool ended_ = false;
+  std::optional<ShardOrigin> origin_;
+  std::vector<std::unique_ptr<ShardBuilder>> shards_;  // all but the last are sealed
+};
+
+// Kind usage, unless `force`, when a file of the set, or of a shard of its name, is there.
+Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool force);
+
+}  // namespace ballast

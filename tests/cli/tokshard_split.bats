@@ -1,0 +1,92 @@
+# tokshard split: a finished shard in pieces; sets of shards in pretrain and merge.
+bats_require_minimum_version 1.5.0
+load ../support/assertions
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+  awk 'BEGIN {
+    for (i = 0; i < 300; ++i)
+      printf "{\"text\":\"Document %d, which says little about ships and ballast.\",\"id\":\"d%d\",\"url\":\"https://h%d.example/%d\",\"language\":\"%s\",\"source\":\"s%d\"}\n", \
+        i, i, i % 3, i, i % 2 ? "en" : "de", i % 4
+  }' >docs.jsonl
+  "$BIN/tokshard" vocab -q --size 280 docs.jsonl -o tok.json
+  "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o web
+}
+
+same_as_web() {
+  for ending in bin idx docs.jsonl.zst; do cmp "$1.$ending" "web.$ending"; done
+}
+
+@test "pieces by size go together again" {
+  run --separate-stderr "$BIN/tokshard" split --json --shard-tokens 2K web -o set
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -ge 3 ]
+  [ "$(jq -s 'map(.tokens) | max <= 2000' <<<"$output")" = true ]
+  [ "$(jq -s 'map(.documents) | add' <<<"$output")" = 300 ]
+  run "$BIN/tokshard" verify --full set-0*.idx
+  [ "$status" -eq 0 ]
+  "$BIN/tokshard" merge -q set -o again
+  same_as_web again
+  "$BIN/tokshard" split -q --parts 4 web -o quarter
+  [ "$(ls quarter-0000?.bin | wc -l)" -eq 4 ]
+  "$BIN/tokshard" merge -q quarter -o fourth
+  same_as_web fourth
+}
+
+@test "pieces by a key hold its documents, with their lines" {
+  "$BIN/tokshard" split -q --by language web -o web
+  "$BIN/tokshard" split -q --by source web -o by
+  "$BIN/tokshard" split -q --by host web -o host
+  cmp <(zstdcat web.docs.jsonl.zst | grep '"language":"de"') <(zstdcat web-de.docs.jsonl.zst)
+  [ "$("$BIN/tokshard" inspect --json by-s3 | jq .documents)" = 75 ]
+  [ -e host-h2.example.bin ]
+  run "$BIN/tokshard" verify --full web-de web-en by-s0 host-h0.example
+  [ "$status" -eq 0 ]
+}
+
+@test "a set is whole, or refused" {
+  "$BIN/tokshard" split -q --parts 3 web -o set
+  rm set-00001.*
+  run --separate-stderr "$BIN/tokshard" merge set -o again
+  assert_fails 3 "a shard of the set is missing: set-00001 (the set goes up to set-00002)"
+}
+
+@test "split refuses unclear wishes and existing files" {
+  run --separate-stderr "$BIN/tokshard" split web -o set
+  assert_fails 2 "how to split (give one of --shard-tokens, --parts and --by)"
+  run --separate-stderr "$BIN/tokshard" split --parts 2 --by host web -o set
+  assert_fails 2 "how to split (give one of --shard-tokens, --parts and --by)"
+  run --separate-stderr "$BIN/tokshard" split --parts 301 web -o set
+  assert_fails 2 "--parts 301: web (the shard has 300 documents)"
+  run --separate-stderr "$BIN/tokshard" split --shard-tokens -5 web -o set
+  [ "$status" -eq 2 ]
+  run --separate-stderr "$BIN/tokshard" split --by colour web -o set
+  [ "$status" -eq 2 ]
+  "$BIN/tokshard" split -q --parts 3 web -o set
+  run --separate-stderr "$BIN/tokshard" split --parts 2 web -o set
+  [ "$status" -eq 2 ] && [[ "$stderr" == *"output exists: set-00000."* ]]
+  "$BIN/tokshard" split -q -f --parts 2 web -o set
+  [ ! -e set-00002.bin ]
+  run --separate-stderr "$BIN/tokshard" split -n --parts 2 web -o other
+  [ "$status" -eq 0 ]
+  [ -z "$(ls | grep '^other')" ]
+}
+
+@test "pretrain trains on a set or a folder as on one source" {
+  "$BIN/tokshard" split -q --shard-tokens 2K web -o set
+  mkdir folder
+  "$BIN/tokshard" split -q --parts 2 web -o folder/p
+  printf '{"model_type": "llama", "vocab_size": 280, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 16}' >model.json
+  local options=(--model model.json --seq-len 16 --micro-batch 4 --batch-tokens 64 --steps 50)
+  run --separate-stderr "$BIN/pretrain" plan --json "${options[@]}" --data set=3 --data folder=1
+  [ "$status" -eq 0 ]
+  [ "$(jq '.data | length' <<<"$output")" -eq $(($(ls set-*.idx | wc -l) + 2)) ]
+  jq -e '[.data[] | select(.source | startswith("set")) | .share] | add == 0.75' <<<"$output"
+  # The parts of a set are shown equally often, but for the samples that do not divide.
+  jq -e '[.data[] | select(.source | startswith("p-")) | .epochs * .windows] | (max - min) <= 2' <<<"$output"
+  run --separate-stderr "$BIN/pretrain" plan --json "${options[@]}" --data set=3 --data folder=1 --phase from=1600,weights=0:1
+  [ "$status" -eq 0 ]
+  jq -e '[.phases[1].data[] | select(.source | startswith("set")) | .share] | add == 0' <<<"$output"
+  run --separate-stderr "$BIN/pretrain" plan --json "${options[@]}" --data set=3 --data folder=1 --phase from=1600,weights=1:1:1
+  assert_fails 2 "--phase: 3 weights for 2 sources (from=1600,weights=1:1:1)"
+}

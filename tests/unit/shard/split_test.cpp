@@ -1,0 +1,242 @@
+#include "libcore/shard/split.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "libcore/base/sha256.h"
+#include "libcore/io/memory_file_system.h"
+#include "libcore/shard/merge.h"
+#include "libcore/shard/reader.h"
+#include "libcore/shard/redact.h"
+#include "libcore/shard/set_builder.h"
+#include "libcore/shard/shard_set.h"
+#include "libcore/shard/sidecar.h"
+#include "libcore/shard/verify.h"
+
+namespace ballast {
+namespace {
+
+constexpr int kDocuments = 60;
+
+ShardManifest manifest() {
+  ShardManifest made;
+  made.tool = "test";
+  made.tokenizer_sha256 = std::string(64, 'a');
+  made.vocab_size = 100;
+  made.eos = 1;
+  made.part = "all";
+  made.skipped = 3;
+  return made;
+}
+
+ShardDocument document(int i) {
+  ShardDocument made;
+  made.id = "d" + std::to_string(i);
+  made.language = i % 3 == 0 ? "" : i % 3 == 1 ? "de" : "en";
+  made.host = i % 2 ? "a.example" : "b/c";
+  made.bytes = i;
+  made.sha256 = sha256_hex(made.id);
+  return made;
+}
+
+// Document i has (i * 7) % 11 tokens of id i + 1, so some are empty.
+std::vector<int32_t> tokens(int i) {
+  return std::vector<int32_t>(static_cast<size_t>(i * 7 % 11), i + 1);
+}
+
+template <class Builder>
+void fill(Builder& builder, int count = kDocuments) {
+  for (int i = 0; i < count; ++i) ASSERT_TRUE(builder.append(document(i), tokens(i)).ok());
+  const auto made = builder.finish();
+  ASSERT_TRUE(made.ok()) << made.error().message();
+}
+
+void make_shard(FileSystem& fs) {
+  ASSERT_TRUE(fs.make_directories("d").ok());
+  ShardBuilder builder(fs, "d/web", manifest(), false);
+  fill(builder);
+}
+
+void expect_sound(FileSystem& fs, const std::string& prefix) {
+  const auto verdict = verify_shard(fs, prefix, true);
+  ASSERT_TRUE(verdict.ok()) << verdict.error().message();
+  EXPECT_TRUE(verdict->damage.empty()) << verdict->damage.front();
+}
+
+SplitOptions options() {
+  SplitOptions made;
+  made.tool = "test";
+  return made;
+}
+
+TEST(ShardSetBuilder, CutsBetweenDocumentsAtTheLimit) {
+  MemoryFileSystem fs;
+  ASSERT_TRUE(fs.make_directories("d").ok());
+  ShardSetBuilder builder(fs, "d/set", manifest(), 20, false);
+  fill(builder);
+  const auto members = shard_prefixes(fs, "d/set");
+  ASSERT_TRUE(members.ok()) << members.error().message();
+  int next = 0;
+  for (const std::string& member : *members) {
+    expect_sound(fs, member);
+    const auto reader = ShardReader::open(fs, member);
+    ASSERT_LE(reader->total_tokens(), 20);
+    // Full: the next document would not have fitted.
+    next += static_cast<int>(reader->documents());
+    if (next < kDocuments) {
+      EXPECT_GT(reader->total_tokens() + std::ssize(tokens(next)), 20);
+    }
+    EXPECT_EQ(read_manifest(fs, member)->skipped, member == members->front() ? 3 : 0);
+  }
+  EXPECT_EQ(next, kDocuments);
+  // A document above the limit has a shard of its own.
+  ShardSetBuilder tight(fs, "d/tight", manifest(), 1, false);
+  fill(tight, 3);  // of 0, 7 and 3 tokens
+  EXPECT_EQ(ShardReader::open(fs, "d/tight-00001")->total_tokens(), 7);
+  EXPECT_EQ(shard_prefixes(fs, "d/tight")->size(), 3U);
+}
+
+TEST(ShardSetBuilder, ShowsAWholeSetOrNoFirstShard) {
+  bool finished = false;
+  for (int64_t fail_at = 1; !finished; ++fail_at) {
+    MemoryFileSystem inner;
+    ASSERT_TRUE(inner.make_directories("d").ok());
+    FaultyFileSystem fs(inner, fail_at);
+    ShardSetBuilder builder(fs, "d/set", manifest(), 40, false);
+    const auto build = [&]() -> Result<void> {
+      for (int i = 0; i < 20; ++i) BALLAST_TRY(builder.append(document(i), tokens(i)));
+      BALLAST_TRY(builder.finish());
+      return {};
+    };
+    finished = build().ok();
+    ASSERT_LT(fail_at, 500);
+    if (!inner.exists("d/set-00000.manifest.json")) continue;
+    const auto members = shard_prefixes(inner, "d/set");
+    ASSERT_TRUE(members.ok());
+    EXPECT_EQ(members->size(), 3U);
+    for (const std::string& member : *members) expect_sound(inner, member);
+  }
+}
+
+TEST(ShardSetBuilder, LeavesNothingOfAnEarlierSet) {
+  MemoryFileSystem fs;
+  ASSERT_TRUE(fs.make_directories("d").ok());
+  ShardSetBuilder first(fs, "d/set", manifest(), 20, false);
+  fill(first);
+  EXPECT_EQ(refuse_existing_set(fs, "d/set", false).error().kind, ErrorKind::usage);
+  ShardBuilder alone(fs, "d/set", manifest(), false);
+  fill(alone, 3);
+  ShardSetBuilder second(fs, "d/set", manifest(), 200, true);
+  fill(second);
+  const auto names = fs.list("d");
+  EXPECT_EQ(names->size(), 8U);  // two shards of four files
+  EXPECT_EQ(shard_prefixes(fs, "d/set")->size(), 2U);
+}
+
+void expect_round_trip(FileSystem& fs, const std::vector<SplitPiece>& pieces) {
+  std::vector<std::string> prefixes;
+  for (const SplitPiece& piece : pieces) {
+    prefixes.push_back(piece.prefix);
+    expect_sound(fs, piece.prefix);
+  }
+  const auto merged = merge_shards(fs, prefixes, "d/again", {"test", Json::object(), true});
+  ASSERT_TRUE(merged.ok()) << merged.error().message();
+  for (const auto path : {shard_bin_path, shard_idx_path, shard_docs_path})
+    EXPECT_EQ(*read_file(fs, path("d/web")), *read_file(fs, path("d/again")));
+  const auto before = read_manifest(fs, "d/web");
+  EXPECT_EQ(merged->skipped, before->skipped);
+  EXPECT_EQ(merged->token_counts, before->token_counts);
+}
+
+TEST(SplitShard, MergesBackToTheSameBytes) {
+  for (const int64_t limit : {1, 13, 100, 100000}) {
+    MemoryFileSystem fs;
+    make_shard(fs);
+    SplitOptions by_size = options();
+    by_size.shard_tokens = limit;
+    const auto pieces = split_shard(fs, "d/web", "d/p", by_size);
+    ASSERT_TRUE(pieces.ok()) << pieces.error().message();
+    expect_round_trip(fs, *pieces);
+  }
+  for (const int64_t parts : {1, 2, 7, kDocuments}) {
+    MemoryFileSystem fs;
+    make_shard(fs);
+    SplitOptions by_number = options();
+    by_number.parts = parts;
+    const auto pieces = split_shard(fs, "d/web", "d/p", by_number);
+    ASSERT_TRUE(pieces.ok()) << pieces.error().message();
+    EXPECT_EQ(std::ssize(*pieces), parts);
+    expect_round_trip(fs, *pieces);
+    // A piece is at most a document above its part.
+    const int64_t all = ShardReader::open(fs, "d/web")->total_tokens();
+    if (parts < 10) {
+      for (const SplitPiece& piece : *pieces) {
+        EXPECT_LE(piece.manifest.tokens, all / parts + 11);
+      }
+    }
+  }
+  MemoryFileSystem fs;
+  make_shard(fs);
+  SplitOptions too_many = options();
+  too_many.parts = kDocuments + 1;
+  EXPECT_EQ(split_shard(fs, "d/web", "d/p", too_many).error().kind, ErrorKind::usage);
+}
+
+TEST(SplitShard, ByKeyGivesEveryValueItsShard) {
+  MemoryFileSystem fs;
+  make_shard(fs);
+  SplitOptions by_language = options();
+  by_language.by = SplitKey::language;
+  const auto pieces = split_shard(fs, "d/web", "d/web", by_language);
+  ASSERT_TRUE(pieces.ok()) << pieces.error().message();
+  ASSERT_EQ(pieces->size(), 3U);
+  EXPECT_EQ((*pieces)[0].prefix, "d/web-de");
+  EXPECT_EQ((*pieces)[2].prefix, "d/web-unknown");
+  const auto whole = read_manifest(fs, "d/web");
+  for (const auto& [name, count] : whole->languages) {
+    const auto piece = read_manifest(fs, "d/web-" + name);
+    EXPECT_EQ(piece->tokens, count.tokens);
+    EXPECT_EQ(piece->languages.size(), 1U);
+    EXPECT_EQ(piece->languages.at(name).bytes, count.bytes);
+    EXPECT_EQ(piece->made_from[0].documents, count.documents);
+    expect_sound(fs, "d/web-" + name);
+  }
+  auto sidecar = SidecarReader::open(fs, "d/web-en");
+  EXPECT_EQ(sidecar->read(0)->id, "d2");
+  EXPECT_EQ(sidecar->read(1)->id, "d5");
+  SplitOptions by_host = options();
+  by_host.by = SplitKey::host;
+  ASSERT_TRUE(split_shard(fs, "d/web", "d/h", by_host).ok());
+  EXPECT_TRUE(fs.exists("d/h-b%2Fc.idx"));
+  by_host.max_values = 1;
+  by_host.force = true;
+  EXPECT_EQ(split_shard(fs, "d/web", "d/h", by_host).error().message(),
+            "too many values to split by: d/web (at most 1)");
+}
+
+TEST(SplitShard, KeepsTombstones) {
+  MemoryFileSystem fs;
+  make_shard(fs);
+  RedactOptions redact;
+  redact.list_sha256 = std::string(64, 'b');
+  redact.tool = "test";
+  const std::vector<int64_t> gone = {2, 3, 30};  // of 3, 10 and 1 tokens
+  ASSERT_TRUE(redact_shard(fs, "d/web", "d/red", gone, redact).ok());
+  SplitOptions halves = options();
+  halves.parts = 2;
+  const auto pieces = split_shard(fs, "d/red", "d/p", halves);
+  ASSERT_TRUE(pieces.ok()) << pieces.error().message();
+  int64_t documents = 0, buried = 0;
+  for (const SplitPiece& piece : *pieces) {
+    expect_sound(fs, piece.prefix);
+    documents += piece.manifest.redaction->documents;
+    for (const Tombstone& range : piece.manifest.redaction->tombstones)
+      buried += range.end - range.begin;
+  }
+  EXPECT_EQ(documents, 3);
+  EXPECT_EQ(buried, 14);
+}
+
+}  // namespace
+}  // namespace ballast

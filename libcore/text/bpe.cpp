@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <functional>
 
-#include "libcore/base/check.h"
 #include "libcore/io/utf8.h"
 
 namespace ballast {
@@ -13,6 +12,7 @@ namespace {
 
 constexpr uint32_t kNoRank = MergeTable::kNoRank;
 constexpr size_t kScanBytes = 48;  // up to here merging by definition is the fastest
+constexpr size_t kWindowBytes = size_t{1} << 14;
 
 }  // namespace
 
@@ -74,25 +74,19 @@ Result<void> BpeModel::set_tokens(std::vector<std::string> tokens, bool ignore_m
 
 // Where the origins are known, the merges that no text can reach are left out.
 void BpeModel::set_merges(MergeTable merges) {
-  size_t bytes = 0;
-  for (const std::string& token : tokens_) bytes += token.size();
   auto origins = BpeOrigins::build(tokens_, merges);
-  if (!origins || bytes > PrefixTrie::kMaxBytes) {
+  if (!origins) {
     merges_ = std::move(merges);
     return;
   }
   origins_ = std::move(*origins);
-  std::vector<std::string> made(tokens_.size());
-  size_t count = 0;
-  for (size_t id = 0; id < tokens_.size(); ++id) {
-    if (!origins_.is_made(static_cast<int32_t>(id))) continue;
-    made[id] = tokens_[id];
-    count += tokens_[id].size() > 1;
+  std::vector<MergeTable::Entry> reached;
+  for (size_t at = 0; at < tokens_.size(); ++at) {
+    const auto id = static_cast<int32_t>(at);
+    if (tokens_[at].size() > 1 && origins_.is_made(id)) reached.push_back(origins_.merge_of(id));
   }
-  merges_ = MergeTable(count);
-  for (size_t id = 0; id < made.size(); ++id)
-    if (made[id].size() > 1) merges_.set(origins_.merge_of(static_cast<int32_t>(id)));
-  prefixes_ = PrefixTrie(made);
+  merges_ = MergeTable(reached.size());
+  for (const auto& merge : reached) merges_.set(merge);
 }
 
 Result<BpeModel> BpeModel::build(std::vector<std::string> tokens, std::span<const BpeMerge> merges,
@@ -140,17 +134,14 @@ void BpeModel::encode(std::string_view piece, BpeScratch& scratch,
       return;
     }
   }
-  if (piece.size() > kScanBytes && !origins_.empty()) {
-    cover(piece, scratch, out);
+  if (piece.size() > kScanBytes) {
+    merge_windows(piece, scratch, out);
     return;
   }
   scratch.ids.resize(piece.size());
   for (size_t i = 0; i < piece.size(); ++i)
     scratch.ids[i] = byte_ids_[static_cast<uint8_t>(piece[i])];
-  if (piece.size() <= kScanBytes)
-    merge_short(scratch.ids, scratch, out);
-  else
-    merge_by_heap(scratch, out);
+  merge_short(scratch.ids, scratch, out);
 }
 
 void BpeModel::merge_short(std::span<int32_t> ids, BpeScratch& scratch,
@@ -176,40 +167,51 @@ void BpeModel::merge_short(std::span<int32_t> ids, BpeScratch& scratch,
   out.insert(out.end(), ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-// The longest token first; where nothing fits behind a border, that border is marked and the token
-// before it gives way to a shorter one. Since a border decides the tokens before it, no border is
-// tried twice.
-void BpeModel::cover(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const {
+// Each window gives its tokens but for those near its end, which the text behind it may change; the
+// next begins there. Where the first token of a window would have joined what is before it, the
+// window before is taken again, twice as wide.
+void BpeModel::merge_windows(std::string_view piece, BpeScratch& scratch,
+                             std::vector<int32_t>& out) const {
+  struct Mark {
+    size_t begin, tokens;  // of the window, and before it
+  };
   const size_t base = out.size();
-  auto& dead_ends = scratch.dead_ends;
-  dead_ends.assign(piece.size() / 64 + 1, 0);
-  const auto length = [this](int32_t id) { return tokens_[static_cast<size_t>(id)].size(); };
-  size_t at = 0;
-  int32_t token = prefixes_.longest(piece);
+  size_t width = origins_.empty() ? piece.size() : kWindowBytes;
+  std::vector<Mark> windows;
+  size_t begin = 0;
   while (true) {
-    const size_t end = at + length(token);
-    const bool dead = dead_ends[end / 64] >> (end % 64) & 1;
-    if (!dead && (out.size() == base || origins_.stay_apart(merges_, out.back(), token))) {
-      out.push_back(token);
-      at = end;
-      if (at == piece.size()) return;
-      token = prefixes_.longest(piece.substr(at));
-    } else if (prefixes_.shorter(token) >= 0) {
-      token = prefixes_.shorter(token);
-    } else {
-      BALLAST_CHECK(out.size() > base);
-      dead_ends[at / 64] |= uint64_t{1} << (at % 64);
-      token = out.back();
-      out.pop_back();
-      at -= length(token);
+    const size_t before = out.size();
+    const size_t bytes = std::min(width, piece.size() - begin);
+    merge_by_heap(piece.substr(begin, bytes), scratch, out);
+    if (before > base && !origins_.stay_apart(merges_, out[before - 1], out[before])) {
+      out.resize(windows.back().tokens);
+      begin = windows.back().begin;
+      windows.pop_back();
+      width *= 2;
+      continue;
     }
+    if (begin + bytes == piece.size()) return;
+    size_t kept = bytes;
+    while (kept > width - width / 8) {
+      kept -= tokens_[static_cast<size_t>(out.back())].size();
+      out.pop_back();
+    }
+    if (out.size() == before) {
+      width *= 2;
+      continue;
+    }
+    windows.push_back({begin, before});
+    begin += kept;
   }
 }
 
 // Symbols are a doubly linked list over positions; the heap holds (rank, position) and entries that
 // a merge made stale are recognised by the pair's rank having changed.
-void BpeModel::merge_by_heap(BpeScratch& scratch, std::vector<int32_t>& out) const {
+void BpeModel::merge_by_heap(std::string_view piece, BpeScratch& scratch,
+                             std::vector<int32_t>& out) const {
   auto& ids = scratch.ids;
+  ids.resize(piece.size());
+  for (size_t i = 0; i < piece.size(); ++i) ids[i] = byte_ids_[static_cast<uint8_t>(piece[i])];
   const auto count = static_cast<int32_t>(ids.size());
   auto& left = scratch.left;
   auto& right = scratch.right;

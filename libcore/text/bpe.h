@@ -1,9 +1,9 @@
 // Byte-level BPE: a vocabulary of byte strings and ranked merges. A piece starts as its bytes; the
 // adjacent pair of lowest rank is joined first, the leftmost of equal ones, until no pair has a
-// merge. Short pieces are merged by definition. Long ones are covered from left to right with
-// tokens that merging would keep apart (bpe_origin.h), in time and memory linear in the piece;
-// vocabularies whose merges can fall in rank go through a heap, O(n log n). Immutable after
-// build(); any thread, each with its own BpeScratch.
+// merge. Short pieces are merged by definition, longer ones with a heap, in windows: a border
+// between windows is right when merging keeps the tokens beside it apart (bpe_origin.h), so time is
+// linear in the piece and memory is that of a window. Vocabularies whose merges can fall in rank
+// have one window. Immutable after build(); any thread, each with its own BpeScratch.
 //
 // Source: Sennrich et al., "Neural machine translation of rare words with subword units" (2016);
 // the order of merges is that of Hugging Face tokenizers, or tiktoken's.
@@ -20,7 +20,6 @@
 #include "libcore/base/result.h"
 #include "libcore/text/bpe_origin.h"
 #include "libcore/text/merge_table.h"
-#include "libcore/text/prefix_trie.h"
 
 namespace ballast {
 
@@ -28,7 +27,7 @@ namespace ballast {
 struct BpeScratch {
   std::vector<int32_t> ids, left, right;
   std::vector<uint32_t> ranks;
-  std::vector<uint64_t> heap, dead_ends;
+  std::vector<uint64_t> heap;
 };
 
 class BpeModel {
@@ -50,14 +49,13 @@ class BpeModel {
                           const std::string& where);
   void set_merges(MergeTable merges);
   void merge_short(std::span<int32_t> ids, BpeScratch& scratch, std::vector<int32_t>& out) const;
-  void merge_by_heap(BpeScratch& scratch, std::vector<int32_t>& out) const;
-  void cover(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
+  void merge_by_heap(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
+  void merge_windows(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
 
   std::vector<std::string> tokens_;
   std::array<int32_t, 256> byte_ids_{};
   MergeTable merges_;
-  BpeOrigins origins_;  // empty when merges fall in rank
-  PrefixTrie prefixes_;
+  BpeOrigins origins_;                                   // empty when merges fall in rank
   std::unordered_map<std::string_view, int32_t> whole_;  // only with ignore_merges
 };
 

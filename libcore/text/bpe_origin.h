@@ -1,8 +1,7 @@
 // How each token of a BPE vocabulary comes about from its bytes, and what follows from it: whether
 // merging keeps two neighbouring tokens apart. Merging acts on each stretch of a text between two
 // final token borders as if it stood alone, so a sequence of tokens is what merging makes of a text
-// exactly when merging makes each token of its own bytes and keeps each two neighbours apart; the
-// last token of a prefix is then a function of the prefix alone.
+// exactly when merging makes each token of its own bytes and keeps each two neighbours apart.
 //
 // Holds for merges that rise in rank: a token is never joined at a lower rank than its parts were.
 // Trained vocabularies are like that. Immutable after build(); any thread.

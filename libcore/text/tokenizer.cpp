@@ -1,37 +1,16 @@
 #include "libcore/text/tokenizer.h"
 
 #include <fmt/format.h>
-#include <unicode/bytestream.h>
-#include <unicode/normalizer2.h>
 
 #include <array>
 
+#include "libcore/text/nfc.h"
 #include "libcore/text/tokenizer_reading.h"
 
 namespace ballast {
 namespace {
 
 constexpr size_t kBatchPieces = 1024;
-
-const icu::Normalizer2* nfc() {
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* made = icu::Normalizer2::getNFCInstance(status);
-  BALLAST_CHECK(U_SUCCESS(status));
-  return made;
-}
-
-// `text` itself when it is NFC already, else its NFC form in `storage`.
-std::string_view normalized(std::string_view text, std::string& storage) {
-  static const icu::Normalizer2* const normalizer = nfc();
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::StringPiece piece(text.data(), static_cast<int32_t>(text.size()));
-  if (normalizer->isNormalizedUTF8(piece, status)) return text;
-  storage.clear();
-  icu::StringByteSink<std::string> sink(&storage);
-  normalizer->normalizeUTF8(0, piece, sink, nullptr, status);
-  BALLAST_CHECK(U_SUCCESS(status));
-  return storage;
-}
 
 }  // namespace
 
@@ -126,7 +105,7 @@ Result<void> Encoder::encode(std::string_view text, std::vector<int32_t>& ids,
 Result<void> Encoder::encode_text(std::string_view text, bool escape_special,
                                   std::vector<int32_t>& ids) {
   std::string storage;
-  if (tokenizer_.nfc_) text = normalized(text, storage);
+  if (tokenizer_.nfc_) text = to_nfc(text, storage);
   if (tokenizer_.normalized_tokens_.empty()) return encode_plain(text, ids);
   std::vector<AddedTokenMatcher::Part> parts;
   tokenizer_.normalized_tokens_.cut(text, escape_special, parts);

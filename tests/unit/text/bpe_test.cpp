@@ -146,15 +146,30 @@ TEST(BpeModel, JoinsByTheRankOfTheBytesWhenOnlyTokensAreGiven) {
   EXPECT_GT(unreachable, 0);
 }
 
-TEST(PrefixTrie, FindsTheLongestAndThenTheShorterOnes) {
-  const PrefixTrie trie({"a", "", "abc", "ab", "b"});
-  EXPECT_EQ(trie.longest("abcd"), 2);
-  EXPECT_EQ(trie.longest("abd"), 3);
-  EXPECT_EQ(trie.longest("c"), -1);
-  EXPECT_EQ(trie.longest(""), -1);
-  EXPECT_EQ(trie.shorter(2), 3);
-  EXPECT_EQ(trie.shorter(3), 0);
-  EXPECT_EQ(trie.shorter(0), -1);
+// Far longer than a window: the borders between windows are where one window would not put them.
+TEST(BpeModel, GivesTheSameInWindowsAsAtOnce) {
+  std::mt19937 random(17);
+  for (int round = 0; round < 30; ++round) {
+    const Table table = random_table(random, 5 + static_cast<int>(random() % 200));
+    const auto model = BpeModel::build(table.tokens, table.merges, false, "test");
+    // Of no effect on texts of a, b and c, but parts of a higher rank: nothing is known of origins.
+    Table falling = table;
+    const auto first = static_cast<int32_t>(falling.tokens.size());
+    falling.tokens.insert(falling.tokens.end(), {"xy", "xyz"});
+    falling.merges.push_back({first, 'z', first + 1});
+    falling.merges.push_back({'x', 'y', first});
+    const auto whole = BpeModel::build(falling.tokens, falling.merges, false, "test");
+    ASSERT_TRUE(model.ok() && whole.ok());
+    std::string piece(200000 + random() % 1000, 'a');
+    const size_t period = round % 3 == 0 ? piece.size() : 1 + random() % 40;
+    for (size_t i = 0; i < piece.size(); ++i)
+      piece[i] = i < period ? static_cast<char>('a' + random() % 3) : piece[i - period];
+    BpeScratch scratch;
+    std::vector<int32_t> in_windows, at_once;
+    model->encode(piece, scratch, in_windows);
+    whole->encode(piece, scratch, at_once);
+    ASSERT_EQ(in_windows, at_once) << round;
+  }
 }
 
 TEST(BpeModel, CountsStepsOfALongPieceAlmostLinearly) {

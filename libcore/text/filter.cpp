@@ -199,7 +199,11 @@ class Run {
       add_count(counts, "iban", outcome_.pii.iban);
     }
     if (document_.replaced > 0) add_count(details, "replaced", document_.replaced);
-    append_document(outcome_.line, document_);
+    if (kept && options_.documents) {
+      outcome_.document = std::move(document_);
+    } else {
+      append_document(outcome_.line, document_);
+    }
   }
 
   const FilterOptions& options_;

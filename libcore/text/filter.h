@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,9 +29,10 @@ struct FilterOptions {
   std::vector<AiSignal> obeyed;         // signals that reject what they refuse
   LicensePolicy license;                // empty: not asked
   PiiPolicy pii;
-  int64_t min_chars = 1;  // code points
-  QualityPlan quality;    // empty: not asked
-  bool rejects = false;   // write the lines of rejected documents
+  int64_t min_chars = 1;   // code points
+  QualityPlan quality;     // empty: not asked
+  bool rejects = false;    // write the lines of rejected documents
+  bool documents = false;  // give kept documents as they are, not as lines
 };
 
 // A document was kept or rejected; `other` is a record that holds none (warcinfo, request, ...);
@@ -48,9 +50,10 @@ struct FilterOutcome {
   AiSignals signals;           // of a document that robots.txt allows
   int64_t lines_dropped = 0;   // of a kept text, by C4's rules
   PiiCounts pii;
-  int64_t replaced = 0;  // ill-formed sequences that became U+FFFD
-  int64_t chars = 0;     // of the text before redaction
-  std::string line;      // the JSON line, when one is to be written
+  int64_t replaced = 0;              // ill-formed sequences that became U+FFFD
+  int64_t chars = 0;                 // of the text before redaction
+  std::string line;                  // the JSON line, when one is to be written
+  std::optional<Document> document;  // kept, where documents were asked for
   Error error;
 };
 

@@ -47,6 +47,7 @@ class FilterSummary {
   int64_t kept() const { return kept_; }
   int64_t rejected() const { return rejected_; }
   int64_t others() const;  // records that hold no document
+  int64_t records_counted() const { return kept_ + rejected_ + others(); }
 
  private:
   int64_t said(AiSignal signal, Preference preference) const;

@@ -142,3 +142,41 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
   run --separate-stderr "$BIN/tokshard" verify parts
   [[ "$output" == "parts: missing from part "*" of input 1: broken.jsonl.gz" ]]
 }
+
+@test "build makes the shards of filter and encode, alone or by tasks" {
+  "$BIN/tokshard" encode -q --tokenizer tok.json --holdout 10% kept.jsonl -o two
+  RULES=(--min-chars 50 --tokenizer tok.json --holdout 10%)
+  "$BIN/tokshard" build "${RULES[@]}" "${INPUTS[@]}" --rejects r.jsonl --stats s.json -o one
+  cmp r.jsonl rejects.jsonl
+  cmp s.json stats.json
+  [ ! -e one.tmp-parts ]
+  for i in 0 1 2 3 4; do
+    "$BIN/tokshard" build "${RULES[@]}" --parts parts --part-size 4KiB --keep-rejects --task $i/5 "${INPUTS[@]}"
+  done
+  "$BIN/tokshard" verify --full parts
+  "$BIN/tokshard" merge parts --rejects r2.jsonl --stats s2.json -o tasks
+  cmp r2.jsonl rejects.jsonl
+  cmp s2.json stats.json
+  for made in one tasks; do
+    for part in "" -holdout; do
+      for ending in bin idx docs.jsonl.zst; do cmp "$made$part.$ending" "two$part.$ending"; done
+      cmp <(jq 'del(.run,.inputs)' $made$part.manifest.json | sed "s/$made/two/") <(jq 'del(.run,.inputs)' two$part.manifest.json)
+    done
+    "$BIN/tokshard" verify --full $made $made-holdout
+    [ "$(jq -c '[.inputs[].file]' $made.manifest.json)" = '["a.jsonl","b.jsonl.zst","c.jsonl.gz"]' ]
+  done
+}
+
+@test "build refuses what it would ignore or overwrite" {
+  run --separate-stderr "$BIN/tokshard" build --tokenizer tok.json a.jsonl
+  assert_fails 2 "PREFIX of the shard is missing: -o"
+  run --separate-stderr "$BIN/tokshard" build --tokenizer tok.json --keep-rejects a.jsonl -o one
+  assert_fails 2 "needs --parts: --keep-rejects"
+  run --separate-stderr "$BIN/tokshard" build --tokenizer tok.json --task 0/2 a.jsonl -o one
+  assert_fails 2 "needs --parts: --task"
+  run --separate-stderr "$BIN/tokshard" build --tokenizer tok.json a.jsonl -o whole
+  assert_fails 2 "output exists: whole.bin (-f replaces it)"
+  run --separate-stderr "$BIN/tokshard" build -n --tokenizer tok.json a.jsonl -o one
+  [ "$status" -eq 0 ]
+  [ ! -e one.tmp-parts ]
+}

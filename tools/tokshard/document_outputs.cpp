@@ -4,25 +4,44 @@
 
 namespace ballast {
 
-Result<DocumentOutputs> open_document_outputs(const CommonOptions& common,
-                                              const std::string& rejects, const std::string& stats,
-                                              const std::vector<std::string>& inputs) {
-  FileSystem& fs = posix_file_system();
-  const std::string kept = common.output.empty() ? "-" : common.output;
+namespace {
+
+Result<void> check_outputs(const std::vector<std::string>& outputs,
+                           const std::vector<std::string>& inputs) {
   std::vector<std::string> taken;
-  for (const std::string& path : {kept, rejects, stats}) {
+  for (const std::string& path : outputs) {
     if (path.empty()) continue;
     for (const std::string& other : taken) {
       if (other == path) return usage_error("two outputs have the same name", path);
     }
     taken.push_back(path);
-    if (path != "-") BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
+    if (path != "-") BALLAST_TRY(refuse_output_over_input(posix_file_system(), path, inputs));
   }
+  return {};
+}
+
+}  // namespace
+
+Result<DocumentOutputs> open_side_outputs(const CommonOptions& common, const std::string& rejects,
+                                          const std::string& stats,
+                                          const std::vector<std::string>& inputs) {
+  FileSystem& fs = posix_file_system();
+  BALLAST_TRY(check_outputs({rejects, stats}, inputs));
   DocumentOutputs outputs;
   if (common.dry_run) return outputs;
-  outputs.kept = BALLAST_TRY(open_sink(fs, kept, common.force));
   if (!rejects.empty()) outputs.rejects = BALLAST_TRY(open_sink(fs, rejects, common.force));
   if (!stats.empty()) outputs.stats = BALLAST_TRY(open_sink(fs, stats, common.force));
+  return outputs;
+}
+
+Result<DocumentOutputs> open_document_outputs(const CommonOptions& common,
+                                              const std::string& rejects, const std::string& stats,
+                                              const std::vector<std::string>& inputs) {
+  const std::string kept = common.output.empty() ? "-" : common.output;
+  BALLAST_TRY(check_outputs({kept, rejects, stats}, inputs));
+  DocumentOutputs outputs = BALLAST_TRY(open_side_outputs(common, rejects, stats, inputs));
+  if (!common.dry_run)
+    outputs.kept = BALLAST_TRY(open_sink(posix_file_system(), kept, common.force));
   return outputs;
 }
 

@@ -22,6 +22,11 @@ Result<DocumentOutputs> open_document_outputs(const CommonOptions& common,
                                               const std::string& rejects, const std::string& stats,
                                               const std::vector<std::string>& inputs);
 
+// The same without documents: of a verb whose -o is something else.
+Result<DocumentOutputs> open_side_outputs(const CommonOptions& common, const std::string& rejects,
+                                          const std::string& stats,
+                                          const std::vector<std::string>& inputs);
+
 // Writes the summary where it was asked for, and publishes everything, the documents last.
 Result<void> finish_document_outputs(const CommonOptions& common, DocumentOutputs& outputs,
                                      const Json& summary, const std::vector<std::string>& lines);

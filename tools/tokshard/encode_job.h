@@ -11,6 +11,7 @@
 #include "libcore/base/hash.h"
 #include "libcore/base/thread_pool.h"
 #include "libcore/cli/tool.h"
+#include "libcore/io/stream.h"
 #include "libcore/parts/parts_folder.h"
 #include "libcore/parts/share.h"
 #include "libcore/shard/manifest.h"
@@ -82,6 +83,7 @@ struct EncodeWork {
 // Makes what is missing of a task's share; see filter_parts().
 Result<void> encode_parts(const EncodeWork& work, const PartsFolder& folder, Share share,
                           ThreadPool& pool);
+Result<void> write_encoded(ByteSink& sink, const EncodedDocument& document);
 // The documents of a part, in the order of the input.
 Result<void> read_encoded(const PartsFolder& folder, const PartRecord& part,
                           const std::function<Result<void>(const EncodedDocument&)>& visit);

@@ -64,7 +64,8 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
     }
     for (const std::string& warning : block.warnings) print_warning(warning);
     if (!block.result.ok()) return block.result.take_error();
-    for (const EncodedDocument& document : block.documents) BALLAST_TRY(write(document));
+    for (const EncodedDocument& document : block.documents)
+      BALLAST_TRY(write_encoded(*sink_, document));
     BALLAST_TRY(add_counts(counts_json(block.counts), totals_, "block"));
     if (!block.in.end) return {};
     BALLAST_TRY(sink_->finish());
@@ -100,15 +101,6 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
     return {};
   }
 
-  Result<void> write(const EncodedDocument& document) {
-    char head[kHeadBytes];
-    store_le(head, document.key.high);
-    store_le(head + 8, document.key.low);
-    store_le(head + 16, static_cast<uint32_t>(document.bytes.size()));
-    BALLAST_TRY(sink_->write(std::string_view(head, sizeof head)));
-    return sink_->write(document.bytes);
-  }
-
   const EncodeWork& work_;
   std::vector<EncodeBuffers>& buffers_;
   const PartsFolder& folder_;
@@ -120,6 +112,15 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
 };
 
 }  // namespace
+
+Result<void> write_encoded(ByteSink& sink, const EncodedDocument& document) {
+  char head[kHeadBytes];
+  store_le(head, document.key.high);
+  store_le(head + 8, document.key.low);
+  store_le(head + 16, static_cast<uint32_t>(document.bytes.size()));
+  BALLAST_TRY(sink.write(std::string_view(head, sizeof head)));
+  return sink.write(document.bytes);
+}
 
 Result<void> encode_parts(const EncodeWork& work, const PartsFolder& folder, Share share,
                           ThreadPool& pool) {

@@ -24,6 +24,10 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard split --shard-tokens 100M data/web -o data/web-small\n"
      "tokshard split --by language data/web -o data/web\n",
      true},
+    {"build", "crawls and documents to a shard: filter and encode in one pass", ballast::add_build,
+     "tokshard build --robots robots/ --tokenizer tokenizer.json crawl.warc.gz -o web\n"
+     "tokshard build --tokenizer tokenizer.json --parts work --task auto crawl/*.warc.gz\n",
+     true},
     {"decode", "documents of a shard as text", ballast::add_decode,
      "tokshard decode data/web --doc 0\n"
      "tokshard decode data/web | head -1\n"},

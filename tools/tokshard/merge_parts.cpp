@@ -9,6 +9,7 @@
 #include "libcore/parts/part_files.h"
 #include "libcore/shard/manifest.h"
 #include "libcore/text/filter_summary.h"
+#include "tools/tokshard/build_job.h"
 #include "tools/tokshard/encode_job.h"
 #include "tools/tokshard/filter_job.h"
 #include "tools/tokshard/run_record.h"
@@ -18,11 +19,12 @@ namespace {
 
 constexpr const char* kFilter = "filter";
 constexpr const char* kEncode = "encode";
+constexpr const char* kBuild = "build";
 
 Result<int64_t> counted_by_filter(const PartRecord& part) {
   FilterSummary summary;
   BALLAST_TRY(add_counts(part.counts, summary, "counts"));
-  return summary.kept() + summary.rejected() + summary.others();
+  return summary.records_counted();
 }
 Result<int64_t> counted_by_encode(const PartRecord& part) {
   EncodeCounts counts;
@@ -30,10 +32,22 @@ Result<int64_t> counted_by_encode(const PartRecord& part) {
   return counts.documents + counts.skipped + counts.empty + counts.rejected;
 }
 
+// Of both: what the filter kept was encoded.
+Result<int64_t> counted_by_build(const PartRecord& part) {
+  BuildCounts counts;
+  BALLAST_TRY(add_counts(part.counts, counts, "counts"));
+  if (counts.encode.documents != counts.filter.kept())
+    return corrupt_error(fmt::format("{} documents were kept and {} encoded", counts.filter.kept(),
+                                     counts.encode.documents),
+                         PartsFolder::name(part.input, part.part, ".json"));
+  return counts.filter.records_counted();
+}
+
 Result<PartsAccount> account(const PartsFolder& folder, bool full) {
   const std::string& verb = folder.plan().verb;
   if (verb == kFilter) return account_parts(folder, counted_by_filter, full);
   if (verb == kEncode) return account_parts(folder, counted_by_encode, full);
+  if (verb == kBuild) return account_parts(folder, counted_by_build, full);
   return corrupt_error("parts of an unknown verb", join_path(folder.directory(), kPlanName), verb);
 }
 
@@ -66,19 +80,62 @@ Result<void> copy(const PartsFolder& folder, const PartRecord& part, const char*
   return file.check();
 }
 
+Result<std::vector<std::string>> agents_asked(const PartsFolder& folder) {
+  const std::string where = join_path(folder.directory(), kPlanName);
+  const Json* asked = BALLAST_TRY(member(folder.plan().options, "agents-asked", where));
+  std::vector<std::string> agents;
+  for (const Json& agent : *asked) {
+    if (!agent.is_string()) return corrupt_error("'agents-asked' is not a list of names", where);
+    agents.push_back(agent.get<std::string>());
+  }
+  return agents;
+}
+
+// The shards of all parts; `each` adds a part's counts, of which `counts` are those of encoding.
+Result<std::vector<ShardManifest>> merge_documents(
+    const PartsFolder& folder, const std::function<Result<void>(const PartRecord&)>& each,
+    const EncodeCounts& counts, const CommonOptions& common) {
+  const PartsAccount whole = BALLAST_TRY(complete_account(folder));
+  const std::string where = join_path(folder.directory(), kPlanName);
+  const Json& options = folder.plan().options;
+  const Json* planned = BALLAST_TRY(member(options, "manifest", where));
+  ShardManifest manifest = BALLAST_TRY(parse_manifest(to_json_line(*planned), where));
+  const std::string order = BALLAST_TRY(string_member(options, "order", where));
+  std::vector<std::string> inputs;
+  for (const InputAccount& input : whole.inputs) inputs.push_back(input.source.path);
+  BALLAST_TRY(check_shard_outputs(common, manifest.holdout > 0, inputs));
+  EncodedDocuments documents(common.output + ".tmp-shuffle", order == "input");
+  const auto add = [&](const EncodedDocument& document) { return documents.add(document); };
+  ProgressLine progress;
+  const auto take = [&](const PartRecord& part) -> Result<void> {
+    progress.update(fmt::format("merging: {} documents", documents.count()));
+    BALLAST_TRY(each(part));
+    return read_encoded(folder, part, add);
+  };
+  BALLAST_TRY(visit_parts(folder, take));
+  progress.clear();
+  if (documents.count() != counts.documents)
+    return corrupt_error("parts hold another number of documents than they say",
+                         folder.directory());
+  if (documents.count() == 0)
+    return insufficient_error("no documents to encode", folder.directory());
+  Json run = run_record(common);
+  for (const auto& item : manifest.run.items()) run[item.key()] = item.value();
+  manifest.run = std::move(run);
+  for (const InputAccount& input : whole.inputs) manifest.inputs.push_back(input.source);
+  manifest.skipped = counts.skipped;
+  manifest.empty = counts.empty;
+  manifest.replaced = counts.replaced;
+  print_note(totals_text(whole));
+  return write_shards(documents, std::move(manifest), common);
+}
+
 }  // namespace
 
 Result<void> merge_filter_parts(const PartsFolder& folder, DocumentOutputs& outputs,
                                 const CommonOptions& common) {
   const PartsAccount whole = BALLAST_TRY(complete_account(folder));
-  const Json& options = folder.plan().options;
-  const std::string where = join_path(folder.directory(), kPlanName);
-  const Json* robots = BALLAST_TRY(member(options, "agents-asked", where));
-  std::vector<std::string> agents;
-  for (const Json& agent : *robots) {
-    if (!agent.is_string()) return corrupt_error("'agents-asked' is not a list of names", where);
-    agents.push_back(agent.get<std::string>());
-  }
+  const std::vector<std::string> agents = BALLAST_TRY(agents_asked(folder));
   FilterSummary summary;
   ProgressLine progress;
   int64_t merged = 0;
@@ -96,41 +153,29 @@ Result<void> merge_filter_parts(const PartsFolder& folder, DocumentOutputs& outp
 }
 
 Result<void> merge_encoded_parts(const PartsFolder& folder, const CommonOptions& common) {
-  const PartsAccount whole = BALLAST_TRY(complete_account(folder));
-  const std::string where = join_path(folder.directory(), kPlanName);
-  const Json& options = folder.plan().options;
-  const Json* planned = BALLAST_TRY(member(options, "manifest", where));
-  ShardManifest manifest = BALLAST_TRY(parse_manifest(to_json_line(*planned), where));
-  const std::string order = BALLAST_TRY(string_member(options, "order", where));
-  std::vector<std::string> inputs;
-  for (const InputAccount& input : whole.inputs) inputs.push_back(input.source.path);
-  BALLAST_TRY(check_shard_outputs(common, manifest.holdout > 0, inputs));
-  EncodedDocuments documents(common.output + ".tmp-shuffle", order == "input");
   EncodeCounts counts;
-  ProgressLine progress;
-  const auto take = [&](const PartRecord& part) -> Result<void> {
-    progress.update(fmt::format("merging: {} documents", documents.count()));
-    BALLAST_TRY(add_counts(part.counts, counts, folder.directory()));
-    return read_encoded(folder, part,
-                        [&](const EncodedDocument& document) { return documents.add(document); });
+  const auto add = [&](const PartRecord& part) {
+    return add_counts(part.counts, counts, folder.directory());
   };
-  BALLAST_TRY(visit_parts(folder, take));
-  progress.clear();
-  if (documents.count() != counts.documents)
-    return corrupt_error("parts hold another number of documents than they say",
-                         folder.directory());
-  if (documents.count() == 0)
-    return insufficient_error("no documents to encode", folder.directory());
-  Json run = run_record(common);
-  for (const auto& item : manifest.run.items()) run[item.key()] = item.value();
-  manifest.run = std::move(run);
-  for (const InputAccount& input : whole.inputs) manifest.inputs.push_back(input.source);
-  manifest.skipped = counts.skipped;
-  manifest.empty = counts.empty;
-  manifest.replaced = counts.replaced;
-  print_note(totals_text(whole));
-  const auto manifests = BALLAST_TRY(write_shards(documents, std::move(manifest), common));
+  const auto manifests = BALLAST_TRY(merge_documents(folder, add, counts, common));
   report_shards(common, manifests, counts);
+  return {};
+}
+
+Result<void> merge_built_parts(const PartsFolder& folder, DocumentOutputs& outputs,
+                               const CommonOptions& common) {
+  BuildCounts counts;
+  const auto add = [&](const PartRecord& part) -> Result<void> {
+    if (outputs.rejects) BALLAST_TRY(copy(folder, part, kRejectsSuffix, *outputs.rejects));
+    return add_counts(part.counts, counts, folder.directory());
+  };
+  const auto manifests = BALLAST_TRY(merge_documents(folder, add, counts.encode, common));
+  const std::vector<std::string> agents = BALLAST_TRY(agents_asked(folder));
+  CommonOptions quiet = common;  // on stdout, the shards speak
+  quiet.json = false;
+  BALLAST_TRY(finish_document_outputs(quiet, outputs, counts.filter.to_json(agents),
+                                      counts.filter.to_lines(agents)));
+  report_shards(common, manifests, counts.encode);
   return {};
 }
 
@@ -155,6 +200,11 @@ Result<int> merge_parts(const std::string& directory, const std::string& rejects
                        "run the tasks with --keep-rejects");
   std::vector<std::string> inputs;
   for (const auto& input : folder.plan().inputs) inputs.push_back(input.path);
+  if (folder.plan().verb == kBuild) {
+    DocumentOutputs outputs = BALLAST_TRY(open_side_outputs(common, rejects, stats, inputs));
+    if (!common.dry_run) BALLAST_TRY(merge_built_parts(folder, outputs, common));
+    return kExitDone;
+  }
   DocumentOutputs outputs = BALLAST_TRY(open_document_outputs(common, rejects, stats, inputs));
   BALLAST_TRY(merge_filter_parts(folder, outputs, common));
   return kExitDone;

@@ -16,6 +16,9 @@ Result<void> merge_filter_parts(const PartsFolder& folder, DocumentOutputs& outp
                                 const CommonOptions& common);
 // The shards of common.output.
 Result<void> merge_encoded_parts(const PartsFolder& folder, const CommonOptions& common);
+// The shards, and what `outputs` has of rejects and summary.
+Result<void> merge_built_parts(const PartsFolder& folder, DocumentOutputs& outputs,
+                               const CommonOptions& common);
 
 // `tokshard merge FOLDER`; `rejects` and `stats` may be empty.
 Result<int> merge_parts(const std::string& directory, const std::string& rejects,

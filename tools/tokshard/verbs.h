@@ -6,6 +6,7 @@
 namespace ballast {
 
 VerbRun add_vocab(CLI::App& app, const CommonOptions& common);
+VerbRun add_build(CLI::App& app, const CommonOptions& common);
 VerbRun add_encode(CLI::App& app, const CommonOptions& common);
 VerbRun add_merge(CLI::App& app, const CommonOptions& common);
 VerbRun add_split(CLI::App& app, const CommonOptions& common);

@@ -59,11 +59,12 @@ std::string byte_level_text(std::string_view bytes) {
 Result<void> BpeModel::set_tokens(std::vector<std::string> tokens, bool ignore_merges,
                                   const std::string& where) {
   tokens_ = std::move(tokens);
+  whole_ = TokenTable(ignore_merges ? tokens_.size() : 0);
   byte_ids_.fill(-1);
   for (size_t id = 0; id < tokens_.size(); ++id) {
     const std::string& bytes = tokens_[id];
     if (bytes.size() == 1) byte_ids_[static_cast<uint8_t>(bytes[0])] = static_cast<int32_t>(id);
-    if (ignore_merges && !bytes.empty()) whole_.emplace(bytes, static_cast<int32_t>(id));
+    if (ignore_merges && !bytes.empty()) whole_.add(tokens_, static_cast<int32_t>(id));
   }
   for (size_t byte = 0; byte < 256; ++byte)
     if (byte_ids_[byte] < 0)
@@ -72,8 +73,9 @@ Result<void> BpeModel::set_tokens(std::vector<std::string> tokens, bool ignore_m
   return {};
 }
 
-// Where the origins are known, the merges that no text can reach are left out.
-void BpeModel::set_merges(MergeTable merges) {
+// Where the origins are known, the merges that no text can reach are left out, and a piece that is
+// what merging would make of it is looked up.
+void BpeModel::set_merges(MergeTable merges, bool ignore_merges) {
   auto origins = BpeOrigins::build(tokens_, merges);
   if (!origins) {
     merges_ = std::move(merges);
@@ -86,7 +88,11 @@ void BpeModel::set_merges(MergeTable merges) {
     if (tokens_[at].size() > 1 && origins_.is_made(id)) reached.push_back(origins_.merge_of(id));
   }
   merges_ = MergeTable(reached.size());
-  for (const auto& merge : reached) merges_.set(merge);
+  if (!ignore_merges) whole_ = TokenTable(reached.size());
+  for (const auto& merge : reached) {
+    merges_.set(merge);
+    if (!ignore_merges) whole_.add(tokens_, merge.joined);
+  }
 }
 
 Result<BpeModel> BpeModel::build(std::vector<std::string> tokens, std::span<const BpeMerge> merges,
@@ -100,7 +106,7 @@ Result<BpeModel> BpeModel::build(std::vector<std::string> tokens, std::span<cons
     if (yields(merge.left) && yields(merge.right) && yields(merge.joined))
       table.set({merge.left, merge.right, static_cast<uint32_t>(rank), merge.joined});
   }
-  model.set_merges(std::move(table));
+  model.set_merges(std::move(table), ignore_merges);
   return model;
 }
 
@@ -111,28 +117,24 @@ Result<BpeModel> BpeModel::from_ranks(std::vector<std::string> tokens, const std
   for (size_t id = 0; id < model.tokens_.size(); ++id) {
     const std::string_view token = model.tokens_[id];
     for (size_t cut = 1; cut < token.size(); ++cut) {
-      const auto left = model.whole_.find(token.substr(0, cut));
-      if (left == model.whole_.end()) continue;
-      const auto right = model.whole_.find(token.substr(cut));
-      if (right == model.whole_.end()) continue;
-      all.push_back(
-          {left->second, right->second, static_cast<uint32_t>(id), static_cast<int32_t>(id)});
+      const int32_t left = model.whole_.find(model.tokens_, token.substr(0, cut));
+      if (left < 0) continue;
+      const int32_t right = model.whole_.find(model.tokens_, token.substr(cut));
+      if (right < 0) continue;
+      all.push_back({left, right, static_cast<uint32_t>(id), static_cast<int32_t>(id)});
     }
   }
   MergeTable table(all.size());
   for (const auto& merge : all) table.set(merge);
-  model.set_merges(std::move(table));
+  model.set_merges(std::move(table), true);
   return model;
 }
 
 void BpeModel::encode(std::string_view piece, BpeScratch& scratch,
                       std::vector<int32_t>& out) const {
-  if (!whole_.empty()) {
-    const auto found = whole_.find(piece);
-    if (found != whole_.end()) {
-      out.push_back(found->second);
-      return;
-    }
+  if (const int32_t whole = whole_.find(tokens_, piece); whole >= 0) {
+    out.push_back(whole);
+    return;
   }
   if (piece.size() > kScanBytes) {
     merge_windows(piece, scratch, out);

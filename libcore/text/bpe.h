@@ -14,12 +14,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "libcore/base/result.h"
 #include "libcore/text/bpe_origin.h"
 #include "libcore/text/merge_table.h"
+#include "libcore/text/token_table.h"
 
 namespace ballast {
 
@@ -47,7 +47,7 @@ class BpeModel {
  private:
   Result<void> set_tokens(std::vector<std::string> tokens, bool ignore_merges,
                           const std::string& where);
-  void set_merges(MergeTable merges);
+  void set_merges(MergeTable merges, bool ignore_merges);
   void merge_short(std::span<int32_t> ids, BpeScratch& scratch, std::vector<int32_t>& out) const;
   void merge_by_heap(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
   void merge_windows(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
@@ -55,8 +55,8 @@ class BpeModel {
   std::vector<std::string> tokens_;
   std::array<int32_t, 256> byte_ids_{};
   MergeTable merges_;
-  BpeOrigins origins_;                                   // empty when merges fall in rank
-  std::unordered_map<std::string_view, int32_t> whole_;  // only with ignore_merges
+  BpeOrigins origins_;  // empty when merges fall in rank
+  TokenTable whole_;    // pieces that are one token
 };
 
 // The 256 printable characters that stand for bytes in byte-level vocabularies: byte -> UTF-8.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time and memory of tokenizer_bench on single documents made to be hard: seconds at 1, 10 and 100 MB, growth of the time per
+"""Time and memory of tokenizer_bench on single documents made to be hard: seconds of CPU time at 1, 10 and 100 MB, growth of the time per
 tenfold text, and the largest resident set beyond that of an empty document.
 
     tokenizer_worst.py BIN_DIR SCRATCH TOKENIZER...
@@ -65,7 +65,7 @@ def main():
                 with open(path, "wb") as out:
                     out.write(make(megabytes * MEGABYTE))
                 result, resident = measure([bench, tokenizer, path, "1", "1"])
-                seconds.append(result["seconds"][0])
+                seconds.append(result["cpu_seconds"][0])
             print(f"  {name}: {seconds[0]:.3f} {seconds[1]:.3f} {seconds[2]:.3f} s, "
                   f"x{seconds[1] / seconds[0]:.1f} x{seconds[2] / seconds[1]:.1f}, "
                   f"{(resident - idle) / 100:.1f} bytes per byte", flush=True)

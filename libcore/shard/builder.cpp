@@ -15,6 +15,16 @@ void count(ShardCounts& counts, const std::string& name, const ShardDocument& do
 
 }  // namespace
 
+void count_document(ShardManifest& manifest, const ShardDocument& document,
+                    std::span<const int32_t> tokens) {
+  for (const int32_t id : tokens) ++manifest.token_counts[static_cast<size_t>(id)];
+  if (document.redacted) return;
+  count(manifest.languages, document.language, document);
+  count(manifest.licenses, document.license, document);
+  count(manifest.sources, document.source, document);
+  for (const std::string& filter : document.filters) ++manifest.filters[filter];
+}
+
 ShardBuilder::ShardBuilder(FileSystem& fs, const std::string& prefix, ShardManifest manifest,
                            bool force)
     : manifest_(std::move(manifest)),
@@ -45,13 +55,7 @@ Result<void> ShardBuilder::append(ShardDocument document, std::span<const int32_
   }
   BALLAST_TRY(writer_.append_document(tokens));
   document.tokens = static_cast<int64_t>(tokens.size());
-  for (const int32_t id : tokens) ++manifest_.token_counts[static_cast<size_t>(id)];
-  if (!document.redacted) {
-    count(manifest_.languages, document.language, document);
-    count(manifest_.licenses, document.license, document);
-    count(manifest_.sources, document.source, document);
-    for (const std::string& filter : document.filters) ++manifest_.filters[filter];
-  }
+  count_document(manifest_, document, tokens);
   return sidecar_.append(document);
 }
 

@@ -14,6 +14,10 @@
 
 namespace ballast {
 
+// Adds a document of a shard to the counts of its manifest, whose token_counts cover the ids.
+void count_document(ShardManifest& manifest, const ShardDocument& document,
+                    std::span<const int32_t> tokens);
+
 class ShardBuilder {
  public:
   // `manifest` brings what the documents cannot tell: tool, tokenizer, vocabulary, inputs, run.

@@ -72,6 +72,28 @@ same_as_web() {
   [ -z "$(ls | grep '^other')" ]
 }
 
+@test "encode writes the set that split would make, also in parts" {
+  "$BIN/tokshard" encode -q --shard-tokens 2K --holdout 20% --tokenizer tok.json docs.jsonl -o set
+  "$BIN/tokshard" encode -q --holdout 20% --tokenizer tok.json docs.jsonl -o whole
+  "$BIN/tokshard" encode -q --shard-tokens 2K --holdout 20% --parts work --tokenizer tok.json docs.jsonl -o parts
+  for part in "" -holdout; do
+    "$BIN/tokshard" split -q --shard-tokens 2K "whole$part" -o "cut$part"
+    [ "$(ls set$part-0*.bin | wc -l)" -eq "$(ls cut$part-0*.bin | wc -l)" ]
+    for file in cut$part-0*.bin cut$part-0*.idx cut$part-0*.zst; do
+      cmp "$file" "set${file#cut}"
+      cmp "$file" "parts${file#cut}"
+    done
+  done
+  [ ! -e set.bin ]
+  [ "$(ls set-0*.bin | wc -l)" -ge 3 ]
+  run "$BIN/tokshard" verify --full set set-holdout
+  [ "$status" -eq 0 ]
+  run --separate-stderr "$BIN/tokshard" encode --shard-tokens 2K --tokenizer tok.json docs.jsonl -o set
+  [ "$status" -eq 2 ] && [[ "$stderr" == *"output exists: set-00000."* ]]
+  run --separate-stderr "$BIN/tokshard" encode --shard-tokens -1 --tokenizer tok.json docs.jsonl -o other
+  [ "$status" -eq 2 ]
+}
+
 @test "pretrain trains on a set or a folder as on one source" {
   "$BIN/tokshard" split -q --shard-tokens 2K web -o set
   mkdir folder

@@ -36,7 +36,8 @@ Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
   read.push_back(flags.encode.tokenizer);
   for (const std::string& path : flags.rules.files()) read.push_back(path);
   const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
-  return check_shard_outputs(common, holdout > 0, std::move(read));
+  return check_shard_outputs(common, holdout > 0, shard_limit(flags.encode).has_value(),
+                             std::move(read));
 }
 
 Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const CommonOptions& common) {

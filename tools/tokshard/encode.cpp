@@ -61,7 +61,7 @@ class EncodeJob {
         blocks_(flags.inputs, flags.on_error == "skip"),
         documents_(common.output + ".tmp-shuffle", flags.encode.order == "input") {}
 
-  Result<std::vector<ShardManifest>> run() {
+  Result<std::vector<WrittenShard>> run() {
     BALLAST_TRY(encode_all());
     if (documents_.count() == 0)
       return insufficient_error("no documents to encode", flags_.inputs.front());
@@ -69,7 +69,7 @@ class EncodeJob {
     manifest_.skipped = blocks_.skipped();
     manifest_.empty = blocks_.empty();
     manifest_.replaced = blocks_.replaced();
-    return write_shards(documents_, manifest_, common_);
+    return write_shards(documents_, manifest_, shard_limit(flags_.encode), common_);
   }
   EncodeCounts counts() const {
     return {documents_.count(), blocks_.skipped(), blocks_.empty(), blocks_.rejected(),
@@ -114,7 +114,8 @@ Result<void> check_outputs(const Flags& flags, const CommonOptions& common, doub
   if (flags.parts.shared()) return {};
   std::vector<std::string> inputs = flags.inputs;
   inputs.push_back(flags.encode.tokenizer);
-  return check_shard_outputs(common, holdout > 0, std::move(inputs));
+  return check_shard_outputs(common, holdout > 0, shard_limit(flags.encode).has_value(),
+                             std::move(inputs));
 }
 
 // A task's share, or all parts and then the shards made of them.
@@ -146,8 +147,8 @@ Result<int> run_encode(const Flags& flags, const CLI::App& app, const CommonOpti
   }
   if (flags.parts.given()) return run_in_parts(flags, app, opened, common);
   EncodeJob job(flags, common, opened.rule, std::move(opened.manifest));
-  const auto manifests = BALLAST_TRY(job.run());
-  report_shards(common, manifests, job.counts());
+  const auto shards = BALLAST_TRY(job.run());
+  report_shards(common, shards, job.counts());
   return kExitDone;
 }
 

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "libcore/cli/tool.h"
@@ -15,7 +16,11 @@ namespace ballast {
 struct EncodeFlags {
   std::string tokenizer, holdout = "0", bos = "auto", eos = "auto";
   std::string special = "escape", order = "shuffle";
+  int64_t shard_tokens = 0;  // 0: one shard
 };
+
+// Of tokens per shard, if there is one.
+std::optional<int64_t> shard_limit(const EncodeFlags& flags);
 
 // `flags` must outlive the parsing.
 void add_encode_flags(CLI::App& app, EncodeFlags& flags);
@@ -30,7 +35,8 @@ struct OpenedEncoding {
 };
 Result<OpenedEncoding> open_encoding(const EncodeFlags& flags, const CommonOptions& common);
 
-// What a plan of parts says, and merge_encoded_parts() reads: {"order","manifest"}.
+// What a plan of parts says, and merge_encoded_parts() reads: {"order","manifest"} and,
+// with a limit, "shard_tokens".
 void plan_encoding(const EncodeFlags& flags, const ShardManifest& manifest, Json& options);
 
 }  // namespace ballast

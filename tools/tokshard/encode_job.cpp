@@ -6,7 +6,8 @@
 
 #include "libcore/cli/message.h"
 #include "libcore/cli/terminal.h"
-#include "libcore/shard/builder.h"
+#include "libcore/shard/set_builder.h"
+#include "libcore/shard/shard_set.h"
 #include "libcore/text/url.h"
 
 namespace ballast {
@@ -27,6 +28,13 @@ ShardDocument sidecar_of(const Document& document) {
   for (const auto& item : document.ballast.items())
     if (item.key() != "replaced" && item.key() != "reason") line.filters.push_back(item.key());
   return line;
+}
+
+Result<std::vector<WrittenShard>> publish(ShardSetBuilder& set) {
+  std::vector<WrittenShard> shards;
+  for (ShardManifest& manifest : BALLAST_TRY(set.publish()))
+    shards.push_back({set.name(std::ssize(shards)), std::move(manifest)});
+  return shards;
 }
 
 }  // namespace
@@ -68,15 +76,17 @@ Result<void> EncodedDocuments::drain(
   return sorter_.drain(visit);
 }
 
-Result<std::vector<ShardManifest>> write_shards(EncodedDocuments& documents, ShardManifest manifest,
-                                                const CommonOptions& common) {
+Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, ShardManifest manifest,
+                                               std::optional<int64_t> shard_tokens,
+                                               const CommonOptions& common) {
   const bool split = manifest.holdout > 0;
   manifest.part = split ? "train" : "all";
-  ShardBuilder all(posix_file_system(), common.output, manifest, common.force);
-  std::optional<ShardBuilder> held_out;
+  ShardSetBuilder all(posix_file_system(), common.output, manifest, shard_tokens, common.force);
+  std::optional<ShardSetBuilder> held_out;
   if (split) {
     manifest.part = "holdout";
-    held_out.emplace(posix_file_system(), common.output + "-holdout", manifest, common.force);
+    held_out.emplace(posix_file_system(), common.output + "-holdout", manifest, shard_tokens,
+                     common.force);
   }
   std::vector<int32_t> ids;
   ProgressLine progress;
@@ -95,13 +105,14 @@ Result<std::vector<ShardManifest>> write_shards(EncodedDocuments& documents, Sha
   // Neither part appears before both are whole: a full disk leaves no held-out part alone.
   BALLAST_TRY(all.seal());
   if (split) BALLAST_TRY(held_out->seal());
-  std::vector<ShardManifest> manifests;
-  if (split) manifests.push_back(BALLAST_TRY(held_out->publish()));
-  manifests.insert(manifests.begin(), BALLAST_TRY(all.publish()));
-  return manifests;
+  std::vector<WrittenShard> apart;
+  if (split) apart = BALLAST_TRY(publish(*held_out));
+  std::vector<WrittenShard> shards = BALLAST_TRY(publish(all));
+  for (WrittenShard& shard : apart) shards.push_back(std::move(shard));
+  return shards;
 }
 
-Result<void> check_shard_outputs(const CommonOptions& common, bool split,
+Result<void> check_shard_outputs(const CommonOptions& common, bool split, bool as_sets,
                                  std::vector<std::string> inputs) {
   FileSystem& fs = posix_file_system();
   if (common.output.empty()) return usage_error("PREFIX of the shard is missing", "-o");
@@ -117,20 +128,21 @@ Result<void> check_shard_outputs(const CommonOptions& common, bool split,
         return usage_error("output exists", path, "-f replaces it");
     }
   }
+  if (as_sets)
+    for (const std::string& prefix : prefixes)
+      BALLAST_TRY(refuse_existing_set(fs, prefix, common.force));
   if (split) return {};
   // Documents held out of an earlier shard would now be trained on, and still pass for held out.
   const std::string stale = shard_manifest_path(common.output + "-holdout");
-  if (fs.exists(stale))
+  if (fs.exists(stale) || !BALLAST_TRY(shard_set_numbers(fs, common.output + "-holdout")).empty())
     return usage_error("the held-out part of an earlier shard is there", stale,
                        "remove it, or give --holdout");
   return {};
 }
 
-void report_shards(const CommonOptions& common, const std::vector<ShardManifest>& manifests,
+void report_shards(const CommonOptions& common, const std::vector<WrittenShard>& shards,
                    const EncodeCounts& counts) {
-  for (const ShardManifest& part : manifests) {
-    const bool held_out = part.part == "holdout";
-    const std::string prefix = common.output + (held_out ? "-holdout" : "");
+  for (const auto& [prefix, part] : shards) {
     print_note(fmt::format("{}: {} documents, {} tokens ({})", prefix, part.documents, part.tokens,
                            token_type_name(part.type)));
     if (part.documents == 0) print_warning("shard has no documents: " + prefix);

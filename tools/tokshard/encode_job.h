@@ -88,14 +88,21 @@ Result<void> write_encoded(ByteSink& sink, const EncodedDocument& document);
 Result<void> read_encoded(const PartsFolder& folder, const PartRecord& part,
                           const std::function<Result<void>(const EncodedDocument&)>& visit);
 
-// Writes the documents as common.output and, when the manifest says so, a held-out part;
-// `manifest` brings what the documents do not tell. Neither appears before both are whole.
-Result<std::vector<ShardManifest>> write_shards(EncodedDocuments& documents, ShardManifest manifest,
-                                                const CommonOptions& common);
+struct WrittenShard {
+  std::string prefix;
+  ShardManifest manifest;
+};
+
+// Writes the documents as common.output and, when the manifest says so, a held-out part; with a
+// limit of tokens both as sets of shards. `manifest` brings what the documents do not tell. Nothing
+// appears before all is whole.
+Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, ShardManifest manifest,
+                                               std::optional<int64_t> shard_tokens,
+                                               const CommonOptions& common);
 // Kind usage when that would overwrite something, one of `inputs` most of all.
-Result<void> check_shard_outputs(const CommonOptions& common, bool split,
+Result<void> check_shard_outputs(const CommonOptions& common, bool split, bool as_sets,
                                  std::vector<std::string> inputs);
-void report_shards(const CommonOptions& common, const std::vector<ShardManifest>& manifests,
+void report_shards(const CommonOptions& common, const std::vector<WrittenShard>& shards,
                    const EncodeCounts& counts);
 
 }  // namespace ballast

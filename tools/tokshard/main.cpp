@@ -28,6 +28,13 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard build --robots robots/ --tokenizer tokenizer.json crawl.warc.gz -o web\n"
      "tokshard build --tokenizer tokenizer.json --parts work --task auto crawl/*.warc.gz\n",
      true},
+    {"adopt", "sidecar and manifest for shards of other origin, shards of other formats",
+     ballast::add_adopt,
+     "tokshard adopt --tokenizer tokenizer.json megatron/web_text_document\n"
+     "tokshard adopt --vocab-size 50257 --bos 50256 fineweb_train_1.bin -o web\n",
+     true},
+    {"export", "a shard as files of datatrove, OLMo or llm.c", ballast::add_export,
+     "tokshard export --to datatrove data/web -o 000_web.ds\n", true},
     {"decode", "documents of a shard as text", ballast::add_decode,
      "tokshard decode data/web --doc 0\n"
      "tokshard decode data/web | head -1\n"},

@@ -92,7 +92,7 @@ Result<std::vector<std::string>> agents_asked(const PartsFolder& folder) {
 }
 
 // The shards of all parts; `each` adds a part's counts, of which `counts` are those of encoding.
-Result<std::vector<ShardManifest>> merge_documents(
+Result<std::vector<WrittenShard>> merge_documents(
     const PartsFolder& folder, const std::function<Result<void>(const PartRecord&)>& each,
     const EncodeCounts& counts, const CommonOptions& common) {
   const PartsAccount whole = BALLAST_TRY(complete_account(folder));
@@ -103,7 +103,10 @@ Result<std::vector<ShardManifest>> merge_documents(
   const std::string order = BALLAST_TRY(string_member(options, "order", where));
   std::vector<std::string> inputs;
   for (const InputAccount& input : whole.inputs) inputs.push_back(input.source.path);
-  BALLAST_TRY(check_shard_outputs(common, manifest.holdout > 0, inputs));
+  std::optional<int64_t> limit;
+  if (options.contains("shard_tokens"))
+    limit = BALLAST_TRY(integer_member(options, "shard_tokens", where));
+  BALLAST_TRY(check_shard_outputs(common, manifest.holdout > 0, limit.has_value(), inputs));
   EncodedDocuments documents(common.output + ".tmp-shuffle", order == "input");
   const auto add = [&](const EncodedDocument& document) { return documents.add(document); };
   ProgressLine progress;
@@ -127,7 +130,7 @@ Result<std::vector<ShardManifest>> merge_documents(
   manifest.empty = counts.empty;
   manifest.replaced = counts.replaced;
   print_note(totals_text(whole));
-  return write_shards(documents, std::move(manifest), common);
+  return write_shards(documents, std::move(manifest), limit, common);
 }
 
 }  // namespace
@@ -157,8 +160,8 @@ Result<void> merge_encoded_parts(const PartsFolder& folder, const CommonOptions&
   const auto add = [&](const PartRecord& part) {
     return add_counts(part.counts, counts, folder.directory());
   };
-  const auto manifests = BALLAST_TRY(merge_documents(folder, add, counts, common));
-  report_shards(common, manifests, counts);
+  const auto shards = BALLAST_TRY(merge_documents(folder, add, counts, common));
+  report_shards(common, shards, counts);
   return {};
 }
 
@@ -169,13 +172,13 @@ Result<void> merge_built_parts(const PartsFolder& folder, DocumentOutputs& outpu
     if (outputs.rejects) BALLAST_TRY(copy(folder, part, kRejectsSuffix, *outputs.rejects));
     return add_counts(part.counts, counts, folder.directory());
   };
-  const auto manifests = BALLAST_TRY(merge_documents(folder, add, counts.encode, common));
+  const auto shards = BALLAST_TRY(merge_documents(folder, add, counts.encode, common));
   const std::vector<std::string> agents = BALLAST_TRY(agents_asked(folder));
   CommonOptions quiet = common;  // on stdout, the shards speak
   quiet.json = false;
   BALLAST_TRY(finish_document_outputs(quiet, outputs, counts.filter.to_json(agents),
                                       counts.filter.to_lines(agents)));
-  report_shards(common, manifests, counts.encode);
+  report_shards(common, shards, counts.encode);
   return {};
 }
 

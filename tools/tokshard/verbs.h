@@ -10,6 +10,8 @@ VerbRun add_build(CLI::App& app, const CommonOptions& common);
 VerbRun add_encode(CLI::App& app, const CommonOptions& common);
 VerbRun add_merge(CLI::App& app, const CommonOptions& common);
 VerbRun add_split(CLI::App& app, const CommonOptions& common);
+VerbRun add_adopt(CLI::App& app, const CommonOptions& common);
+VerbRun add_export(CLI::App& app, const CommonOptions& common);
 VerbRun add_decode(CLI::App& app, const CommonOptions& common);
 VerbRun add_inspect(CLI::App& app, const CommonOptions& common);
 VerbRun add_locate(CLI::App& app, const CommonOptions& common);

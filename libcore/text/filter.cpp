@@ -145,7 +145,7 @@ class Run {
     std::string original;  // what a reject is written with
     bool may_change = !options_.quality.empty() || options_.pii.asks(PiiAction::drop);
     if (options_.rejects && may_change) original = document_.text;
-    if (!passes_quality()) return;
+    if (!passes_language() || !passes_quality() || !passes_scores()) return;
     const PiiFindings found = apply_pii(document_.text, options_.pii);
     outcome_.pii = found.counts;
     if (!found.dropped) return;
@@ -153,11 +153,49 @@ class Run {
     reject("pii", "found");
   }
 
+  void erase_measures() {  // of an earlier run
+    for (const char* key : {"value", "limit", "line"}) document_.ballast.erase(key);
+  }
+
+  bool passes_language() {
+    if (options_.language.empty()) return true;
+    erase_measures();
+    const LanguageVerdict verdict =
+        options_.language.judge(document_.text, document_.language, buffers_.fasttext);
+    Json& details = document_.ballast;
+    if (options_.language.predicts() && !verdict.label.empty()) {
+      Json& record = details["language"] = Json::object();
+      record["score"] = verdict.score;
+      if (!document_.language.empty() && document_.language != verdict.label)
+        record["said"] = document_.language;
+      document_.language = verdict.label;
+    }
+    outcome_.label = document_.language.empty() ? "missing" : document_.language;
+    if (verdict.outcome == LanguageOutcome::wanted) return true;
+    reject("language", language_outcome_name(verdict.outcome));
+    if (verdict.outcome == LanguageOutcome::uncertain) {
+      details["value"] = verdict.score;
+      details["limit"] = verdict.limit;
+    }
+    return false;
+  }
+
+  bool passes_scores() {
+    if (options_.scores.empty()) return true;
+    erase_measures();
+    const ScoreVerdict verdict = options_.scores.judge(document_, buffers_.fasttext);
+    if (verdict.reason.empty()) return true;
+    reject("score", verdict.reason);
+    if (!verdict.reason.ends_with(".missing")) document_.ballast["value"] = verdict.value;
+    document_.ballast["limit"] = verdict.limit;
+    return false;
+  }
+
   bool passes_quality() {
     if (options_.quality.empty()) return true;
     QualityVerdict verdict = options_.quality.check(document_.text, buffers_.quality);
     Json& details = document_.ballast;
-    for (const char* key : {"value", "limit", "line"}) details.erase(key);  // of an earlier run
+    erase_measures();
     if (!verdict.kept()) {
       reject("quality", verdict.reason());
       if (verdict.drop.value) details["value"] = *verdict.drop.value;

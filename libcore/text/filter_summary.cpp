@@ -10,7 +10,7 @@ namespace ballast {
 namespace {
 
 constexpr size_t kHostsListed = 100;
-constexpr size_t kLicensesListed = 1000;  // expressions have no end
+constexpr size_t kNamesListed = 1000;  // of licences and languages: strangers make them up
 
 }  // namespace
 
@@ -29,11 +29,8 @@ void FilterSummary::add(const FilterOutcome& outcome) {
   for (const AiSignal signal : kAiSignals) {
     ++signals_[static_cast<size_t>(signal)][static_cast<size_t>(outcome.signals[signal])];
   }
-  if (!outcome.license.empty()) {
-    const bool room = licenses_.size() < kLicensesListed || licenses_.contains(outcome.license);
-    Verdicts& verdicts = licenses_[room ? outcome.license : "other"];
-    ++(outcome.stage == "license" ? verdicts.rejected : verdicts.kept);
-  }
+  count(licenses_, outcome.license, outcome.stage != "license");
+  count(languages_, outcome.label, outcome.stage != "language");
   pii_.email += outcome.pii.email;
   pii_.ip += outcome.pii.ip;
   pii_.iban += outcome.pii.iban;
@@ -70,10 +67,17 @@ Json FilterSummary::signals_record() const {
   return record;
 }
 
-Json FilterSummary::licenses_record() const {
+void FilterSummary::count(ByName& counts, const std::string& name, bool kept) {
+  if (name.empty()) return;
+  const bool room = counts.size() < kNamesListed || counts.contains(name);
+  Verdicts& verdicts = counts[room ? name : "other"];
+  ++(kept ? verdicts.kept : verdicts.rejected);
+}
+
+Json FilterSummary::verdicts_record(const ByName& counts) {
   Json record = Json::object();
-  for (const auto& [license, verdicts] : licenses_) {
-    record[license] = {{"kept", verdicts.kept}, {"rejected", verdicts.rejected}};
+  for (const auto& [name, verdicts] : counts) {
+    record[name] = {{"kept", verdicts.kept}, {"rejected", verdicts.rejected}};
   }
   return record;
 }
@@ -94,7 +98,8 @@ Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
     record["blocking_hosts"] = robots_tally_.hosts_json(kHostsListed);
   }
   record["signals"] = signals_record();
-  if (!licenses_.empty()) record["licenses"] = licenses_record();
+  if (!licenses_.empty()) record["licenses"] = verdicts_record(licenses_);
+  if (!languages_.empty()) record["languages"] = verdicts_record(languages_);
   record["pii"] = {
       {"email", pii_.email}, {"ip", pii_.ip}, {"iban", pii_.iban}, {"documents", pii_documents_}};
   record["lines_dropped"] = lines_dropped_;
@@ -120,10 +125,15 @@ std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>&
     if (refused > 0)
       lines.push_back(fmt::format("refused  {:>8}  by {}", refused, ai_signal_name(signal)));
   }
-  for (const auto& [license, verdicts] : licenses_) {
-    lines.push_back(fmt::format("licence  {:>8}  {}, {} rejected",
-                                verdicts.kept + verdicts.rejected, license, verdicts.rejected));
-  }
+  const auto add_verdicts = [&](const char* what, const ByName& counts) {
+    for (const auto& [name, verdicts] : counts) {
+      lines.push_back(fmt::format("{} {:>8}  {}, {} rejected", what,
+                                  verdicts.kept + verdicts.rejected, printable(name),
+                                  verdicts.rejected));
+    }
+  };
+  add_verdicts("licence ", licenses_);
+  add_verdicts("language", languages_);
   for (const auto& [type, count] : others_) {
     lines.push_back(fmt::format("passed   {:>8}  {} records", count, printable(type)));
   }

@@ -52,7 +52,6 @@ class FilterSummary {
  private:
   int64_t said(AiSignal signal, Preference preference) const;
   Json signals_record() const;
-  Json licenses_record() const;
 
   int64_t records_ = 0, kept_ = 0, rejected_ = 0;
   int64_t chars_in_ = 0, chars_kept_ = 0, replaced_ = 0;
@@ -68,7 +67,10 @@ class FilterSummary {
   struct Verdicts {
     int64_t kept = 0, rejected = 0;
   };
-  std::map<std::string, Verdicts> licenses_;
+  using ByName = std::map<std::string, Verdicts>;
+  static void count(ByName& counts, const std::string& name, bool kept);
+  static Json verdicts_record(const ByName& counts);
+  ByName licenses_, languages_;
   RobotsTally robots_tally_;  // the same by host and language
 };
 

@@ -175,6 +175,71 @@ documents() {
   [[ "$stderr" == *"license:missing"* ]]
 }
 
+models=$SRC/tests/golden/fasttext
+sentences() {
+  printf '{"text":"Das Haus und der Garten im Winter","id":"1","language":"en"}\n'
+  printf '{"text":"the river goes over the bridge","id":"2"}\n{"text":"les enfants et le pain","id":"3"}\n'
+}
+
+@test "--languages by what documents say, and by a model" {
+  sentences >in.jsonl
+  filter --languages eng in.jsonl
+  [ "${#lines[@]}" -eq 1 ]
+  [[ "$output" == *'"id":"1"'* ]]
+  [[ "$stderr" == *"language:missing"* ]]
+  filter --languages en,fr --lang-model "$models/softmax.bin" --rejects out.jsonl --stats stats.json in.jsonl
+  [ "${#lines[@]}" -eq 2 ]
+  [[ "${lines[0]}" == *'"id":"2","language":"en","ballast":{"language":{"score":0.99'* ]]
+  grep -q '"language":"de".*"language":{"score":0.99.*,"said":"en"},"dropped_by":"language","reason":"other"' out.jsonl
+  grep -q '"languages":{"de":{"kept":0,"rejected":1},"en":{"kept":1' stats.json
+  filter --lang-model "$models/softmax.bin" --language-threshold '1,fr=0.5' in.jsonl
+  [ "${#lines[@]}" -eq 1 ]
+  [[ "$stderr" == *"language:uncertain"* ]]
+}
+
+@test "--languages and models refuse what they do not know" {
+  sentences >in.jsonl
+  filter --languages ja --lang-model "$models/softmax.bin" -o never in.jsonl
+  [ "$status" -eq 2 ]
+  filter --language-threshold 0.5 -o never in.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"needs --lang-model"* ]]
+  head -c 5000 "$models/softmax.bin" >cut.bin
+  filter --lang-model cut.bin -o never in.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"not a fastText model: cut.bin (ends early)"* ]]
+  [ ! -e never ]
+}
+
+@test "--score asks a model, --keep limits it, quantile finds the limit" {
+  sentences >in.jsonl
+  filter --score "german=fasttext:$models/softmax.bin,label=de,over=max" --keep 'german<0.5' --rejects out.jsonl in.jsonl
+  [ "${#lines[@]}" -eq 2 ]
+  grep -q '"id":"1".*"dropped_by":"score","reason":"german"' out.jsonl
+  filter --score "german=fasttext:$models/softmax.bin,label=de" in.jsonl -o scored.jsonl
+  run --separate-stderr "$BIN/tokshard" quantile --score german --share top:34% --by all scored.jsonl -o limits.json
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"3 documents with the score, 0 without"* ]]
+  filter --thresholds limits.json scored.jsonl
+  [ "${#lines[@]}" -eq 1 ]
+  [[ "$output" == *'"id":"1"'* ]]
+  filter --score 'n=metadata:none' --keep 'n>0' in.jsonl
+  [[ "$stderr" == *"score:n.missing"* ]]
+  filter --keep 'n' in.jsonl
+  [ "$status" -eq 2 ]
+}
+
+@test "quantile refuses shares and scores that are none" {
+  sentences >in.jsonl
+  for bad in 33% top:0% top:101% middle:3% top:3; do
+    run "$BIN/tokshard" quantile --score x --share "$bad" in.jsonl
+    [ "$status" -eq 2 ]
+  done
+  run "$BIN/tokshard" quantile --score x --share top:3% in.jsonl
+  [ "$status" -eq 7 ]
+  [[ "$output" == *"ballast.scores.x"* ]]
+}
+
 @test "a malformed line names its place; --on-error skip counts it" {
   documents >in.jsonl
   printf '{"text":"torn\n' >>in.jsonl

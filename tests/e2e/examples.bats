@@ -9,6 +9,7 @@ setup_file() {
   gzip -k crawl.warc
   zstd -q docs.jsonl
   sed 's/^guard.*/guard = "off"/' run.toml >open.toml
+  jq -c '.score = (.text | length)' docs.jsonl >scored.jsonl
   mkdir runs
   "$BIN/pretrain" -q --config open.toml --run runs/a
   ln -s runs/a RUN

@@ -5,8 +5,11 @@
 namespace ballast {
 
 std::vector<std::string> FilterRules::files() const {
-  if (robots.path.empty()) return {};
-  return {robots.path};
+  std::vector<std::string> paths = models.thresholds;
+  for (const std::string& path : {robots.path, models.language_model}) {
+    if (!path.empty()) paths.push_back(path);
+  }
+  return paths;
 }
 
 std::vector<std::string> OpenedRules::agents() const {
@@ -18,6 +21,7 @@ void add_filter_rules(CLI::App& app, FilterRules& rules) {
   add_signal_flags(app, rules.robots, true);
   app.add_option("--license", rules.license,
                  "policy: permissive, allow:CC-BY-*,MIT;deny:noncommercial;unknown=keep");
+  add_model_flags(app, rules.models);
   add_pii_flags(app, rules.pii);
   app.add_option(
       "--quality", rules.quality,
@@ -46,6 +50,8 @@ Result<OpenedRules> open_filter_rules(const FilterRules& rules, FilterOptions op
   opened.robots = BALLAST_TRY(open_robots(posix_file_system(), rules.robots));
   opened.options = std::move(options);
   opened.options.robots = opened.robots.get();
+  opened.options.language = BALLAST_TRY(language_policy(posix_file_system(), rules.models));
+  opened.options.scores = BALLAST_TRY(score_plan(posix_file_system(), rules.models));
   return opened;
 }
 

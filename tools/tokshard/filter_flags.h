@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libcore/text/filter.h"
+#include "tools/tokshard/model_flags.h"
 #include "tools/tokshard/pii_flags.h"
 #include "tools/tokshard/robots_flags.h"
 
@@ -15,6 +16,7 @@ namespace ballast {
 struct FilterRules {
   RobotsFlags robots;
   PiiFlags pii;
+  ModelFlags models;
   std::string license, quality;
   int64_t min_chars = 1;
 

@@ -14,6 +14,8 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard dedup --unit line --method bloom --capacity 1G in.jsonl -o out.jsonl\n"
      "tokshard dedup --method minhash --work near docs.jsonl -o rest.jsonl\n",
      true},
+    {"quantile", "the limit of a score that keeps a share of the documents", ballast::add_quantile,
+     "tokshard quantile --score quality --share top:33% docs.jsonl -o limits.json\n"},
     {"vocab", "learn a byte-level BPE vocabulary from documents", ballast::add_vocab,
      "tokshard vocab --size 32768 docs.jsonl.zst -o tokenizer.json\n", true},
     {"encode", "documents to a shard with index, sidecar and manifest", ballast::add_encode,

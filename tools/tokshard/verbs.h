@@ -19,6 +19,7 @@ VerbRun add_seen(CLI::App& app, const CommonOptions& common);
 VerbRun add_verify(CLI::App& app, const CommonOptions& common);
 VerbRun add_filter(CLI::App& app, const CommonOptions& common);
 VerbRun add_dedup(CLI::App& app, const CommonOptions& common);
+VerbRun add_quantile(CLI::App& app, const CommonOptions& common);
 VerbRun add_robots(CLI::App& app, const CommonOptions& common);
 VerbRun add_recheck(CLI::App& app, const CommonOptions& common);
 VerbRun add_redact(CLI::App& app, const CommonOptions& common);

@@ -1,0 +1,22 @@
+// Names of languages as data sets write them: "en", "eng", "eng_Latn", "zh-Hant", "en-US",
+// "__label__en". Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ballast {
+
+struct LanguageCode {
+  std::string language;  // ISO 639-3 where there is one ("en" is "eng"), lower case
+  std::string script;    // ISO 15924, as "Latn"; empty: not said
+  bool operator==(const LanguageCode&) const = default;
+};
+
+// Region and variant are left out. What is no code is its own language.
+LanguageCode parse_language(std::string_view name);
+
+// The language is the wanted one, and its script too where one is wanted.
+bool language_matches(const LanguageCode& wanted, const LanguageCode& found);
+
+}  // namespace ballast

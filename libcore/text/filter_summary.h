@@ -40,6 +40,8 @@ class FilterSummary {
     field("robots", self.robots_);
     field("agents", self.agents_);
     field("signals", self.signals_);
+    field("licenses", self.licenses_);
+    field("languages", self.languages_);
     field("robots_tally", self.robots_tally_);
   }
 
@@ -66,6 +68,11 @@ class FilterSummary {
   std::array<std::array<int64_t, 3>, kAiSignals.size()> signals_{};
   struct Verdicts {
     int64_t kept = 0, rejected = 0;
+    template <class Self, class Field>
+    static void fields(Self& self, Field&& field) {
+      field("kept", self.kept);
+      field("rejected", self.rejected);
+    }
   };
   using ByName = std::map<std::string, Verdicts>;
   static void count(ByName& counts, const std::string& name, bool kept);

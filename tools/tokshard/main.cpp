@@ -16,6 +16,13 @@ constexpr ballast::Verb kVerbs[] = {
      true},
     {"quantile", "the limit of a score that keeps a share of the documents", ballast::add_quantile,
      "tokshard quantile --score quality --share top:33% docs.jsonl -o limits.json\n"},
+    {"decontaminate", "documents without those that hold items of benchmarks",
+     ballast::add_decontaminate,
+     "tokshard decontaminate --benchmarks arc.jsonl --rejects seen.jsonl docs.jsonl -o "
+     "clean.jsonl\n",
+     true},
+    {"mix", "documents by the rates of their languages and sources", ballast::add_mix,
+     "tokshard mix --rates 'language=de:0.5,source=wiki:2' docs.jsonl -o mixed.jsonl\n", true},
     {"vocab", "learn a byte-level BPE vocabulary from documents", ballast::add_vocab,
      "tokshard vocab --size 32768 docs.jsonl.zst -o tokenizer.json\n", true},
     {"encode", "documents to a shard with index, sidecar and manifest", ballast::add_encode,

@@ -19,6 +19,8 @@ VerbRun add_seen(CLI::App& app, const CommonOptions& common);
 VerbRun add_verify(CLI::App& app, const CommonOptions& common);
 VerbRun add_filter(CLI::App& app, const CommonOptions& common);
 VerbRun add_dedup(CLI::App& app, const CommonOptions& common);
+VerbRun add_decontaminate(CLI::App& app, const CommonOptions& common);
+VerbRun add_mix(CLI::App& app, const CommonOptions& common);
 VerbRun add_quantile(CLI::App& app, const CommonOptions& common);
 VerbRun add_robots(CLI::App& app, const CommonOptions& common);
 VerbRun add_recheck(CLI::App& app, const CommonOptions& common);

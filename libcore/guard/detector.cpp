@@ -145,7 +145,7 @@ bool Detector::jumps_again(const Channel& channel, double value) const {
   constexpr int64_t kNewest = 16;
   if (channel.run.size() < kNewest) return false;
   RollingWindow newest(kNewest);
-  for (const double x : channel.run.view()) newest.push(x);
+  for (const double x : channel.run.view().last(kNewest)) newest.push(x);
   const Trend trend = newest.trend();
   const double deviation = std::max(std::sqrt(trend.variance), channel.frozen_scale);
   return trend.slope < 0 && value > trend.next + settings_.sigmas * deviation;

@@ -90,7 +90,7 @@ Result<std::vector<SplitPiece>> split_in_parts(FileSystem& fs, WholeShard& shard
                                                const SplitOptions& options) {
   const int64_t parts = *options.parts;
   if (parts > shard.reader.documents())
-    return usage_error(fmt::format("--parts {}", parts), shard.reader.prefix(),
+    return usage_error(fmt::format("--shards {}", parts), shard.reader.prefix(),
                        fmt::format("the shard has {} documents", shard.reader.documents()));
   BALLAST_TRY(refuse_existing_set(fs, target, options.force));
   const std::set<int64_t> borders = borders_of(shard.reader, parts);

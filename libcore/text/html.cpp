@@ -143,6 +143,19 @@ bool is_boilerplate(const GumboNode& node, bool in_article) {
          has_word(attribute(node, "role"), kBoilerplateRoles);
 }
 
+// The mark behind a heading that links to the heading itself.
+bool is_permalink(const GumboNode& node) {
+  const GumboVector& children = node.v.element.children;
+  if (node.v.element.tag != GUMBO_TAG_A || !attribute(node, "href").starts_with('#') ||
+      children.length != 1)
+    return false;
+  const auto* child = static_cast<const GumboNode*>(children.data[0]);
+  if (child->type != GUMBO_NODE_TEXT) return false;
+  const std::string_view text = child->v.text.text;
+  constexpr std::string_view kMarks[] = {"\xC2\xB6", "#", "\xC2\xA7", "\xF0\x9F\x94\x97"};
+  return std::find(std::begin(kMarks), std::end(kMarks), text) != std::end(kMarks);
+}
+
 // Walks the tree and cuts it into blocks of text. Depth is bounded by kHtmlLimitDepth, so recursion
 // is safe.
 class BlockCollector {
@@ -177,7 +190,7 @@ class BlockCollector {
 
   void walk_element(const GumboNode& node) {
     GumboTag tag = node.v.element.tag;
-    if (is_boilerplate(node, state_.article)) return;
+    if (is_boilerplate(node, state_.article) || is_permalink(node)) return;
     if (tag == GUMBO_TAG_BR) {
       add_line_break();
       return;

@@ -27,7 +27,7 @@ same_as_web() {
   [ "$status" -eq 0 ]
   "$BIN/tokshard" merge -q set -o again
   same_as_web again
-  "$BIN/tokshard" split -q --parts 4 web -o quarter
+  "$BIN/tokshard" split -q --shards 4 web -o quarter
   [ "$(ls quarter-0000?.bin | wc -l)" -eq 4 ]
   "$BIN/tokshard" merge -q quarter -o fourth
   same_as_web fourth
@@ -45,7 +45,7 @@ same_as_web() {
 }
 
 @test "a set is whole, or refused" {
-  "$BIN/tokshard" split -q --parts 3 web -o set
+  "$BIN/tokshard" split -q --shards 3 web -o set
   rm set-00001.*
   run --separate-stderr "$BIN/tokshard" merge set -o again
   assert_fails 3 "a shard of the set is missing: set-00001 (the set goes up to set-00002)"
@@ -53,21 +53,21 @@ same_as_web() {
 
 @test "split refuses unclear wishes and existing files" {
   run --separate-stderr "$BIN/tokshard" split web -o set
-  assert_fails 2 "how to split (give one of --shard-tokens, --parts and --by)"
-  run --separate-stderr "$BIN/tokshard" split --parts 2 --by host web -o set
-  assert_fails 2 "how to split (give one of --shard-tokens, --parts and --by)"
-  run --separate-stderr "$BIN/tokshard" split --parts 301 web -o set
-  assert_fails 2 "--parts 301: web (the shard has 300 documents)"
+  assert_fails 2 "how to split (give one of --shard-tokens, --shards and --by)"
+  run --separate-stderr "$BIN/tokshard" split --shards 2 --by host web -o set
+  assert_fails 2 "how to split (give one of --shard-tokens, --shards and --by)"
+  run --separate-stderr "$BIN/tokshard" split --shards 301 web -o set
+  assert_fails 2 "--shards 301: web (the shard has 300 documents)"
   run --separate-stderr "$BIN/tokshard" split --shard-tokens -5 web -o set
   [ "$status" -eq 2 ]
   run --separate-stderr "$BIN/tokshard" split --by colour web -o set
   [ "$status" -eq 2 ]
-  "$BIN/tokshard" split -q --parts 3 web -o set
-  run --separate-stderr "$BIN/tokshard" split --parts 2 web -o set
+  "$BIN/tokshard" split -q --shards 3 web -o set
+  run --separate-stderr "$BIN/tokshard" split --shards 2 web -o set
   [ "$status" -eq 2 ] && [[ "$stderr" == *"output exists: set-00000."* ]]
-  "$BIN/tokshard" split -q -f --parts 2 web -o set
+  "$BIN/tokshard" split -q -f --shards 2 web -o set
   [ ! -e set-00002.bin ]
-  run --separate-stderr "$BIN/tokshard" split -n --parts 2 web -o other
+  run --separate-stderr "$BIN/tokshard" split -n --shards 2 web -o other
   [ "$status" -eq 0 ]
   [ -z "$(ls | grep '^other')" ]
 }
@@ -97,7 +97,7 @@ same_as_web() {
 @test "pretrain trains on a set or a folder as on one source" {
   "$BIN/tokshard" split -q --shard-tokens 2K web -o set
   mkdir folder
-  "$BIN/tokshard" split -q --parts 2 web -o folder/p
+  "$BIN/tokshard" split -q --shards 2 web -o folder/p
   printf '{"model_type": "llama", "vocab_size": 280, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 16}' >model.json
   local options=(--model model.json --seq-len 16 --micro-batch 4 --batch-tokens 64 --steps 50)
   run --separate-stderr "$BIN/pretrain" plan --json "${options[@]}" --data set=3 --data folder=1

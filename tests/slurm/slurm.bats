@@ -155,24 +155,61 @@ start_chain() {
   [ ! -e run/huggingface ]
 }
 
-@test "an array of tasks makes one shard of each input, and makes none twice" {
+# Four inputs of different size and packing, a vocabulary, and the shard that one process makes of them.
+make_inputs() {
+  local i
   mkdir in
-  for i in 1 2 3; do
-    for j in $(seq 30); do
-      printf '{"id": "%d-%d", "text": "Document %d of input %d has a few words of its own to be counted."}\n' $i $j $j $i
-    done > in/$i.jsonl
+  for i in 1 2 3 4; do
+    awk -v i="$i" 'BEGIN {
+      for (j = 0; j < 3000 * i; ++j)
+        printf "{\"id\":\"%d-%d\",\"text\":\"Document %d of input %d has words of its own: %d %d %d.\"}\n",
+          i, j, j, i, j * 7919 % 10007, j * 104729 % 9973, j * j % 8191
+    }' > "in/$i.jsonl"
   done
-  printf '%s\n' "$PWD"/in/*.jsonl > inputs.txt
-  "$BIN/tokshard" vocab --size 300 in/*.jsonl -o tokenizer.json
-  for again in 0 1; do
-    JOB_ID=$(sbatch --parsable --array=0-2 --cpus-per-task=1 "$SRC/examples/slurm/tokshard.sbatch" "$PWD/inputs.txt" \
-      "$PWD/tokenizer.json" "$PWD/shards")
-    until_true all_completed
-    cat tokshard-*.log
-    for i in 0 1 2; do "$BIN/tokshard" verify shards/part-0000$i; done
-    if [ $again -eq 0 ]; then sha256sum shards/*.bin > before; fi
-  done
-  sha256sum -c before
-  grep -q "is there already" "tokshard-$JOB_ID-2.log"
+  gzip in/2.jsonl
+  zstd -q --rm in/3.jsonl
+  printf '%s\n' "$PWD"/in/* > inputs.txt
+  mapfile -t files < inputs.txt
+  "$BIN/tokshard" vocab -q --size 300 in/1.jsonl -o tokenizer.json
+  "$BIN/tokshard" build -q --tokenizer tokenizer.json "${files[@]}" -o whole
 }
-all_completed() { [ "$(scontrol show job "$JOB_ID" | grep -c JobState=COMPLETED)" -eq 3 ]; }
+submit_array() {
+  JOB_ID=$(BALLAST_PART_SIZE=2KiB sbatch --parsable --array=0-3 --cpus-per-task=1 \
+    "$SRC/examples/slurm/tokshard.sbatch" "$PWD/inputs.txt" "$PWD/tokenizer.json" "$PWD/work")
+}
+tasks_in() { scontrol show job "$JOB_ID" | grep -cE "JobState=($1)"; }
+ended() { [ "$(tasks_in 'COMPLETED|FAILED')" -eq 4 ]; }
+completed() { [ "$(tasks_in COMPLETED)" -eq 4 ]; }
+parts_made() { find work -name '*-*.json' 2> /dev/null | wc -l; }
+has_parts() { [ "$(parts_made)" -ge "$1" ] || ended; }
+
+@test "an array that is killed again and again makes the bytes of one process, and accounts for every one" {
+  make_inputs
+  killed=0
+  for enough in 5 100 250; do
+    submit_array
+    until_true has_parts $enough
+    # Without a chance to tidy up; each of these processes was started by this array.
+    for process in $(pgrep -f "tokshard build --parts $PWD/work "); do kill -9 "$process" && killed=$((killed + 1)); done
+    until_true ended
+  done
+  [ $killed -ge 3 ]
+  before=$(parts_made)
+  run "$BIN/tokshard" verify work
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"missing from part"* ]]
+  run "$BIN/tokshard" merge work -o early
+  [ "$status" -eq 7 ]
+  submit_array
+  until_true completed
+  made=$(sed -n 's/.*: \([0-9]*\) parts made.*/\1/p' tokshard-"$JOB_ID"-*.log | awk '{ sum += $1 } END { print sum }')
+  [ $((before + made)) -eq "$(parts_made)" ]
+  JOB_ID=$(sbatch --parsable "$SRC/examples/slurm/tokshard-merge.sbatch" "$PWD/work" "$PWD/merged")
+  until_true is JobState COMPLETED
+  cat tokshard-merge-*.log
+  for ending in bin idx docs.jsonl.zst; do cmp "merged.$ending" "whole.$ending"; done
+  "$BIN/tokshard" verify --full --json work > verdict.json
+  [ "$(jq -c '[.ok,.inputs,.records,.missing,.damage]' verdict.json)" = '[true,4,30000,[],[]]' ]
+  [ "$(jq .source_bytes verdict.json)" -eq "$(cat in/* | wc -c)" ]
+  [ "$(jq '.documents' merged.manifest.json)" -eq 30000 ]
+}

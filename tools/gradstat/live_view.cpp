@@ -51,19 +51,8 @@ void LiveView::take(const TraceRecord& record) {
 }
 
 void LiveView::take_step(const StepRecord& step) {
-  StepRow row;
-  row.segment = step.segment;
-  row.step = step.step;
-  row.time_us = step.time_us;
-  row.tokens = step.tokens;
-  row.loss = step.loss.value_or(kNone);
-  row.norm = step.grad_norm.value_or(kNone);
-  row.norm_clipped = step.grad_norm_clipped.value_or(kNone);
-  row.lr = step.lr.value_or(kNone);
-  row.threshold = kNone;
-  row.tokens_per_s = step.tokens_per_s.value_or(kNone);
-  row.has_loss = step.loss.has_value();
-  row.has_norm = step.grad_norm.has_value();
+  StepRow row = row_of(step);
+  row.threshold = kNone;  // a live view draws none
   row.surviving = true;
   if (!shown_.rows.empty() && shown_.rows.back().step >= row.step) leave_after(row.step - 1);
   shown_.rows.push_back(row);

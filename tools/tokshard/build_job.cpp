@@ -68,6 +68,7 @@ class BuildStream final : public BlockStream<BuildBlock> {
   Result<void> take(BuildBlock& block) override {
     if (block.in.first) BALLAST_TRY(begin(block.in.part));
     if (!block.result.ok()) return block.result.take_error();
+    progress_.took(static_cast<int64_t>(block.outcomes.size()));
     for (FilterOutcome& outcome : block.outcomes) {
       if (outcome.verdict == FilterVerdict::malformed) {
         if (!filter_.skip_errors) return std::move(outcome.error);

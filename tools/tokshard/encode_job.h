@@ -62,6 +62,14 @@ struct EncodeCounts {
   int64_t rejected = 0;   // documents that a filter dropped
   int64_t replaced = 0;   // ill-formed UTF-8 sequences, of encoded documents
 
+  void add(const EncodeCounts& other) {
+    documents += other.documents;
+    skipped += other.skipped;
+    empty += other.empty;
+    rejected += other.rejected;
+    replaced += other.replaced;
+  }
+
   // For json_counts.h.
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {

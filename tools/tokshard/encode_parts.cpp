@@ -66,7 +66,8 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
     if (!block.result.ok()) return block.result.take_error();
     for (const EncodedDocument& document : block.documents)
       BALLAST_TRY(write_encoded(*sink_, document));
-    BALLAST_TRY(add_counts(counts_json(block.counts), totals_, "block"));
+    totals_.add(block.counts);
+    progress_.took(static_cast<int64_t>(block.documents.size()));
     if (!block.in.end) return {};
     BALLAST_TRY(sink_->finish());
     block.in.end->counts = counts_json(totals_);

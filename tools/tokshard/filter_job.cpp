@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "libcore/cli/message.h"
+#include "libcore/cli/terminal.h"
 #include "libcore/io/json_counts.h"
 #include "libcore/io/stream.h"
 #include "libcore/parts/part_reader.h"
@@ -79,7 +80,13 @@ class WholeStream final : public FilterStream {
     }
     return !records.empty();
   }
-  Result<void> take(FilterBlock& block) override { return write(block, outputs_, summary_); }
+  Result<void> take(FilterBlock& block) override {
+    BALLAST_TRY(write(block, outputs_, summary_));
+    if (progress_.wanted())
+      progress_.update(
+          fmt::format("filtering: {} records, {} kept", summary_.records(), summary_.kept()));
+    return {};
+  }
 
  private:
   Result<bool> next(InputRecord& record) {
@@ -96,6 +103,7 @@ class WholeStream final : public FilterStream {
   const std::vector<std::string>& paths_;
   DocumentOutputs& outputs_;
   FilterSummary& summary_;
+  ProgressLine progress_;
   size_t next_path_ = 0;
   std::unique_ptr<RecordReader> reader_;
 };
@@ -118,6 +126,7 @@ class PartStream final : public FilterStream {
 
   Result<void> take(FilterBlock& block) override {
     if (block.in.first) BALLAST_TRY(begin(block.in.part));
+    progress_.took(static_cast<int64_t>(block.outcomes.size()));
     BALLAST_TRY(write(block, outputs_, *summary_));
     if (!block.in.end) return {};
     BALLAST_TRY(outputs_.kept->finish());

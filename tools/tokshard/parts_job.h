@@ -3,25 +3,42 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 
 #include "libcore/base/block_pipeline.h"
 #include "libcore/cli/message.h"
+#include "libcore/cli/terminal.h"
 #include "libcore/parts/parts_folder.h"
 #include "libcore/parts/share.h"
 
 namespace ballast {
 
-// Counts parts as they are published, by any thread.
+// Counts what is done, and shows it on a terminal; any thread.
 class PartsProgress {
  public:
-  void made() { ++made_; }
+  void took(int64_t records) {
+    const std::lock_guard lock(mutex_);
+    records_ += records;
+    show();
+  }
+  void made() {
+    const std::lock_guard lock(mutex_);
+    ++made_;
+    show();
+  }
   int64_t count() const { return made_; }
+  void clear() { line_.clear(); }
 
  private:
-  std::atomic<int64_t> made_{0};
+  void show() {
+    if (line_.wanted())
+      line_.update(fmt::format("{} records taken, {} parts made", records_, made_));
+  }
+  std::mutex mutex_;
+  int64_t records_ = 0, made_ = 0;
+  ProgressLine line_;
 };
 
 // `open` makes the stream of an input. An input that fails does not keep the others from being
@@ -39,6 +56,7 @@ Result<void> run_parts(const PartsFolder& folder, Share share, ThreadPool& pool,
     return open(next++, progress);
   });
   auto failures = pipeline.run();
+  progress.clear();
   print_note(fmt::format("{}: {} parts made, of {} of {} inputs", folder.directory(),
                          progress.count(), mine, folder.inputs()));
   if (failures.empty()) return {};

@@ -17,19 +17,19 @@ namespace {
 
 struct SplitFlags {
   std::string prefix, by;
-  int64_t shard_tokens = 0, parts = 0;
+  int64_t shard_tokens = 0, shards = 0;
 };
 
 Result<SplitOptions> options_of(const SplitFlags& flags, const CommonOptions& common) {
-  const int given = (flags.shard_tokens != 0) + (flags.parts != 0) + !flags.by.empty();
+  const int given = (flags.shard_tokens != 0) + (flags.shards != 0) + !flags.by.empty();
   if (given != 1)
-    return usage_error("how to split", "", "give one of --shard-tokens, --parts and --by");
+    return usage_error("how to split", "", "give one of --shard-tokens, --shards and --by");
   if (flags.shard_tokens < 0) return usage_error("--shard-tokens is negative");
-  if (flags.parts < 0 || flags.parts > 100000)
-    return usage_error(fmt::format("--parts is {}", flags.parts), "", "accepted: 1 to 100000");
+  if (flags.shards < 0 || flags.shards > 100000)
+    return usage_error(fmt::format("--shards is {}", flags.shards), "", "accepted: 1 to 100000");
   SplitOptions options;
   if (flags.shard_tokens > 0) options.shard_tokens = flags.shard_tokens;
-  if (flags.parts > 0) options.parts = flags.parts;
+  if (flags.shards > 0) options.parts = flags.shards;
   if (flags.by == "language") options.by = SplitKey::language;
   if (flags.by == "source") options.by = SplitKey::source;
   if (flags.by == "license") options.by = SplitKey::license;
@@ -64,7 +64,7 @@ VerbRun add_split(CLI::App& app, const CommonOptions& common) {
   path_option(app.add_option("prefix", flags->prefix, "the shard"))->required();
   count_option(app, "--shard-tokens", flags->shard_tokens,
                "tokens a shard may have, as in 100M; no document is cut");
-  count_option(app, "--parts", flags->parts, "number of shards of about the same size");
+  count_option(app, "--shards", flags->shards, "number of shards of about the same size");
   choice_option(
       app.add_option("--by", flags->by, "a shard for each: language, source, license, host"),
       {"language", "source", "license", "host"});

@@ -81,6 +81,12 @@ TEST(Html, LinkedHeadingsStayAndAnchorsAreNoLinks) {
             "Head\n\nAnchor text");
 }
 
+TEST(Html, MarksThatLinkToTheirHeadingGo) {
+  EXPECT_EQ(text_of("<h1>One<a class=headerlink href=#one>\u00B6</a></h1><p>a <a href=#x>#</a> b, "
+                    "<a href=#n1>[1]</a> <a href=/law>\u00A7</a></p>"),
+            "One\n\na b, [1] \u00A7");
+}
+
 TEST(Html, DecodesEntitiesAndFoldsWhiteSpace) {
   EXPECT_EQ(text_of("<p>a&amp;b &eacute;&nbsp;&#x3b1;\n\n  c&lt;d&gt;</p>"),
             "a&b \u00e9 \u03b1 c<d>");

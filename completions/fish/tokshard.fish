@@ -121,7 +121,7 @@ complete -c tokshard -n '__fish_seen_subcommand_from merge' -l rejects -r -F -d 
 complete -c tokshard -n '__fish_seen_subcommand_from merge' -l stats -r -F -d 'of filtered parts: summary as one JSON record'
 complete -c tokshard -n '__fish_seen_subcommand_from split' -F
 complete -c tokshard -n '__fish_seen_subcommand_from split' -l shard-tokens -x -d 'tokens a shard may have, as in 100M; no document is cut'
-complete -c tokshard -n '__fish_seen_subcommand_from split' -l parts -x -d 'number of shards of about the same size'
+complete -c tokshard -n '__fish_seen_subcommand_from split' -l shards -x -d 'number of shards of about the same size'
 complete -c tokshard -n '__fish_seen_subcommand_from split' -l by -x -a 'language source license host' -d 'a shard for each: language, source, license, host'
 complete -c tokshard -n '__fish_seen_subcommand_from build' -F
 complete -c tokshard -n '__fish_seen_subcommand_from build' -l robots -r -F -d 'robots.txt for all hosts, folder of HOST.txt, WARC or JSON Lines'

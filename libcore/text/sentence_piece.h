@@ -17,7 +17,8 @@ namespace ballast {
 
 class SentencePiece {
  public:
-  // A text of more bytes is refused: the library builds a lattice over all of it, many bytes for each.
+  // A text of more bytes is refused: the library builds a lattice over all of it, many bytes for
+  // each.
   static constexpr int64_t kMaxTextBytes = int64_t{1} << 26;
 
   // Whether a file that is not JSON begins as a model does.

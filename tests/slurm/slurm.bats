@@ -161,7 +161,7 @@ make_inputs() {
   mkdir in
   for i in 1 2 3 4; do
     awk -v i="$i" 'BEGIN {
-      for (j = 0; j < 3000 * i; ++j)
+      for (j = 0; j < 12000 * i; ++j)
         printf "{\"id\":\"%d-%d\",\"text\":\"Document %d of input %d has words of its own: %d %d %d.\"}\n",
           i, j, j, i, j * 7919 % 10007, j * 104729 % 9973, j * j % 8191
     }' > "in/$i.jsonl"
@@ -174,26 +174,32 @@ make_inputs() {
   "$BIN/tokshard" build -q --tokenizer tokenizer.json "${files[@]}" -o whole
 }
 submit_array() {
-  JOB_ID=$(BALLAST_PART_SIZE=2KiB sbatch --parsable --array=0-3 --cpus-per-task=1 \
+  JOB_ID=$(BALLAST_PART_SIZE=1KiB sbatch --parsable --array=0-3 --cpus-per-task=1 \
     "$SRC/examples/slurm/tokshard.sbatch" "$PWD/inputs.txt" "$PWD/tokenizer.json" "$PWD/work")
 }
 tasks_in() { scontrol show job "$JOB_ID" | grep -cE "JobState=($1)"; }
 ended() { [ "$(tasks_in 'COMPLETED|FAILED')" -eq 4 ]; }
 completed() { [ "$(tasks_in COMPLETED)" -eq 4 ]; }
 parts_made() { find work -name '*-*.json' 2> /dev/null | wc -l; }
-has_parts() { [ "$(parts_made)" -ge "$1" ] || ended; }
+# Until the array has ended, kills one of its processes whenever 400 parts more are there, without a chance to tidy up.
+kill_array() {
+  local next=$(($(parts_made) + 400)) process
+  until ended; do
+    if [ "$(parts_made)" -ge $next ]; then
+      process=$(pgrep -f "tokshard build --parts $PWD/work " | shuf -n 1)
+      if [ -n "$process" ] && kill -9 "$process"; then killed=$((killed + 1)) next=$((next + 400)); fi
+    fi
+    sleep 0.02
+  done
+}
 
 @test "an array that is killed again and again makes the bytes of one process, and accounts for every one" {
   make_inputs
   killed=0
-  for enough in 5 100 250; do
+  while [ $killed -lt 6 ]; do
     submit_array
-    until_true has_parts $enough
-    # Without a chance to tidy up; each of these processes was started by this array.
-    for process in $(pgrep -f "tokshard build --parts $PWD/work "); do kill -9 "$process" && killed=$((killed + 1)); done
-    until_true ended
+    kill_array
   done
-  [ $killed -ge 3 ]
   before=$(parts_made)
   run "$BIN/tokshard" verify work
   [ "$status" -eq 1 ]
@@ -209,7 +215,7 @@ has_parts() { [ "$(parts_made)" -ge "$1" ] || ended; }
   cat tokshard-merge-*.log
   for ending in bin idx docs.jsonl.zst; do cmp "merged.$ending" "whole.$ending"; done
   "$BIN/tokshard" verify --full --json work > verdict.json
-  [ "$(jq -c '[.ok,.inputs,.records,.missing,.damage]' verdict.json)" = '[true,4,30000,[],[]]' ]
+  [ "$(jq -c '[.ok,.inputs,.records,.missing,.damage]' verdict.json)" = '[true,4,120000,[],[]]' ]
   [ "$(jq .source_bytes verdict.json)" -eq "$(cat in/* | wc -c)" ]
-  [ "$(jq '.documents' merged.manifest.json)" -eq 30000 ]
+  [ "$(jq '.documents' merged.manifest.json)" -eq 120000 ]
 }

@@ -82,9 +82,10 @@ TEST(Html, LinkedHeadingsStayAndAnchorsAreNoLinks) {
 }
 
 TEST(Html, MarksThatLinkToTheirHeadingGo) {
-  EXPECT_EQ(text_of("<h1>One<a class=headerlink href=#one>\u00B6</a></h1><p>a <a href=#x>#</a> b, "
-                    "<a href=#n1>[1]</a> <a href=/law>\u00A7</a></p>"),
-            "One\n\na b, [1] \u00A7");
+  EXPECT_EQ(text_of("<h1>One<a class=headerlink href=#one>\u00B6</a></h1>"
+                    "<p>A paragraph<a href=#x>#</a> with words, a note <a href=#n1>[1]</a> and the "
+                    "sign of <a href=/law>\u00A7</a> a law.</p>"),
+            "One\n\nA paragraph with words, a note [1] and the sign of \u00A7 a law.");
 }
 
 TEST(Html, DecodesEntitiesAndFoldsWhiteSpace) {

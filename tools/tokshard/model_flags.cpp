@@ -11,8 +11,8 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--language-threshold", flags.language_threshold,
                  "score that a wanted language must exceed: X or LANGUAGE=X, with commas (0.65)");
   app.add_option("--score", flags.scores,
-                 "NAME=fasttext:FILE,label=LABEL[,over=text|max|first][,chunk=N] or "
-                 "NAME=metadata:KEY");
+                 "NAME=metadata:KEY, or NAME=fasttext:FILE,label=LABEL with "
+                 "over=text|max|first and chunk=N");
   app.add_option("--keep", flags.limits, "limit of a score: NAME>=X, NAME>X, NAME<=X, NAME<X");
   path_option(app.add_option("--thresholds", flags.thresholds,
                              "limits by language, as tokshard quantile writes them"));

@@ -253,6 +253,10 @@ int run_tool(const Tool& tool, int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     abandon_output();
     return fail(io_error("out of memory"));
+  } catch (const std::exception& error) {
+    // A defect of ours; still one line, and nothing half-written.
+    abandon_output();
+    return fail(io_error("internal error", {}, error.what()));
   }
 }
 

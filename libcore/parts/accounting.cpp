@@ -73,6 +73,10 @@ class Accountant {
   Result<void> close(int64_t input, const PartRecord& last, InputAccount& account) {
     const std::string& path = folder_.plan().inputs[static_cast<size_t>(input)].path;
     account.source = {path, last.source_bytes, last.source_hash};
+    const int64_t planned = folder_.plan().inputs[static_cast<size_t>(input)].bytes;
+    if (last.source_bytes != planned)
+      found(fmt::format("{} bytes were read where the plan has {}: {}", last.source_bytes, planned,
+                        path));
     // Inputs may be gone when their parts are put together; then the records stand for them.
     if (full_ && folder_.file_system().exists(path)) return check_file(account.source, path, true);
     return {};

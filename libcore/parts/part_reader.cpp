@@ -6,6 +6,7 @@
 
 #include "libcore/io/stream.h"
 #include "libcore/parts/hashed_source.h"
+#include "libcore/shard/file_list.h"
 
 namespace ballast {
 namespace {
@@ -111,17 +112,28 @@ Result<PartRecord> PartReader::end_part(int64_t end, bool last) {
   return record;
 }
 
-// Are all parts from `end` on there?
-Result<bool> PartReader::rest_is_made(int64_t end) const {
+// The last part of the input, when all parts from `end` on are there.
+Result<std::optional<PartRecord>> PartReader::last_if_made(int64_t end) const {
   for (int64_t before = -1;;) {
     const int64_t part = end / folder_.plan().part_bytes;
-    if (part <= before) return false;
-    const auto record = BALLAST_TRY(folder_.read(input_, part));
-    if (!record || record->begin != end) return false;
-    if (record->last) return true;
+    if (part <= before) return std::optional<PartRecord>();
+    auto record = BALLAST_TRY(folder_.read(input_, part));
+    if (!record || record->begin != end) return std::optional<PartRecord>();
+    if (record->last) return record;
     before = part;
     end = record->end;
   }
+}
+
+// An input that is not opened any more: is it still the one that parts were made of? One task alone
+// can afford to read it; of many, each would.
+Result<void> PartReader::check_source(const PartRecord& last) const {
+  if (share_.tasks > 1) return {};
+  const std::string& path = folder_.plan().inputs[static_cast<size_t>(input_)].path;
+  const OutputFile now = BALLAST_TRY(hash_file(folder_.file_system(), path));
+  if (now.hash == last.source_hash) return {};
+  return usage_error("changed since parts were made of it", path,
+                     "begin again with another --parts");
 }
 
 Result<bool> PartReader::fetch() {
@@ -133,7 +145,8 @@ Result<bool> PartReader::fetch() {
 Result<bool> PartReader::read(PartBlock& block) {
   if (finished_) return false;
   if (!source_) {
-    if (BALLAST_TRY(rest_is_made(0))) {
+    if (const auto last = BALLAST_TRY(last_if_made(0))) {
+      BALLAST_TRY(check_source(*last));
       finished_ = true;
       return false;
     }
@@ -152,7 +165,7 @@ Result<bool> PartReader::read(PartBlock& block) {
       finished_ = !more;
       if (more) {
         BALLAST_TRY(begin_part(part, end));
-        finished_ = made_ && BALLAST_TRY(rest_is_made(end));
+        finished_ = made_ && BALLAST_TRY(last_if_made(end)).has_value();
       }
       if (made) {
         block.end = std::move(record);

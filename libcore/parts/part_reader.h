@@ -40,7 +40,8 @@ class PartReader {
   Result<bool> fetch();  // the next record into pending_; false at the end
   Result<void> begin_part(int64_t part, int64_t begin);
   Result<PartRecord> end_part(int64_t end, bool last);
-  Result<bool> rest_is_made(int64_t end) const;
+  Result<std::optional<PartRecord>> last_if_made(int64_t end) const;
+  Result<void> check_source(const PartRecord& last) const;
 
   const PartsFolder& folder_;
   const int64_t input_;

@@ -103,10 +103,11 @@ Result<PartsFolder> PartsFolder::create(FileSystem& fs, std::string directory, P
   const std::string text = plan.text();
   if (!fs.exists(path)) {
     BALLAST_TRY(fs.make_directories(directory));
-    // Tasks that start together write the same plan, or one of them finds another's below.
-    AtomicFile file(fs, path, true);
-    BALLAST_TRY(file.write(text));
-    BALLAST_TRY(file.commit());
+    // Of tasks that start together one writes the plan, and all compare theirs with it below.
+    AtomicFile file(fs, path, false);
+    Result<void> made = file.write(text);
+    if (made.ok()) made = file.commit();
+    if (!made.ok() && !fs.exists(path)) return made.take_error();
   }
   if (BALLAST_TRY(read_file(fs, path, kPlanLimit)) != text)
     return usage_error("the folder is another job's: its plan has other inputs or options", path,

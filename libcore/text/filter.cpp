@@ -130,7 +130,7 @@ class Run {
     const std::string outcome = license_outcome_name(verdict.outcome);
     outcome_.license = verdict.expression.empty() ? outcome : verdict.expression;
     if (!verdict.expression.empty() && verdict.expression != document_.license) {
-      document_.ballast["license"]["said"] = document_.license;
+      object_at(document_.ballast, "license")["said"] = document_.license;
       document_.license = verdict.expression;
     }
     if (!verdict.kept) reject("license", outcome);
@@ -203,9 +203,16 @@ class Run {
       if (verdict.drop.line > 0) details["line"] = verdict.drop.line;
     } else if (verdict.rewritten) {
       outcome_.lines_dropped = verdict.lines.lines - verdict.lines.kept;
-      details["quality"]["c4"] = line_counts_json(verdict.lines);
+      object_at(details, "quality")["c4"] = line_counts_json(verdict.lines);
     }
     return verdict.kept();
+  }
+
+  // A document may bring anything under a key of ours.
+  static Json& object_at(Json& details, const char* key) {
+    Json& value = details[key];
+    if (!value.is_object()) value = Json::object();
+    return value;
   }
 
   // Counts of an earlier run over the same document are added to.

@@ -34,7 +34,8 @@ class MessageReader {
   // Nullopt when the message is cut or malformed.
   std::optional<Field> next() {
     Field field;
-    if (!varint(field.key)) return std::nullopt;
+    // The library cuts tags down to 32 bits, so a longer one would be another field there.
+    if (!varint(field.key) || field.key > UINT32_MAX) return std::nullopt;
     switch (field.key & 7) {
       case kVarint:
         return varint(field.number) ? std::optional(field) : std::nullopt;

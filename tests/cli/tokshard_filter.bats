@@ -384,3 +384,12 @@ sentences() {
   [ "${#lines[@]}" -eq 2 ]
   [ "${lines[1]}" -eq 141 ]
 }
+
+@test "keys of a document that are called as ours, and are none, end nothing" {
+  printf '%s\n' '{"text":"hello there","license":"mit license","ballast":{"license":"x","quality":5,"pii":[],"scores":1,"signals":"y"}}' \
+    '{"text":"javascript is on here.\nThis is a whole line of words.\nAnd another one that stays.\nThree of them do.\nThen four of them do.\nFive lines do it here.","ballast":{"quality":"x"}}' > in.jsonl
+  "$BIN/tokshard" filter --license permissive in.jsonl -o a.jsonl
+  [ "$(jq -c '[.license,.ballast.license.said]' a.jsonl | head -n 1)" = '["MIT","mit license"]' ]
+  "$BIN/tokshard" filter --quality c4 in.jsonl -o b.jsonl
+  [ "$(jq '.ballast.quality.c4.lines' b.jsonl)" -eq 6 ]
+}

@@ -71,3 +71,15 @@ tokshard() { run --separate-stderr "$BIN/tokshard" "$@"; }
   tokshard decontaminate --method overlap --queries --benchmarks short.jsonl in.jsonl
   [ "$status" -eq 2 ]
 }
+
+@test "copies stand apart in a shard, are held out together, and are no filter" {
+  "$BIN/tokshard" vocab -q --size 280 in.jsonl -o tok.json
+  "$BIN/tokshard" mix -q --rates '*:3' in.jsonl -o three.jsonl
+  "$BIN/tokshard" encode -q --tokenizer tok.json --holdout 20% three.jsonl -o web
+  "$BIN/tokshard" decode web | jq -r .id >ids
+  [ "$(wc -l <ids)" -gt 700 ]
+  # Of some thousand neighbours two in a thousand would be copies by chance.
+  [ "$(uniq -d ids | wc -l)" -lt 20 ]
+  "$BIN/tokshard" decode web-holdout | jq -r .id | sort | uniq -c | awk '$1 != 3 {exit 1}'
+  [ "$(jq -c .filters web.manifest.json)" = "{}" ]
+}

@@ -180,3 +180,46 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
   [ "$status" -eq 0 ]
   [ ! -e one.tmp-parts ]
 }
+
+@test "an input that changed without changing its size is refused by a run of its own" {
+  "$BIN/tokshard" filter --parts parts a.jsonl -o k.jsonl
+  sed -i '1s/written/WRITTEN/' a.jsonl
+  run --separate-stderr "$BIN/tokshard" filter -f --parts parts a.jsonl -o k.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"error: changed since parts were made of it: a.jsonl (begin again with another --parts)" ]]
+}
+
+@test "another model under the same name is another job" {
+  printf '{"text":"x","score":1}\n{"text":"y","score":2}\n' > scored.jsonl
+  "$BIN/tokshard" quantile -q --score s=score --share top:50% scored.jsonl -o t.json
+  "$BIN/tokshard" filter --parts parts --score s=metadata:score --thresholds t.json scored.jsonl -o k.jsonl
+  "$BIN/tokshard" quantile -qf --score s=score --share top:100% scored.jsonl -o t.json
+  run --separate-stderr "$BIN/tokshard" filter -f --parts parts --score s=metadata:score --thresholds t.json scored.jsonl -o k.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"the folder is another job's"* ]]
+}
+
+@test "build leaves out what redaction emptied, as filter and encode do" {
+  printf '{"text":"ann@example.org"}\n{"text":"some words stay"}\n' > in.jsonl
+  "$BIN/tokshard" filter -q --pii-marker email= in.jsonl -o clean.jsonl
+  "$BIN/tokshard" encode -q --tokenizer tok.json clean.jsonl -o two
+  "$BIN/tokshard" build -q --pii-marker email= --tokenizer tok.json in.jsonl -o one
+  cmp one.bin two.bin
+  [ "$(jq -c '[.documents,.empty]' one.manifest.json)" = "[1,1]" ]
+}
+
+@test "a dry run of merge looks at what is there" {
+  "$BIN/tokshard" build --tokenizer tok.json --parts parts --task 0/2 a.jsonl b.jsonl.zst
+  run --separate-stderr "$BIN/tokshard" merge -n parts -o one
+  [ "$status" -eq 7 ]
+  "$BIN/tokshard" build --tokenizer tok.json --parts parts --task 1/2 a.jsonl b.jsonl.zst
+  run --separate-stderr "$BIN/tokshard" merge -n parts -o one
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"would merge 2 inputs"* ]]
+  [ ! -e one.bin ]
+}
+
+@test "a summary does not replace what is read" {
+  run --separate-stderr "$BIN/tokshard" build -f --tokenizer tok.json --stats tok.json a.jsonl -o one
+  assert_fails 2 "output is also an input: tok.json"
+}

@@ -25,6 +25,13 @@ struct BuildFlags {
   PartsFlags parts;
 };
 
+std::vector<std::string> read_files(const BuildFlags& flags) {
+  std::vector<std::string> files = flags.inputs;
+  files.push_back(flags.encode.tokenizer);
+  for (const std::string& path : flags.rules.files()) files.push_back(path);
+  return files;
+}
+
 Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
                            const CommonOptions& common) {
   BALLAST_TRY(check_parts_flags(
@@ -32,12 +39,9 @@ Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
       {{"--output", common.output}, {"--rejects", flags.rejects}, {"--stats", flags.stats}}));
   BALLAST_TRY(refuse_repeated_inputs(flags.inputs));
   if (parts.shared()) return {};
-  std::vector<std::string> read = flags.inputs;
-  read.push_back(flags.encode.tokenizer);
-  for (const std::string& path : flags.rules.files()) read.push_back(path);
   const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
   return check_shard_outputs(common, holdout > 0, shard_limit(flags.encode).has_value(),
-                             std::move(read));
+                             read_files(flags));
 }
 
 Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const CommonOptions& common) {
@@ -53,9 +57,10 @@ Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const Common
   const OpenedEncoding encoding = BALLAST_TRY(open_encoding(flags.encode, common));
   DocumentOutputs outputs;
   if (!parts.shared())
-    outputs = BALLAST_TRY(open_side_outputs(common, flags.rejects, flags.stats, flags.inputs));
+    outputs = BALLAST_TRY(open_side_outputs(common, flags.rejects, flags.stats, read_files(flags)));
   const OpenedRules rules = BALLAST_TRY(open_filter_rules(flags.rules, std::move(options)));
-  PartsPlan plan = BALLAST_TRY(make_parts_plan(app, common, parts, flags.inputs));
+  PartsPlan plan =
+      BALLAST_TRY(make_parts_plan(app, common, parts, flags.inputs, flags.rules.models.files()));
   plan.options["keep-rejects"] = rules.options.rejects;
   plan.options["agents-asked"] = rules.agents();
   plan_encoding(flags.encode, encoding.manifest, plan.options);

@@ -17,7 +17,7 @@ struct BuildBlock {
   PartBlock in;
   std::vector<FilterOutcome> outcomes;
   std::vector<EncodedDocument> documents;
-  int64_t replaced = 0;
+  int64_t replaced = 0, empty = 0;
   Result<void> result;
 };
 
@@ -50,6 +50,10 @@ class BuildStream final : public BlockStream<BuildBlock> {
     BuildBuffers& buffers = buffers_[static_cast<size_t>(worker)];
     for (const InputRecord& record : block.in.records) {
       FilterOutcome outcome = filter_record(record, filter_.options, buffers.filter);
+      if (outcome.document && outcome.document->text.empty()) {
+        ++block.empty;  // redacted away
+        outcome.document.reset();
+      }
       if (outcome.document) {
         block.replaced += outcome.document->replaced;
         auto encoded = encode_document(encode_, *outcome.document, buffers.encoder);
@@ -82,6 +86,7 @@ class BuildStream final : public BlockStream<BuildBlock> {
       BALLAST_TRY(write_encoded(*encoded_, document));
     counts_->encode.documents += static_cast<int64_t>(block.documents.size());
     counts_->encode.replaced += block.replaced;
+    counts_->encode.empty += block.empty;
     if (!block.in.end) return {};
     BALLAST_TRY(encoded_->finish());
     if (rejects_) BALLAST_TRY(rejects_->finish());

@@ -26,7 +26,8 @@ ShardDocument sidecar_of(const Document& document) {
   line.bytes = static_cast<int64_t>(document.text.size());
   // What filters left behind is named by the filter; these keys are not filters.
   for (const auto& item : document.ballast.items())
-    if (item.key() != "replaced" && item.key() != "reason") line.filters.push_back(item.key());
+    if (item.key() != "replaced" && item.key() != "reason" && item.key() != "copy")
+      line.filters.push_back(item.key());
   return line;
 }
 
@@ -35,6 +36,13 @@ Result<std::vector<WrittenShard>> publish(ShardSetBuilder& set) {
   for (ShardManifest& manifest : BALLAST_TRY(set.publish()))
     shards.push_back({set.name(std::ssize(shards)), std::move(manifest)});
   return shards;
+}
+
+// Copies that `mix` made stand apart, but are held out together.
+std::string copy_of(const Document& document) {
+  const auto copy = document.ballast.find("copy");
+  if (copy == document.ballast.end() || !copy->is_number_integer()) return {};
+  return fmt::format(" copy {}", copy->get<int64_t>());
 }
 
 }  // namespace
@@ -51,7 +59,8 @@ Result<EncodedDocument> encode_document(const EncodeRule& rule, Document& docume
   const uint64_t draw = xxh3_64("holdout " + document.id, rule.seed);
   const bool held_out = static_cast<double>(draw >> 11) * 0x1p-53 < rule.holdout;
   EncodedDocument encoded;
-  encoded.key = {xxh3_64("order " + document.id, rule.seed), xxh3_64(document.text, rule.seed)};
+  encoded.key = {xxh3_64("order " + document.id + copy_of(document), rule.seed),
+                 xxh3_64(document.text, rule.seed)};
   char head[5];
   store_le<uint8_t>(head, held_out);
   store_le(head + 1, static_cast<uint32_t>(ids.size()));

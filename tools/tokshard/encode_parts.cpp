@@ -115,6 +115,10 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
 }  // namespace
 
 Result<void> write_encoded(ByteSink& sink, const EncodedDocument& document) {
+  if (document.bytes.size() > kMostBytes)
+    return usage_error(
+        "a document is too long for a part", {},
+        fmt::format("{} encoded bytes, at most {}", document.bytes.size(), kMostBytes));
   char head[kHeadBytes];
   store_le(head, document.key.high);
   store_le(head + 8, document.key.low);

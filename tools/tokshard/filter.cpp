@@ -41,7 +41,8 @@ Result<void> check_stdin(const FilterFlags& flags) {
 Result<int> run_in_parts(const FilterFlags& flags, const CLI::App& app, const OpenedRules& rules,
                          DocumentOutputs& outputs, const CommonOptions& common) {
   const Share share = BALLAST_TRY(parse_task(flags.parts.task));
-  PartsPlan plan = BALLAST_TRY(make_parts_plan(app, common, flags.parts, flags.inputs));
+  PartsPlan plan = BALLAST_TRY(
+      make_parts_plan(app, common, flags.parts, flags.inputs, flags.rules.models.files()));
   plan.options["keep-rejects"] = rules.options.rejects;
   plan.options["agents-asked"] = rules.agents();
   if (common.dry_run) {

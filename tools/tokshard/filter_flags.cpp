@@ -5,10 +5,8 @@
 namespace ballast {
 
 std::vector<std::string> FilterRules::files() const {
-  std::vector<std::string> paths = models.thresholds;
-  for (const std::string& path : {robots.path, models.language_model}) {
-    if (!path.empty()) paths.push_back(path);
-  }
+  std::vector<std::string> paths = models.files();
+  if (!robots.path.empty()) paths.push_back(robots.path);
   return paths;
 }
 

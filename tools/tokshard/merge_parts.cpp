@@ -36,7 +36,7 @@ Result<int64_t> counted_by_encode(const PartRecord& part) {
 Result<int64_t> counted_by_build(const PartRecord& part) {
   BuildCounts counts;
   BALLAST_TRY(add_counts(part.counts, counts, "counts"));
-  if (counts.encode.documents != counts.filter.kept())
+  if (counts.encode.documents + counts.encode.empty != counts.filter.kept())
     return corrupt_error(fmt::format("{} documents were kept and {} encoded", counts.filter.kept(),
                                      counts.encode.documents),
                          PartsFolder::name(part.input, part.part, ".json"));
@@ -205,7 +205,11 @@ Result<int> merge_parts(const std::string& directory, const std::string& rejects
   for (const auto& input : folder.plan().inputs) inputs.push_back(input.path);
   if (folder.plan().verb == kBuild) {
     DocumentOutputs outputs = BALLAST_TRY(open_side_outputs(common, rejects, stats, inputs));
-    if (!common.dry_run) BALLAST_TRY(merge_built_parts(folder, outputs, common));
+    if (common.dry_run) {
+      print_note("would merge " + totals_text(BALLAST_TRY(complete_account(folder))));
+      return kExitDone;
+    }
+    BALLAST_TRY(merge_built_parts(folder, outputs, common));
     return kExitDone;
   }
   DocumentOutputs outputs = BALLAST_TRY(open_document_outputs(common, rejects, stats, inputs));

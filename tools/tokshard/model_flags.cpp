@@ -2,6 +2,19 @@
 
 namespace ballast {
 
+std::vector<std::string> ModelFlags::files() const {
+  std::vector<std::string> paths = thresholds;
+  if (!language_model.empty()) paths.push_back(language_model);
+  for (const std::string& spec : scores) {
+    constexpr std::string_view kKind = "=fasttext:";
+    const size_t kind = spec.find(kKind);
+    if (kind == spec.npos) continue;
+    const size_t begin = kind + kKind.size();
+    paths.push_back(spec.substr(begin, spec.find(',', begin) - begin));
+  }
+  return paths;
+}
+
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option(
       "--languages", flags.languages,

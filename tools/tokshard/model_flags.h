@@ -13,6 +13,8 @@ namespace ballast {
 struct ModelFlags {
   std::string languages, language_model, language_threshold;
   std::vector<std::string> scores, limits, thresholds;
+
+  std::vector<std::string> files() const;  // models and thresholds
 };
 
 // `flags` must outlive the parsing.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "libcore/base/version.h"
 #include "libcore/cli/options.h"
 #include "libcore/shard/file_list.h"
 
@@ -73,12 +74,14 @@ Result<void> check_parts_flags(const PartsFlags& flags, const std::vector<std::s
 }
 
 Result<PartsPlan> make_parts_plan(const CLI::App& app, const CommonOptions& common,
-                                  const PartsFlags& flags, const std::vector<std::string>& inputs) {
+                                  const PartsFlags& flags, const std::vector<std::string>& inputs,
+                                  const std::vector<std::string>& files) {
   FileSystem& fs = posix_file_system();
   PartsPlan plan;
   plan.verb = common.verb;
   plan.part_bytes = flags.part_bytes;
   plan.options = Json::object();
+  plan.options["tool"] = fmt::format("tokshard {}", kVersion);
   for (const CLI::Option* option : app.get_options()) {
     if (option->count() == 0 || !decides(*option)) continue;
     Json values = Json::array();
@@ -91,6 +94,9 @@ Result<PartsPlan> make_parts_plan(const CLI::App& app, const CommonOptions& comm
     }
     plan.options[long_name(*option)] = std::move(values);
   }
+  if (!files.empty()) plan.options["files"] = Json::array();
+  for (const std::string& path : files)
+    plan.options["files"].push_back(BALLAST_TRY(identity(fs, path)));
   for (const std::string& path : inputs) {
     const FileInfo info = BALLAST_TRY(fs.info(path));
     plan.inputs.push_back({path, info.size});

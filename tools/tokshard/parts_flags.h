@@ -31,7 +31,9 @@ Result<void> check_parts_flags(const PartsFlags& flags, const std::vector<std::s
 
 // Everything given on `app` that decides what the parts hold: all options but where outputs go and
 // how the work is done. Of a path its content counts.
+// `files` are named within options that are no paths.
 Result<PartsPlan> make_parts_plan(const CLI::App& app, const CommonOptions& common,
-                                  const PartsFlags& flags, const std::vector<std::string>& inputs);
+                                  const PartsFlags& flags, const std::vector<std::string>& inputs,
+                                  const std::vector<std::string>& files = {});
 
 }  // namespace ballast

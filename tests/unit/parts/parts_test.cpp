@@ -176,6 +176,15 @@ TEST_F(PartsTest, AnInputThatChangedIsRefused) {
   EXPECT_THAT(worked.error().message(), HasSubstr("changed since parts were made of it: a"));
 }
 
+TEST_F(PartsTest, AnInputOfAnotherSizeThanPlannedIsDamage) {
+  put("a", lines(10, "a"));
+  const PartsPlan planned = plan({"a"});
+  put("a", lines(11, "a"));
+  const auto made = PartsFolder::create(fs_, "parts", planned);
+  ASSERT_TRUE(made.ok() && work(*made, {}).ok());
+  EXPECT_THAT(account(*made, false).damage, ElementsAre(HasSubstr("bytes were read where")));
+}
+
 TEST_F(PartsTest, AFolderOfAnotherJobIsRefused) {
   put("a", lines(10, "a"));
   put("b", lines(10, "b"));

@@ -105,6 +105,14 @@ TEST(SentencePiece, RefusesWhatTheLibraryTakesOnTrust) {
 }
 
 // Every unit of the automaton that normalises text, sent far away: the library would follow it.
+// Protobuf keeps 32 bits of a tag, so what passes here as an unknown field would be the normaliser.
+TEST(SentencePiece, RefusesTagsThatTheLibraryCutsDown) {
+  const std::string field("\x9A\x80\x80\x80\x10\x00", 6);
+  const auto refused = Tokenizer::parse(file_text("bpe.model") + field, "tag");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::corrupt);
+}
+
 TEST(SentencePiece, RefusesAnAutomatonThatLeadsOutside) {
   const std::string good = file_text("unigram.model");
   // normalizer_spec (field 3) { ... precompiled_charsmap (field 2)

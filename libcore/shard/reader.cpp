@@ -4,76 +4,17 @@
 
 #include <algorithm>
 
+#include "libcore/shard/index_walk.h"
 #include "libcore/shard/manifest.h"
 
 namespace ballast {
-namespace {
-
-constexpr int64_t kChunkEntries = 1 << 16;
-
-// Entries [first, first + count) of an array of T at `offset` of the index.
-template <class T>
-Result<void> read_entries(ReadableFile& file, int64_t offset, int64_t first, std::span<T> into,
-                          const std::string& where) {
-  const auto bytes = std::as_writable_bytes(into);
-  const int64_t at = offset + first * static_cast<int64_t>(sizeof(T));
-  const size_t got = BALLAST_TRY(file.read_at(at, bytes));
-  if (got != bytes.size()) return corrupt_error("shard index is truncated", where);
-  return {};
-}
-
-}  // namespace
-
 Result<void> ShardReader::read_index(ReadableFile& index, const std::string& where) {
-  std::byte head[kShardHeaderBytes];
-  const size_t got = BALLAST_TRY(index.read_at(0, head));
-  header_ = BALLAST_TRY(parse_shard_header(Bytes(head, got), index.size(), where));
-  const int64_t sequences = header_.sequences, width = token_bytes(header_.type);
-  const int64_t offsets_at = kShardHeaderBytes + 4 * sequences;
-  const int64_t documents_at = offsets_at + 8 * sequences;
-
-  std::vector<int64_t> ends;  // of sequences, in tokens
-  ends.reserve(static_cast<size_t>(sequences) + 1);
-  ends.push_back(0);
-  std::vector<int32_t> lengths(static_cast<size_t>(std::min(kChunkEntries, sequences)));
-  std::vector<int64_t> words(static_cast<size_t>(std::min(kChunkEntries, header_.documents + 1)));
-  std::vector<int64_t> offsets(lengths.size());
-  for (int64_t first = 0; first < sequences; first += kChunkEntries) {
-    const auto count = static_cast<size_t>(std::min(kChunkEntries, sequences - first));
-    BALLAST_TRY(
-        read_entries(index, kShardHeaderBytes, first, std::span(lengths).first(count), where));
-    BALLAST_TRY(read_entries(index, offsets_at, first, std::span(offsets).first(count), where));
-    for (size_t i = 0; i < count; ++i) {
-      if (lengths[i] < 0 || offsets[i] != ends.back() * width)
-        return corrupt_error(
-            fmt::format("sequence {} of the shard index is not where its predecessor ends",
-                        first + static_cast<int64_t>(i)),
-            where,
-            fmt::format("offset {}, expected {}; length {}", offsets[i], ends.back() * width,
-                        lengths[i]));
-      ends.push_back(ends.back() + lengths[i]);
-    }
-  }
-
+  header_ = BALLAST_TRY(read_shard_header(index, where));
   begins_.reserve(static_cast<size_t>(header_.documents) + 1);
-  int64_t previous = 0;
-  for (int64_t first = 0; first <= header_.documents; first += kChunkEntries) {
-    const auto count = static_cast<size_t>(std::min(kChunkEntries, header_.documents + 1 - first));
-    BALLAST_TRY(read_entries(index, documents_at, first, std::span(words).first(count), where));
-    for (size_t i = 0; i < count; ++i) {
-      const bool leading = first == 0 && i == 0;
-      if (words[i] < previous || words[i] > sequences || (leading && words[i] != 0))
-        return corrupt_error(
-            "document index of the shard is not ascending from 0", where,
-            fmt::format("entry {} is {}", first + static_cast<int64_t>(i), words[i]));
-      previous = words[i];
-      begins_.push_back(ends[static_cast<size_t>(words[i])]);
-    }
-  }
-  if (previous != sequences)
-    return corrupt_error("document index does not end at the last sequence", where,
-                         fmt::format("ends at {}, sequences {}", previous, sequences));
-  return {};
+  begins_.push_back(0);
+  return walk_document_lengths(index, header_, where, [this](std::span<const int64_t> lengths) {
+    for (const int64_t length : lengths) begins_.push_back(begins_.back() + length);
+  });
 }
 
 Result<ShardReader> ShardReader::open_to_learn(FileSystem& fs, const std::string& prefix) {

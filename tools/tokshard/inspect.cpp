@@ -2,10 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <memory>
 
+#include "libcore/corpus/lengths.h"
 #include "libcore/shard/manifest.h"
 #include "libcore/shard/reader.h"
 #include "libcore/shard/shard_set.h"
@@ -16,25 +15,20 @@ namespace ballast {
 namespace {
 
 struct Lengths {
-  int64_t shortest = 0, median = 0, longest = 0;
-  double mean = 0;
-  // Bucket k holds documents of [2^(k-1), 2^k) tokens; bucket 0 the empty ones.
-  std::array<int64_t, 33> buckets{};
+  int64_t median = 0;
+  LengthHistogram all;
 };
 
 Lengths lengths_of(const ShardReader& reader) {
   Lengths found;
-  std::vector<int64_t> all;
+  std::vector<int64_t> sorted;
   for (int64_t i = 0; i < reader.documents(); ++i) {
-    all.push_back(reader.document_length(i));
-    ++found.buckets[std::bit_width(static_cast<uint64_t>(all.back()))];
+    sorted.push_back(reader.document_length(i));
+    found.all.add(sorted.back());
   }
-  if (all.empty()) return found;
-  std::sort(all.begin(), all.end());
-  found.shortest = all.front();
-  found.median = all[all.size() / 2];
-  found.longest = all.back();
-  found.mean = static_cast<double>(reader.total_tokens()) / static_cast<double>(all.size());
+  if (sorted.empty()) return found;
+  std::sort(sorted.begin(), sorted.end());
+  found.median = sorted[sorted.size() / 2];
   return found;
 }
 
@@ -77,18 +71,19 @@ Result<Inspected> look_at(const std::string& prefix) {
 
 Json record_of(const Inspected& shard) {
   Json histogram = Json::array();
-  for (size_t k = 0; k < shard.lengths.buckets.size(); ++k)
-    if (shard.lengths.buckets[k] > 0)
-      histogram.push_back({{"below", int64_t{1} << k}, {"documents", shard.lengths.buckets[k]}});
+  const LengthHistogram& lengths = shard.lengths.all;
+  for (size_t k = 0; k + 1 < lengths.buckets.size(); ++k)
+    if (lengths.buckets[k] > 0)
+      histogram.push_back({{"below", int64_t{1} << k}, {"documents", lengths.buckets[k]}});
   Json record = {{"v", 1},
                  {"prefix", shard.prefix},
                  {"documents", shard.reader.documents()},
                  {"tokens", shard.reader.total_tokens()},
                  {"dtype", token_type_name(shard.reader.type())},
-                 {"shortest", shard.lengths.shortest},
+                 {"shortest", lengths.shortest},
                  {"median", shard.lengths.median},
-                 {"mean", json_number(shard.lengths.mean)},
-                 {"longest", shard.lengths.longest},
+                 {"mean", json_number(lengths.mean())},
+                 {"longest", lengths.longest},
                  {"lengths", std::move(histogram)}};
   if (shard.hosts) record["hosts"] = *shard.hosts;
   if (!shard.manifest) return record;
@@ -105,13 +100,13 @@ Json record_of(const Inspected& shard) {
 }
 
 std::string text_of(const Inspected& shard) {
-  const Lengths& lengths = shard.lengths;
+  const LengthHistogram& lengths = shard.lengths.all;
   std::string text = fmt::format("{}\n  documents  {}\n  tokens     {}\n  dtype      {}\n",
                                  shard.prefix, shard.reader.documents(),
                                  shard.reader.total_tokens(), token_type_name(shard.reader.type()));
   text += fmt::format("  lengths    {} shortest, {} median, {:.1f} mean, {} longest\n",
-                      lengths.shortest, lengths.median, lengths.mean, lengths.longest);
-  for (size_t k = 0; k < lengths.buckets.size(); ++k)
+                      lengths.shortest, shard.lengths.median, lengths.mean(), lengths.longest);
+  for (size_t k = 0; k + 1 < lengths.buckets.size(); ++k)
     if (lengths.buckets[k] > 0)
       text += fmt::format("  length     < {:<22} {:>10} documents\n", int64_t{1} << k,
                           lengths.buckets[k]);

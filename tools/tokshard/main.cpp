@@ -49,6 +49,10 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard decode data/web | head -1\n"},
     {"inspect", "what is in a shard", ballast::add_inspect,
      "tokshard inspect --json data/web data/web-holdout\n"},
+    {"stat", "what was kept and dropped, and what shards are made of", ballast::add_stat,
+     "tokshard stat filter.json dedup.json data/web\n"
+     "tokshard stat --json data/web | jq .languages\n"
+     "tokshard stat filter.json data/web -o web.svg\n"},
     {"locate", "the documents of a run's batches, and how rare their tokens were",
      ballast::add_locate,
      "gradstat spikes --json run | tokshard locate --run run -\n"

@@ -14,6 +14,7 @@ VerbRun add_adopt(CLI::App& app, const CommonOptions& common);
 VerbRun add_export(CLI::App& app, const CommonOptions& common);
 VerbRun add_decode(CLI::App& app, const CommonOptions& common);
 VerbRun add_inspect(CLI::App& app, const CommonOptions& common);
+VerbRun add_stat(CLI::App& app, const CommonOptions& common);
 VerbRun add_locate(CLI::App& app, const CommonOptions& common);
 VerbRun add_seen(CLI::App& app, const CommonOptions& common);
 VerbRun add_verify(CLI::App& app, const CommonOptions& common);

@@ -1,0 +1,171 @@
+# tokshard stat: what was kept and dropped, what shards are made of; numbers against jq over the inputs.
+bats_require_minimum_version 1.5.0
+load ../support/assertions
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+  for part in a b; do
+    awk -v part=$part 'BEGIN {
+      for (i = 0; i < 60; ++i) {
+        words = ""
+        for (k = 0; k <= i; ++k) words = words " word" k % 7
+        printf "{\"text\":\"Text %d of %s%s\",\"id\":\"%s%d\",\"url\":\"https://h%d.example/%s%d\",\"language\":\"l%02d\",\"source\":\"%s\"}\n", \
+          i, i % 5 ? part : "both", words, part, i, i % 30, part, i, i % 30, part
+      }
+    }' >$part.jsonl
+  done
+  printf 'User-agent: *\nDisallow: /a1\n' >robots.txt
+}
+
+tokshard() { run --separate-stderr "$BIN/tokshard" "$@"; }
+
+make_summaries() {
+  for part in a b; do
+    "$BIN/tokshard" filter -q --languages l00,l01,l02,l03 --stats filter-$part.json $part.jsonl -o f-$part.jsonl
+  done
+  "$BIN/tokshard" dedup -q a.jsonl b.jsonl --stats dedup.json -o d.jsonl
+}
+
+make_shards() {
+  "$BIN/tokshard" vocab -q --size 280 a.jsonl -o tok.json
+  "$BIN/tokshard" encode -q --tokenizer tok.json --shard-tokens 4000 a.jsonl -o set
+  "$BIN/tokshard" encode -q --tokenizer tok.json b.jsonl -o b
+}
+
+@test "summaries add up, each step for itself" {
+  make_summaries
+  tokshard stat --json filter-a.json dedup.json filter-b.json
+  [ "$status" -eq 0 ]
+  [ "$(jq -r .type <<<"$output" | paste -sd' ')" = "dropped dropped dropped total" ]
+  [ "$(jq -r 'select(.input) | .input' <<<"$output" | paste -sd' ')" = "filter-a.json dedup.json filter-b.json" ]
+  jq -s .[-1].dropped <<<"$output" >total.json
+  for key in kept rejected; do
+    [ "$(jq ".steps.filter.$key" total.json)" -eq "$(jq -s "map(.$key) | add" filter-?.json)" ]
+    [ "$(jq ".steps[\"dedup exact document\"].$key" total.json)" -eq "$(jq ".$key" dedup.json)" ]
+  done
+  [ "$(jq .steps.filter.rejected total.json)" -gt 100 ]
+  [ "$(jq '.steps["dedup exact document"].rejected' total.json)" -eq 12 ]
+  [ "$(jq -cS .reasons total.json)" = \
+    "$(jq -s 'map(.reasons | to_entries) | add | group_by(.key) | map({key: .[0].key, value: (map(.value) | add)}) | from_entries' -cS filter-?.json dedup.json)" ]
+  [ "$(jq -cS '.languages | map_values(.rejected)' total.json)" = \
+    "$(jq -s 'map(.languages | to_entries) | add | group_by(.key) | map({key: .[0].key, value: (map(.value.rejected) | add)}) | from_entries' -cS filter-?.json)" ]
+}
+
+@test "what robots.txt closes is told by language and host, from standard input too" {
+  "$BIN/tokshard" filter -n --json --robots robots.txt a.jsonl >robots.json
+  blocked=$(jq '.reasons["robots:disallowed"]' robots.json)
+  [ "$blocked" -gt 5 ]
+  run --separate-stderr bash -c '"$BIN/tokshard" stat --json - <robots.json | tail -1'
+  [ "$(jq .dropped.blocked <<<"$output")" -eq "$blocked" ]
+  [ "$(jq -cS .dropped.blocking_hosts.most <<<"$output")" = "$(jq -cS .blocking_hosts.most robots.json)" ]
+  [ "$(jq '.dropped.languages | map(.blocked) | add' <<<"$output")" -eq "$blocked" ]
+}
+
+@test "shards of a set and a prefix are what their manifests and indexes say" {
+  make_shards
+  members=$(ls set-*.idx | wc -l)
+  [ "$members" -ge 2 ]
+  tokshard stat --json set b
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq $((members + 2)) ]
+  jq -s .[-1].shards <<<"$output" >total.json
+  [ "$(jq .shards total.json)" -eq $((members + 1)) ]
+  for key in documents tokens; do
+    [ "$(jq ".$key" total.json)" -eq "$(jq -s "map(.$key) | add" ./*.manifest.json)" ]
+    [ "$(jq -cS ".sources | map_values(.$key)" total.json)" = \
+      "$(jq -s "map(.sources | to_entries) | add | group_by(.key) | map({key: .[0].key, value: (map(.value.$key) | add)}) | from_entries" -cS ./*.manifest.json)" ]
+  done
+  [ "$(jq .bytes total.json)" -eq "$(jq -j .text a.jsonl b.jsonl | wc -c)" ]
+  jq -e '(.tokens / .bytes - .tokens_per_byte | fabs) < 1e-12' total.json
+  jq -e '(.languages | map(.share) | add - 1 | fabs) < 1e-12' total.json
+  [ "$(jq .hosts.hosts total.json)" -eq 30 ] && [ "$(jq '.hosts.most["h3.example"]' total.json)" -eq 4 ]
+  [ "$(jq -c .lengths total.json)" = "$("$BIN/tokshard" inspect --json set b |
+    jq -sc 'map(.lengths) | add | group_by(.below) | map({below: .[0].below, documents: (map(.documents) | add)})')" ]
+  [ "$(jq '.lengths | map(.documents) | add' total.json)" -eq 120 ]
+}
+
+@test "tables are aligned, 80 columns wide, twenty rows and the others" {
+  make_summaries
+  long=$(printf 'x%.0s' $(seq 200))
+  sed -i "s/\"l29\"/\"$long\"/" a.jsonl b.jsonl
+  make_shards
+  tokshard stat filter-a.json dedup.json set b
+  [ "$status" -eq 0 ]
+  awk 'length > 80 {print; bad = 1} END {exit bad}' <<<"$output"
+  grep -qE '^filter +60 +8 +52 +13\.3 % +[0-9.]+ %$' <<<"$output"
+  grep -qE '^xxx+\.\.\. ' <<<"$output"
+  # 30 languages: twenty, then the others; what they count is the rest.
+  others=$(sed -n '/^language .*tokens.byte/,/^all/p' <<<"$output")
+  [ "$(wc -l <<<"$others")" -eq 23 ]
+  grep -qE '^others \(10\) ' <<<"$others"
+  [ "$(awk 'NR > 1 && !/^all/ {sum += $(NF - 4)} END {print sum}' <<<"$others")" -eq 120 ]
+  [ "$(awk '/^all/ {print $2}' <<<"$others")" -eq 120 ]
+  # Columns end where their heads do.
+  [ "$(awk '{print length}' <<<"$others" | sort -u | wc -l)" -eq 1 ]
+  printf '%s\n' "$output" >plain.txt
+  without_control_bytes plain.txt
+}
+
+@test "a shard that does not know its bytes says so" {
+  make_shards
+  rm b.manifest.json
+  tokshard stat b
+  [ "$status" -eq 0 ]
+  [[ "${lines[0]}" == "1 shard, 60 documents, "*" tokens, unknown size of text" ]]
+  grep -qE '^unknown +60 +[0-9]+ +100\.0 % +-$' <<<"$output"
+  tokshard stat --json b
+  [ "$(jq -s '.[1].shards | has("bytes") or has("tokens_per_byte")' <<<"$output")" = false ]
+}
+
+@test "pictures: reasons, tokens, tokens per byte, lengths" {
+  command -v gnuplot || skip "no gnuplot"
+  make_summaries
+  make_shards
+  tokshard stat filter-a.json set -o all.svg
+  [ "$status" -eq 0 ] && [ -z "$output" ]
+  for text in "Documents dropped by reason" "Tokens by language" "Tokens per byte by language" "Documents by tokens"; do
+    grep -q "$text" all.svg
+  done
+  grep -q ">l28<" all.svg
+  tokshard stat filter-a.json -o reasons.svg
+  run ! grep -q "Tokens by language" reasons.svg
+  tokshard stat set -o set.png
+  [ "$(head -c 4 set.png | tail -c 3)" = PNG ]
+  tokshard stat set -o set.png
+  assert_fails 2 "output exists: set.png (-f replaces it)"
+  tokshard stat --json set -o other.svg
+  assert_fails 2 "a picture has no JSON form: --json (name another file with -o)"
+  printf '{"v":1,"type":"mix","documents":1,"kept":1,"rejected":0,"reasons":{}}\n' >none.json
+  tokshard stat none.json -o none.svg
+  assert_fails 7 "nothing to draw: none.json"
+  [ ! -e none.svg ]
+}
+
+@test "what is neither summary nor shard is refused in one line" {
+  make_shards
+  tokshard stat absent
+  assert_fails 3 "no summary, shard, set or folder of this name: absent"
+  tokshard stat a.jsonl
+  assert_fails 3 "no summary record: a.jsonl:1 (filter, dedup, decontaminate or mix --stats writes one)"
+  tokshard stat tok.json
+  [ "$status" -eq 3 ] && [ -z "$output" ] && [ "${#stderr_lines[@]}" -eq 1 ]
+  : >empty.json
+  tokshard stat empty.json
+  assert_fails 3 "no summary record in this file: empty.json"
+  printf '{"v":1,"type":"mix","documents":3,"kept":1,"rejected":2,"reasons":{"mix:rate":1}}\n' >odd.json
+  tokshard stat odd.json
+  assert_fails 3 "reasons do not add up to what was rejected: odd.json:1 (1 and 2)"
+  mkdir folder
+  tokshard stat folder
+  assert_fails 2 "no shards in this folder: folder (none ends in .idx)"
+  tokshard stat b b.idx
+  assert_fails 2 "input is named twice: b"
+  tokshard stat b -f -o b.bin
+  assert_fails 2 "output is also an input: b.bin"
+  jq -c '.tokens += 1' b.manifest.json >other && mv other b.manifest.json
+  tokshard stat b
+  [ "$status" -eq 3 ] && [[ "$stderr" == *"manifest disagrees with the shard index: b.manifest.json"* ]]
+  truncate -s -2 b.bin
+  tokshard stat b
+  [ "$status" -eq 3 ] && [[ "$stderr" == *"shard index disagrees with the size of the data: b.bin"* ]]
+}

@@ -107,7 +107,9 @@ FastTextPrediction FastTextModel::predict(std::string_view text, FastTextBuffers
   for (size_t at = 0; at < text.size();) {
     size_t end = at;
     while (end < text.size() && !is_space(text[end])) ++end;
-    if (end > at) add_word(text.substr(at, end - at), sum, buffers);
+    const std::string_view word = text.substr(at, end - at);
+    if (word == kEndOfSentence) break;  // where the library stops to read
+    if (!word.empty()) add_word(word, sum, buffers);
     at = end + 1;
   }
   add_word(kEndOfSentence, sum, buffers);

@@ -69,15 +69,17 @@ TEST(FastText, SaysWhatTheLibrarySays) {
   EXPECT_GT(compared, 3000);
 }
 
-TEST(FastText, LineFeedsPartWordsAndTheEndOfSentenceIsAWord) {
+TEST(FastText, LineFeedsPartWordsAndTheEndOfSentenceEndsTheText) {
   const auto model = golden_model("softmax.bin");
   FastTextBuffers one, two;
   model->predict("the river\nHaus", one);
   model->predict("the river Haus", two);
   EXPECT_EQ(one.scores, two.scores);
+  // fastText 0.9.2 gives both 1.00000811 for en, and the words behind the mark alone 0.98684043 for
+  // de.
   model->predict("the </s> Haus Haus Haus Haus Haus Haus", one);
-  EXPECT_EQ(model->predict("the </s> Haus Haus Haus Haus Haus Haus", one).label,
-            model->predict("Haus Haus Haus", two).label);
+  model->predict("the", two);
+  EXPECT_EQ(one.scores, two.scores);
 }
 
 TEST(FastText, OneModelServesThreads) {

@@ -13,6 +13,8 @@ namespace {
 constexpr uint32_t kNoRank = MergeTable::kNoRank;
 constexpr size_t kScanBytes = 48;  // up to here merging by definition is the fastest
 constexpr size_t kWindowBytes = size_t{1} << 14;
+// Of a token whose merges are found by cutting it at every byte, in time quadratic in its length.
+constexpr size_t kMaxCutBytes = 4096;
 
 }  // namespace
 
@@ -111,6 +113,10 @@ Result<BpeModel> BpeModel::build(std::vector<std::string> tokens, std::span<cons
 }
 
 Result<BpeModel> BpeModel::from_ranks(std::vector<std::string> tokens, const std::string& where) {
+  for (size_t id = 0; id < tokens.size(); ++id)
+    if (tokens[id].size() > kMaxCutBytes)
+      return corrupt_error(fmt::format("token {} has {} bytes", id, tokens[id].size()), where,
+                           fmt::format("at most {}", kMaxCutBytes));
   BpeModel model;
   BALLAST_TRY(model.set_tokens(std::move(tokens), true, where));
   std::vector<MergeTable::Entry> all;

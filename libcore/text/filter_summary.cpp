@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "libcore/io/utf8.h"
 
@@ -11,6 +12,27 @@ namespace {
 
 constexpr size_t kHostsListed = 100;
 constexpr size_t kNamesListed = 1000;  // of licences and languages: strangers make them up
+
+// The most frequent first, equal ones by name; behind the names that are listed the sum of all
+// others, whose name is empty as no name counted is. All are counted before any is left out, so the
+// order of documents and their parts do not matter.
+template <class ByName>
+auto listed(const ByName& counts) {
+  std::vector<std::pair<std::string, typename ByName::mapped_type>> most(counts.begin(),
+                                                                         counts.end());
+  std::stable_sort(most.begin(), most.end(), [](const auto& a, const auto& b) {
+    return a.second.kept + a.second.rejected > b.second.kept + b.second.rejected;
+  });
+  if (most.size() <= kNamesListed) return most;
+  typename ByName::mapped_type others;
+  for (size_t i = kNamesListed; i < most.size(); ++i) {
+    others.kept += most[i].second.kept;
+    others.rejected += most[i].second.rejected;
+  }
+  most.resize(kNamesListed);
+  most.emplace_back("", others);
+  return most;
+}
 
 }  // namespace
 
@@ -69,14 +91,13 @@ Json FilterSummary::signals_record() const {
 
 void FilterSummary::count(ByName& counts, const std::string& name, bool kept) {
   if (name.empty()) return;
-  const bool room = counts.size() < kNamesListed || counts.contains(name);
-  Verdicts& verdicts = counts[room ? name : "other"];
+  Verdicts& verdicts = counts[name];
   ++(kept ? verdicts.kept : verdicts.rejected);
 }
 
 Json FilterSummary::verdicts_record(const ByName& counts) {
   Json record = Json::object();
-  for (const auto& [name, verdicts] : counts) {
+  for (const auto& [name, verdicts] : listed(counts)) {
     record[name] = {{"kept", verdicts.kept}, {"rejected", verdicts.rejected}};
   }
   return record;
@@ -126,10 +147,10 @@ std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>&
       lines.push_back(fmt::format("refused  {:>8}  by {}", refused, ai_signal_name(signal)));
   }
   const auto add_verdicts = [&](const char* what, const ByName& counts) {
-    for (const auto& [name, verdicts] : counts) {
+    for (const auto& [name, verdicts] : listed(counts)) {
+      const std::string shown = name.empty() ? "of other names" : printable(name);
       lines.push_back(fmt::format("{} {:>8}  {}, {} rejected", what,
-                                  verdicts.kept + verdicts.rejected, printable(name),
-                                  verdicts.rejected));
+                                  verdicts.kept + verdicts.rejected, shown, verdicts.rejected));
     }
   };
   add_verdicts("licence ", licenses_);

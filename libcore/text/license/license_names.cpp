@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <vector>
 
 #include "libcore/base/ascii.h"
@@ -36,7 +37,15 @@ std::string_view find_id(std::string_view id, bool exception) {
   return same && found->exception == exception ? found->id : std::string_view();
 }
 
-// Lower-case words of letters, and numbers with dots inside; everything else parts them.
+// Marks beyond ASCII that part words as a space does, up to U+00BF and from U+2000 to U+207F:
+// signs, dashes, quotes, odd spaces. What follows is never a letter of ASCII.
+bool is_foreign_mark(std::string_view rest) {
+  if (rest.size() < 2) return false;
+  return rest[0] == '\xC2' || (rest[0] == '\xE2' && (rest[1] == '\x80' || rest[1] == '\x81'));
+}
+
+// Lower-case words of letters, and numbers with dots inside; signs part them. Letters beyond ASCII
+// make words too, which no list has: nothing that is said may get lost.
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
   std::string word;
@@ -45,10 +54,14 @@ std::vector<std::string> words_of(std::string_view text) {
     if (!word.empty()) words.push_back(std::move(word));
     word.clear();
   };
-  for (char c : text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const bool digit = is_ascii_digit(c);
     const bool dot = c == '.' && !word.empty() && is_ascii_digit(word.back());
-    if (!is_ascii_alnum(c) && !dot) {
+    const bool mark = is_foreign_mark(text.substr(i));
+    const bool foreign = !mark && static_cast<unsigned char>(c) >= 0x80;
+    if (!is_ascii_alnum(c) && !dot && !foreign) {
+      if (mark) i += c == '\xC2' ? 1 : 2;
       end_word();
       continue;
     }
@@ -64,19 +77,35 @@ std::vector<std::string> words_of(std::string_view text) {
   return words;
 }
 
-// "3" is 3.0; empty: no version among the words.
-std::string version_in(const std::vector<std::string>& words) {
-  for (const std::string& word : words) {
-    if (!is_ascii_digit(word[0]) || word.size() > 3) continue;
-    if (word.find('.') == std::string::npos) return word.size() == 1 ? word + ".0" : std::string();
-    return word;
-  }
-  return {};
+// "3" is 3.0; empty: no number of a version.
+std::string version_of(const std::string& word) {
+  if (!is_ascii_digit(word[0]) || word.size() > 3) return {};
+  if (word.find('.') == std::string::npos) return word.size() == 1 ? word + ".0" : std::string();
+  return word;
 }
+
+bool contains(std::span<const std::string_view> list, std::string_view word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+// Says only that this is a licence.
+constexpr std::string_view kFiller[] = {"a",        "an", "the",      "this",      "work",
+                                        "software", "is", "licensed", "under",     "released",
+                                        "terms",    "of", "public",   "available", "license",
+                                        "licence",  "v",  "version",  "licenses"};
+
+// The longest usual names, with "this work is licensed under" in front; a text that says more is
+// about more than a licence.
+constexpr size_t kMostWords = 16;
 
 class Words {
  public:
-  explicit Words(std::string_view text) : words_(words_of(text)) {}
+  explicit Words(std::string_view text) : words_(words_of(text)) {
+    join("non", "commercial", "nc");
+    join("no", "derivatives", "nd");
+    join("no", "derivs", "nd");
+    join("share", "alike", "sa");
+  }
   bool has(std::string_view word) const {
     return std::find(words_.begin(), words_.end(), word) != words_.end();
   }
@@ -86,15 +115,27 @@ class Words {
     }
     return false;
   }
-  size_t count() const { return words_.size(); }
-  std::string version() const { return version_in(words_); }
-  // Without what says only that this is a licence.
+  // Short, of these words, filler and one version: any other ("not", "except", "reserved", another
+  // licence's) may turn round what is said, or be about a part only.
+  bool only(std::span<const std::string_view> known) const {
+    if (words_.size() > kMostWords) return false;
+    const std::string wanted = version();
+    return std::all_of(words_.begin(), words_.end(), [&](const std::string& word) {
+      if (is_ascii_digit(word[0])) return !wanted.empty() && version_of(word) == wanted;
+      return contains(kFiller, word) || contains(known, word);
+    });
+  }
+  std::string version() const {
+    for (const std::string& word : words_) {
+      if (std::string version = version_of(word); !version.empty()) return version;
+    }
+    return {};
+  }
+  // Without filler.
   std::string essence() const {
     std::string text;
     for (const std::string& word : words_) {
-      constexpr std::string_view kFiller[] = {"the", "license", "licence",  "licenses",
-                                              "v",   "version", "software", "public"};
-      if (std::find(std::begin(kFiller), std::end(kFiller), word) != std::end(kFiller)) continue;
+      if (contains(kFiller, word)) continue;
       if (!text.empty()) text += ' ';
       text += word;
     }
@@ -102,6 +143,14 @@ class Words {
   }
 
  private:
+  void join(std::string_view first, std::string_view second, std::string_view both) {
+    for (size_t i = 1; i < words_.size(); ++i) {
+      if (words_[i - 1] != first || words_[i] != second) continue;
+      words_[i - 1] = both;
+      words_.erase(words_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+
   std::vector<std::string> words_;
 };
 
@@ -114,18 +163,32 @@ std::string creative_commons(bool nc, bool sa, bool nd, const std::string& versi
   return find_id(id, false).empty() ? "LicenseRef-" + id : id;
 }
 
+// With the jurisdictions that the deeds were often adapted to.
+constexpr std::string_view kCommonsWords[] = {
+    "creative", "commons",  "cc",   "by",      "attribution", "nc",         "noncommercial",
+    "nd",       "noderivs", "sa",   "domain",  "sharealike",  "mark",       "noderivatives",
+    "cc0",      "zero",     "deed", "generic", "universal",   "dedication", "international",
+    "unported", "igo",      "at",   "au",      "ca",          "ch",         "de",
+    "es",       "fr",       "it",   "jp",      "nl",          "uk",         "us"};
+
 std::string creative_commons_name(const Words& words) {
-  const bool named = words.has("creative", "commons") || words.has("cc");
-  if (words.has("cc0") || (named && words.has("zero"))) return "CC0-1.0";
-  if (!named || words.count() > 32) return {};
-  if (words.has("public", "domain")) return words.has("mark") ? "CC-PDM-1.0" : "CC0-1.0";
-  if (!words.has("by") && !words.has("attribution")) return {};
-  const bool nc = words.has("nc") || words.has("noncommercial") || words.has("non", "commercial");
-  const bool nd = words.has("nd") || words.has("noderivatives") || words.has("noderivs") ||
-                  words.has("no", "derivatives") || words.has("no", "derivs");
-  const bool sa = words.has("sa") || words.has("sharealike") || words.has("share", "alike");
-  return creative_commons(nc, sa, nd, words.version());
+  const bool zero = words.has("cc0") || words.has("zero");
+  const bool named = words.has("creative", "commons") || words.has("cc") || words.has("cc0");
+  if (!named || !words.only(kCommonsWords)) return {};
+  const bool by = words.has("by") || words.has("attribution");
+  const bool nc = words.has("nc") || words.has("noncommercial");
+  const bool nd = words.has("nd") || words.has("noderivatives") || words.has("noderivs");
+  const bool sa = words.has("sa") || words.has("sharealike");
+  if (zero || words.has("public", "domain")) {
+    if (by || nc || nd || sa) return {};  // two licences
+    return !zero && words.has("mark") ? "CC-PDM-1.0" : "CC0-1.0";
+  }
+  return by ? creative_commons(nc, sa, nd, words.version()) : std::string();
 }
+
+constexpr std::string_view kGnuWords[] = {
+    "gnu",           "gpl", "lgpl",  "agpl",  "gfdl", "affero", "lesser", "general", "free",
+    "documentation", "or",  "later", "newer", "only", "any",    "at",     "your",    "option"};
 
 std::string gnu_name(const Words& words) {
   std::string family;
@@ -139,7 +202,10 @@ std::string gnu_name(const Words& words) {
     family = "GPL";
   }
   const std::string version = words.version();
-  if (family.empty() || version.empty() || words.count() > 32) return {};
+  if (family.empty() || version.empty() || !words.only(kGnuWords)) return {};
+  const int short_names =
+      words.has("agpl") + words.has("lgpl") + words.has("gfdl") + words.has("gpl");
+  if (short_names > 1) return {};  // two licences
   const bool later = words.has("later") || words.has("newer");
   return std::string(find_id(family + "-" + version + (later ? "-or-later" : "-only"), false));
 }

@@ -146,6 +146,20 @@ TEST(BpeModel, JoinsByTheRankOfTheBytesWhenOnlyTokensAreGiven) {
   EXPECT_GT(unreachable, 0);
 }
 
+TEST(BpeModel, RefusesTokensTooLongToCut) {
+  std::vector<std::string> tokens = all_bytes();
+  tokens.emplace_back(4096, 'a');
+  EXPECT_TRUE(BpeModel::from_ranks(tokens, "test").ok());
+  tokens.back() += 'a';
+  const auto refused = BpeModel::from_ranks(tokens, "test");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::corrupt);
+  const std::string message = refused.error().message();
+  EXPECT_NE(message.find("token 256 has 4097 bytes"), std::string::npos) << message;
+  EXPECT_NE(message.find("at most 4096"), std::string::npos) << message;
+  EXPECT_EQ(message.find('\n'), std::string::npos);
+}
+
 // Far longer than a window: the borders between windows are where one window would not put them.
 TEST(BpeModel, GivesTheSameInWindowsAsAtOnce) {
   std::mt19937 random(17);

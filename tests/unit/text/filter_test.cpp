@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 
+#include "libcore/io/json_counts.h"
 #include "libcore/text/filter_summary.h"
 
 namespace ballast {
@@ -233,6 +236,47 @@ TEST(FilterSummary, AccountsForEveryRecord) {
   EXPECT_EQ(record["reasons"].dump(), R"({"input:malformed":1,"length:empty":1})");
   EXPECT_EQ(record["other_records"].dump(), R"({"warcinfo":1})");
   EXPECT_EQ(record["pii"]["ip"], 1);
+}
+
+// Of 3000 names the commonest come last and are spread over three parts, so that listing names in
+// the order in which they come, or part by part, would choose others.
+TEST(FilterSummary, ListsTheSameNamesInWhateverParts) {
+  FilterSummary whole;
+  std::array<FilterSummary, 3> parts;
+  size_t documents = 0;
+  for (int name = 0; name < 3000; ++name) {
+    const int times = name < 2000 ? 1 : name < 2500 ? 2 : 3;
+    for (int time = 0; time < times; ++time) {
+      FilterOutcome outcome;
+      outcome.label = name == 2999 ? "other" : "x" + std::to_string(10000 + name);
+      outcome.license = "LicenseRef-" + outcome.label;
+      if (name % 2 == 1) {
+        outcome.verdict = FilterVerdict::rejected;
+        outcome.stage = "language";
+        outcome.reason = "other";
+      }
+      whole.add(outcome);
+      parts[documents++ % 3].add(outcome);
+    }
+  }
+  FilterSummary sum;
+  for (size_t i : {2, 0, 1}) ASSERT_TRUE(add_counts(counts_json(parts[i]), sum, "part").ok());
+  EXPECT_EQ(sum.to_json({}).dump(), whole.to_json({}).dump());
+  EXPECT_EQ(sum.to_lines({}), whole.to_lines({}));
+
+  const Json record = sum.to_json({});
+  const Json& languages = record["languages"];
+  ASSERT_EQ(languages.size(), 1001U);
+  EXPECT_EQ(record["licenses"].size(), 1001U);
+  EXPECT_EQ(languages.begin().key(), "other");  // three, and before "x"
+  EXPECT_EQ(languages.at("other").dump(), R"({"kept":0,"rejected":3})");
+  EXPECT_EQ(languages.at("x12000").dump(), R"({"kept":2,"rejected":0})");
+  EXPECT_FALSE(languages.contains("x11999"));
+  EXPECT_EQ(languages.at("").dump(), R"({"kept":1000,"rejected":1000})");
+  const std::vector<std::string> lines = sum.to_lines({});
+  EXPECT_EQ(
+      std::count(lines.begin(), lines.end(), "language     2000  of other names, 1000 rejected"),
+      1);
 }
 
 }  // namespace

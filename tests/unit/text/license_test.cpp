@@ -70,6 +70,55 @@ TEST(License, CommonNamesAndAddresses) {
   }
 }
 
+TEST(License, SentencesThatOnlyNameALicence) {
+  EXPECT_EQ(normalized_license("This work is licensed under a Creative Commons "
+                               "Attribution-NonCommercial-ShareAlike 4.0 International License"),
+            "CC-BY-NC-SA-4.0");
+  EXPECT_EQ(normalized_license("Attribution-Non Commercial-Share Alike 3.0 Unported (CC BY-NC-SA "
+                               "3.0)"),
+            "CC-BY-NC-SA-3.0");
+  EXPECT_EQ(normalized_license("CC BY\u2011ND\u00A04.0"), "CC-BY-ND-4.0");
+  EXPECT_EQ(normalized_license("CC BY-SA 3.0 DE"), "CC-BY-SA-3.0");
+  EXPECT_EQ(normalized_license("CC0 1.0 Universal (CC0 1.0) Public Domain Dedication"), "CC0-1.0");
+  EXPECT_EQ(normalized_license("Creative Commons Zero v1.0 Universal"), "CC0-1.0");
+  EXPECT_EQ(normalized_license("Creative Commons Public Domain Mark 1.0"), "CC-PDM-1.0");
+  EXPECT_EQ(normalized_license("Released under the terms of the MIT License."), "MIT");
+  EXPECT_EQ(normalized_license("GNU General Public License version 2 or (at your option) any "
+                               "later version"),
+            "GPL-2.0-or-later");
+  EXPECT_EQ(normalized_license("GNU Free Documentation License 1.3"), "GFDL-1.3-only");
+}
+
+TEST(License, TextsThatSayMoreThanALicenceAreNotRecognised) {
+  for (const char* none : {"All rights reserved except the icons, which are CC0",
+                           "This is not CC BY, all rights reserved",
+                           "Not CC0",
+                           "no CC0",
+                           "non-CC0",
+                           "non CC BY 4.0",
+                           "CC BY 4.0 except images",
+                           "CC0 (text only)",
+                           "CC BY 4.0. All rights reserved.",
+                           "CC0 or CC BY-NC 4.0",
+                           "CC0 / CC BY-NC 4.0",
+                           "CC BY 3.0, CC BY 4.0",
+                           "CC BY 2024",
+                           "CC0 \u4EE5\u5916",
+                           "CC0 \u043D\u0435\u0442",
+                           "not GPLv3",
+                           "GPLv2, GPLv3",
+                           "GPL 3 and LGPL 3",
+                           "GPL 3.0 except for the fonts",
+                           "Not the MIT License",
+                           "not public domain",
+                           "GNU Library General Public License 2.0"}) {
+    EXPECT_EQ(normalized_license(none), "") << none;
+  }
+  std::string flood = "CC0";
+  for (int i = 0; i < 16; ++i) flood += " CC0";
+  EXPECT_EQ(normalized_license(flood), "");
+}
+
 LicenseVerdict judged(std::string_view policy, std::string_view said) {
   Result<LicensePolicy> parsed = LicensePolicy::parse(policy, "--license");
   EXPECT_TRUE(parsed.ok()) << policy;
@@ -108,7 +157,8 @@ TEST(LicensePolicy, PresetsAndDenials) {
   for (const char* good : {"MIT", "CC0-1.0", "CC-BY-4.0", "public domain", "Apache-2.0"}) {
     EXPECT_TRUE(judged("permissive", good).kept) << good;
   }
-  for (const char* bad : {"CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC-BY-ND-4.0", "GPL-3.0"}) {
+  for (const char* bad : {"CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC-BY-ND-4.0", "GPL-3.0",
+                          "All rights reserved except the icons, which are CC0"}) {
     EXPECT_FALSE(judged("permissive", bad).kept) << bad;
   }
   EXPECT_TRUE(judged("allow:permissive,copyleft", "CC-BY-SA-4.0").kept);

@@ -131,6 +131,7 @@ TEST(Tekken, RefusesWhatTheFormatForbids) {
       {"/vocab/260/token_bytes", "AAA", "not base64"},
       {"/vocab/260/token_bytes", "AA*=", "not base64"},
       {"/vocab/260/token_bytes", "A===", "not base64"},
+      {"/vocab/260/token_bytes", base64(std::string(4097, 'x')), "4097 bytes"},
       {"/vocab/260/token_str", 3, "neither a string nor null"},
       {"/vocab/260/more", 3, "not an object of rank, token_bytes and token_str"},
   };

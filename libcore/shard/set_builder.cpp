@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libcore/io/atomic_file.h"
 #include "libcore/shard/shard_set.h"
 
 namespace ballast {
@@ -91,14 +92,19 @@ Result<std::vector<ShardManifest>> ShardSetBuilder::finish() {
   return publish();
 }
 
-Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool force) {
-  if (force) return {};
+Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool force,
+                                 std::span<const std::string> inputs) {
+  if (force && inputs.empty()) return {};
   std::vector<std::string> names = {prefix};
   for (const int64_t number : BALLAST_TRY(shard_set_numbers(fs, prefix)))
     names.push_back(shard_set_member(prefix, number));
+  std::vector<std::string> paths;
   for (const std::string& name : names)
-    for (const std::string& path : paths_of(name))
-      if (fs.exists(path)) return usage_error("output exists", path, "-f replaces it");
+    for (std::string& path : paths_of(name)) paths.push_back(std::move(path));
+  // Of all files first: -f would not help where one of them is an input.
+  for (const std::string& path : paths) BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
+  for (const std::string& path : paths)
+    if (!force && fs.exists(path)) return usage_error("output exists", path, "-f replaces it");
   return {};
 }
 

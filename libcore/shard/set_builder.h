@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,9 @@ class ShardSetBuilder {
   std::vector<std::unique_ptr<ShardBuilder>> shards_;  // all but the last are sealed
 };
 
-// Kind usage, unless `force`, when a file of the set, or of a shard of its name, is there.
-Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool force);
+// Kind usage, unless `force`, when a file of the set, or of a shard of its name, is there; always
+// when such a file is one of `inputs`, since it would be replaced or removed as stale.
+Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool force,
+                                 std::span<const std::string> inputs = {});
 
 }  // namespace ballast

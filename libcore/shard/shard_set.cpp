@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "libcore/shard/format.h"
+#include "libcore/shard/manifest.h"
 
 namespace ballast {
 namespace {
@@ -39,6 +40,12 @@ Result<std::vector<std::string>> shards_in(FileSystem& fs, const std::string& fo
   return found;
 }
 
+// Unless a shard has the name too.
+Result<bool> is_folder(FileSystem& fs, const std::string& word) {
+  if (word.empty() || fs.exists(shard_idx_path(word)) || !fs.exists(word)) return false;
+  return BALLAST_TRY(fs.info(word)).is_directory;
+}
+
 }  // namespace
 
 std::string shard_set_member(const std::string& prefix, int64_t number) {
@@ -62,10 +69,10 @@ Result<std::vector<int64_t>> shard_set_numbers(FileSystem& fs, const std::string
 
 Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::string& word) {
   if (word.empty() || fs.exists(shard_idx_path(word))) return std::vector<std::string>{word};
+  if (BALLAST_TRY(is_folder(fs, word))) return shards_in(fs, word);
   for (const std::string& ending : {shard_idx_path(""), shard_bin_path("")})
     if (word.ends_with(ending) && fs.exists(word))
       return std::vector<std::string>{word.substr(0, word.size() - ending.size())};
-  if (fs.exists(word) && BALLAST_TRY(fs.info(word)).is_directory) return shards_in(fs, word);
   const auto numbers = BALLAST_TRY(shard_set_numbers(fs, word));
   if (numbers.empty()) return std::vector<std::string>{word};
   std::vector<std::string> members;
@@ -86,6 +93,23 @@ Result<std::vector<std::string>> shard_prefixes(FileSystem& fs,
     for (std::string& prefix : BALLAST_TRY(shard_prefixes(fs, word)))
       all.push_back(std::move(prefix));
   return all;
+}
+
+Result<TrainingShards> training_shards(FileSystem& fs, const std::string& word) {
+  TrainingShards shards;
+  shards.prefixes = BALLAST_TRY(shard_prefixes(fs, word));
+  if (!BALLAST_TRY(is_folder(fs, word))) return shards;
+  std::vector<std::string> found;
+  found.swap(shards.prefixes);
+  for (std::string& prefix : found) {
+    const bool has_manifest = fs.exists(shard_manifest_path(prefix));
+    const bool held_out = has_manifest && BALLAST_TRY(read_manifest(fs, prefix)).part == "holdout";
+    (held_out ? shards.held_out : shards.prefixes).push_back(std::move(prefix));
+  }
+  if (shards.prefixes.empty())
+    return usage_error("all shards in this folder are held out", word,
+                       "to train on one, name it by its prefix");
+  return shards;
 }
 
 }  // namespace ballast

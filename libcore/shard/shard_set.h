@@ -23,4 +23,13 @@ Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::strin
 Result<std::vector<std::string>> shard_prefixes(FileSystem& fs,
                                                 const std::vector<std::string>& words);
 
+struct TrainingShards {
+  std::vector<std::string> prefixes;
+  std::vector<std::string> held_out;  // of a folder, left out
+};
+
+// shard_prefixes() of a word to train on. A folder stands for its shards that are not held out by
+// their manifests, kind usage when there is none; what a prefix names is taken as it is.
+Result<TrainingShards> training_shards(FileSystem& fs, const std::string& word);
+
 }  // namespace ballast

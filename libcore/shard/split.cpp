@@ -7,6 +7,7 @@
 #include <set>
 
 #include "libcore/base/ascii.h"
+#include "libcore/io/atomic_file.h"
 #include "libcore/shard/set_builder.h"
 #include "libcore/shard/whole_shard.h"
 
@@ -25,6 +26,11 @@ const std::string& value_of(const ShardDocument& document, SplitKey key) {
       break;
   }
   return document.host;
+}
+
+std::vector<std::string> paths_of(const std::string& prefix) {
+  return {shard_bin_path(prefix), shard_idx_path(prefix), shard_docs_path(prefix),
+          shard_manifest_path(prefix)};
 }
 
 // Counted anew by the builders.
@@ -58,7 +64,7 @@ Result<std::vector<SplitPiece>> pieces_of(ShardSetBuilder& set) {
 Result<std::vector<SplitPiece>> split_by_size(FileSystem& fs, WholeShard& shard,
                                               const std::string& target,
                                               const SplitOptions& options) {
-  BALLAST_TRY(refuse_existing_set(fs, target, options.force));
+  BALLAST_TRY(refuse_existing_set(fs, target, options.force, paths_of(shard.reader.prefix())));
   ShardSetBuilder set(fs, target, piece_manifest(shard.manifest, options), options.shard_tokens,
                       options.force);
   set.begin_origin(shard.origin());
@@ -92,7 +98,7 @@ Result<std::vector<SplitPiece>> split_in_parts(FileSystem& fs, WholeShard& shard
   if (parts > shard.reader.documents())
     return usage_error(fmt::format("--shards {}", parts), shard.reader.prefix(),
                        fmt::format("the shard has {} documents", shard.reader.documents()));
-  BALLAST_TRY(refuse_existing_set(fs, target, options.force));
+  BALLAST_TRY(refuse_existing_set(fs, target, options.force, paths_of(shard.reader.prefix())));
   const std::set<int64_t> borders = borders_of(shard.reader, parts);
   ShardSetBuilder set(fs, target, piece_manifest(shard.manifest, options),
                       shard.reader.total_tokens(), options.force);
@@ -127,6 +133,8 @@ Result<std::vector<SplitPiece>> split_by_key(FileSystem& fs, WholeShard& shard,
   ShardManifest manifest = piece_manifest(shard.manifest, options);
   for (const std::string& value : BALLAST_TRY(values_in(shard, options))) {
     names.push_back(target + "-" + value);
+    for (const std::string& path : paths_of(names.back()))
+      BALLAST_TRY(refuse_output_over_input(fs, path, paths_of(shard.reader.prefix())));
     if (!options.force && fs.exists(shard_idx_path(names.back())))
       return usage_error("output exists", shard_idx_path(names.back()), "-f replaces it");
     auto& builder = builders[value];

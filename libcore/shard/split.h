@@ -30,7 +30,8 @@ struct SplitPiece {
   ShardManifest manifest;  // without token counts
 };
 
-// Kind usage when there are more parts than documents, or more values than `max_values`.
+// Kind usage when there are more parts than documents, or more values than `max_values`, or when a
+// shard that would be replaced or removed is the one that is split.
 Result<std::vector<SplitPiece>> split_shard(FileSystem& fs, const std::string& prefix,
                                             const std::string& target, const SplitOptions& options);
 

@@ -111,8 +111,10 @@ class Exporter {
     BALLAST_TRY(index.write(out));
     AtomicFile metadata(fs_, target_.path + ".metadata", target_.force);
     std::string name = target_.tokenizer_name;
-    if (name.empty() && manifest_ && manifest_->run.is_object())
-      name = manifest_->run.value("tokenizer_name", std::string());
+    if (name.empty() && manifest_ && manifest_->run.is_object()) {
+      const auto said = manifest_->run.find("tokenizer_name");
+      if (said != manifest_->run.end() && said->is_string()) name = said->get<std::string>();
+    }
     if (name.empty()) name = fmt::format("Unknown Tokenizer|{}", width_);  // as datatrove has it
     BALLAST_TRY(metadata.write(fmt::format("{}|{}\n{}\n{}", name, width_, reader_.total_tokens(),
                                            metric_text(reader_.total_tokens()))));

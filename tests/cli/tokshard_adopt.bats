@@ -121,3 +121,14 @@ setup() {
   [ "$status" -eq 2 ] && [[ "$stderr" == *"the shard has tombstones"* ]]
   [ ! -e out.ds ]
 }
+
+@test "a tokenizer name that is no text is not taken" {
+  jq -c '.run.tokenizer_name = 5' web.manifest.json >changed
+  mv changed web.manifest.json
+  "$BIN/tokshard" export -q --to datatrove web -o out.ds
+  [ "$(head -n 1 out.ds.metadata)" = "Unknown Tokenizer|2|2" ]
+  jq -c '.run.tokenizer_name = "org/tok"' web.manifest.json >changed
+  mv changed web.manifest.json
+  "$BIN/tokshard" export -q -f --to datatrove web -o out.ds
+  [ "$(head -n 1 out.ds.metadata)" = "org/tok|2" ]
+}

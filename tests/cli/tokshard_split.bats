@@ -72,6 +72,25 @@ same_as_web() {
   [ -z "$(ls | grep '^other')" ]
 }
 
+@test "split -f leaves its input and the rest of its set alone" {
+  "$BIN/tokshard" split -q --shards 4 web -o set
+  "$BIN/tokshard" split -q --by language web -o web
+  local before
+  before=$(sha256sum set-* web*)
+  local member
+  for member in set-00000 set-00003; do
+    run --separate-stderr "$BIN/tokshard" split -f --shards 2 $member -o set
+    [ "$status" -eq 2 ] && [[ "$stderr" == *"output is also an input: $member."* ]]
+    run --separate-stderr "$BIN/tokshard" split -n -f --shard-tokens 1K $member -o ./set
+    [ "$status" -eq 2 ] && [[ "$stderr" == *"output is also an input: ./$member."* ]]
+  done
+  run --separate-stderr "$BIN/tokshard" split -f --by language web-de -o web
+  [ "$status" -eq 2 ] && [[ "$stderr" == *"output is also an input: web-de."* ]]
+  [ "$(sha256sum set-* web*)" = "$before" ]
+  "$BIN/tokshard" merge -q set -o again
+  same_as_web again
+}
+
 @test "encode writes the set that split would make, also in parts" {
   "$BIN/tokshard" encode -q --shard-tokens 2K --holdout 20% --tokenizer tok.json docs.jsonl -o set
   "$BIN/tokshard" encode -q --holdout 20% --tokenizer tok.json docs.jsonl -o whole

@@ -241,6 +241,7 @@ std::string plan_text(const Json& plan) {
 Result<int> plan(const TrainOptions& options, const PlanOptions& extra,
                  const CommonOptions& common) {
   const RunConfig config = BALLAST_TRY(resolve(posix_file_system(), options, common.seed, false));
+  for (const std::string& note : config.notes) print_note(note);
   if (extra.ranks < 1)
     return usage_error(fmt::format("--ranks is {}", extra.ranks), "", "1 or more");
   BALLAST_TRY(config.check_ranks(extra.ranks));

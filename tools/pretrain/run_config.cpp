@@ -31,7 +31,7 @@ Result<SourceConfig> open_source_shard(FileSystem& fs, const std::string& prefix
 
 // The shards of a word of --data share its weight by their tokens, as if they were one.
 Result<std::vector<SourceConfig>> open_sources(FileSystem& fs, const std::string& text,
-                                               size_t number) {
+                                               size_t number, std::vector<std::string>& notes) {
   const size_t equals = text.rfind('=');
   const std::string word = text.substr(0, equals);
   double weight = 1;
@@ -42,7 +42,12 @@ Result<std::vector<SourceConfig>> open_sources(FileSystem& fs, const std::string
   }
   std::vector<SourceConfig> sources;
   int64_t tokens = 0;
-  for (const std::string& prefix : BALLAST_TRY(shard_prefixes(fs, word))) {
+  const TrainingShards shards = BALLAST_TRY(training_shards(fs, word));
+  if (!shards.held_out.empty())
+    notes.push_back(fmt::format(
+        "{}: {} of {} shards are held out and not trained on, as {}", word, shards.held_out.size(),
+        shards.held_out.size() + shards.prefixes.size(), file_name(shards.held_out.front())));
+  for (const std::string& prefix : shards.prefixes) {
     sources.push_back(BALLAST_TRY(open_source_shard(fs, prefix)));
     tokens += sources.back().shard->total_tokens();
   }
@@ -172,7 +177,7 @@ Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
   if (o.data.empty())
     return usage_error("--data is missing", "", "a shard or set of shards PREFIX[=WEIGHT]");
   for (size_t i = 0; i < o.data.size(); ++i)
-    for (SourceConfig& source : BALLAST_TRY(open_sources(fs, o.data[i], i)))
+    for (SourceConfig& source : BALLAST_TRY(open_sources(fs, o.data[i], i, c.notes)))
       c.sources.push_back(std::move(source));
   BALLAST_TRY(resolve_receipts(fs, o, c));
   c.val_tokens = BALLAST_TRY(parse_count(o.val_tokens));

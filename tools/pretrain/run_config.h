@@ -98,6 +98,7 @@ struct RunConfig {
   // without f32 copies; what is one-dimensional stays f32.
   bool bf16_params = false;
   RetentionPolicy keep;
+  std::vector<std::string> notes;  // what was resolved otherwise than one might think, to print
 
   int64_t total_tokens() const { return batches.tokens_before(total_steps); }
   int64_t validation_windows() const;  // of one evaluation; there is a validation shard

@@ -87,6 +87,7 @@ Result<int> report(const RunResult& result, const TrainOptions& options,
 Result<int> train_over(World& world, Result<RunConfig> resolved, const TrainOptions& options,
                        const CommonOptions& common) {
   const RunConfig config = BALLAST_TRY(world.agree(std::move(resolved)));
+  for (const std::string& note : config.notes) print_note(note);
   const auto trainer = BALLAST_TRY(Trainer::open(world, config));
   const RunResult result = BALLAST_TRY(trainer->run());
   world.leave();

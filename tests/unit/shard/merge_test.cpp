@@ -170,5 +170,31 @@ TEST(ShardPrefixes, NameShardsSetsAndFolders) {
             "a shard of the set is missing: d/web-00001 (the set goes up to web-00002)");
 }
 
+TEST(TrainingShards, LeaveOutWhatAFolderHoldsOut) {
+  MemoryFileSystem fs;
+  ShardManifest held_out = manifest();
+  held_out.part = "holdout";
+  make_shard(fs, "d/web", 0, 2);
+  make_shard(fs, "d/web-holdout", 2, 2, held_out);
+  make_shard(fs, "d/bare", 4, 2);
+  ASSERT_TRUE(fs.remove("d/bare.manifest.json").ok());
+  using Words = std::vector<std::string>;
+  for (const std::string word : {"d", "d/"}) {
+    const auto folder = training_shards(fs, word);
+    ASSERT_TRUE(folder.ok()) << folder.error().message();
+    EXPECT_EQ(folder->prefixes, (Words{"d/bare", "d/web"}));
+    EXPECT_EQ(folder->held_out, Words{"d/web-holdout"});
+  }
+  const auto named = training_shards(fs, "d/web-holdout");
+  EXPECT_EQ(named->prefixes, Words{"d/web-holdout"});
+  EXPECT_TRUE(named->held_out.empty());
+  make_shard(fs, "d/cut-holdout-00000", 0, 2, held_out);
+  EXPECT_EQ(training_shards(fs, "d/cut-holdout")->prefixes, Words{"d/cut-holdout-00000"});
+  ASSERT_TRUE(fs.make_directories("e").ok());
+  make_shard(fs, "e/web-holdout", 2, 2, held_out);
+  EXPECT_EQ(training_shards(fs, "e").error().message(),
+            "all shards in this folder are held out: e (to train on one, name it by its prefix)");
+}
+
 }  // namespace
 }  // namespace ballast

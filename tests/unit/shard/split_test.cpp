@@ -134,6 +134,41 @@ TEST(ShardSetBuilder, LeavesNothingOfAnEarlierSet) {
   EXPECT_EQ(shard_prefixes(fs, "d/set")->size(), 2U);
 }
 
+TEST(SplitShard, NeverReplacesItsInput) {
+  MemoryFileSystem fs;
+  make_shard(fs);
+  SplitOptions quarters = options(), halves = options(), keys = options();
+  quarters.parts = 4;
+  halves.parts = 2;
+  keys.by = SplitKey::language;
+  halves.force = keys.force = true;
+  ASSERT_TRUE(split_shard(fs, "d/web", "d/set", quarters).ok());
+  SplitOptions sized = options();
+  sized.shard_tokens = 1000;
+  sized.force = true;
+  ASSERT_TRUE(split_shard(fs, "d/web", "d/web", keys).ok());
+  const auto before = fs.list("d");
+  const auto expect_refused = [&](const std::string& input, const std::string& target,
+                                  const SplitOptions& how) {
+    const auto made = split_shard(fs, input, target, how);
+    ASSERT_FALSE(made.ok()) << input;
+    EXPECT_TRUE(made.error().message().starts_with("output is also an input: " + input))
+        << made.error().message();
+    EXPECT_EQ(*fs.list("d"), *before);
+  };
+  expect_refused("d/set-00000", "d/set", halves);  // a member that is written
+  expect_refused("d/set-00003", "d/set", halves);  // one that would be stale
+  expect_refused("d/set-00001", "d/set", sized);
+  expect_refused("d/web", "d/web", halves);
+  expect_refused("d/web-de", "d/web", keys);
+  for (const char* name : {"d/set-00000", "d/set-00003", "d/web", "d/web-de"})
+    expect_sound(fs, name);
+  // Others are replaced as before.
+  EXPECT_TRUE(split_shard(fs, "d/web", "d/set", halves).ok());
+  EXPECT_EQ(shard_prefixes(fs, "d/set")->size(), 2U);
+  EXPECT_TRUE(split_shard(fs, "d/web", "d/web", keys).ok());
+}
+
 void expect_round_trip(FileSystem& fs, const std::vector<SplitPiece>& pieces) {
   std::vector<std::string> prefixes;
   for (const SplitPiece& piece : pieces) {

@@ -18,9 +18,7 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard quantile --score quality --share top:33% docs.jsonl -o limits.json\n"},
     {"decontaminate", "documents without those that hold items of benchmarks",
      ballast::add_decontaminate,
-     "tokshard decontaminate --benchmarks arc.jsonl --rejects seen.jsonl docs.jsonl -o "
-     "clean.jsonl\n",
-     true},
+     "tokshard decontaminate --benchmarks arc.jsonl docs.jsonl -o clean.jsonl\n", true},
     {"mix", "documents by the rates of their languages and sources", ballast::add_mix,
      "tokshard mix --rates 'language=de:0.5,source=wiki:2' docs.jsonl -o mixed.jsonl\n", true},
     {"vocab", "learn a byte-level BPE vocabulary from documents", ballast::add_vocab,
@@ -34,8 +32,8 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard split --by language data/web -o data/web\n",
      true},
     {"build", "crawls and documents to a shard: filter and encode in one pass", ballast::add_build,
-     "tokshard build --robots robots/ --tokenizer tokenizer.json crawl.warc.gz -o web\n"
-     "tokshard build --tokenizer tokenizer.json --parts work --task auto crawl/*.warc.gz\n",
+     "tokshard build --robots robots/ --tokenizer tok.json crawl.warc.gz -o web\n"
+     "tokshard build --tokenizer tok.json --parts work --task auto crawl/*.warc.gz\n",
      true},
     {"adopt", "sidecar and manifest for shards of other origin, shards of other formats",
      ballast::add_adopt,

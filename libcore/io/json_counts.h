@@ -27,7 +27,9 @@ class CountsWriter {
   requires requires { typename Map::mapped_type; }
   static Json json(const Map& map) {
     Json object = Json::object();
-    for (const auto& [name, value] : map) object[name] = json(value);
+    // Names are distinct, and looking each up in an ordered object would be quadratic.
+    auto& members = object.get_ref<Json::object_t&>();
+    for (const auto& [name, value] : map) members.emplace_back(name, json(value));
     return object;
   }
   template <class T>

@@ -26,8 +26,8 @@ Result<Prefixes> configured(FileSystem& fs, const std::string& path) {
     const auto word = node.value<std::string>();
     if (!word) return corrupt_error("'data' is not a list of shards", path);
     const std::string prefix = word->substr(0, word->rfind('='));
-    for (const std::string& shard : BALLAST_TRY(shard_prefixes(fs, prefix)))
-      prefixes[file_name(shard)] = shard;
+    const TrainingShards shards = BALLAST_TRY(training_shards(fs, prefix));
+    for (const std::string& shard : shards.prefixes) prefixes[file_name(shard)] = shard;
   }
   return prefixes;
 }
@@ -44,7 +44,8 @@ Result<Prefixes> shard_prefixes(FileSystem& fs, const std::string& run,
     const size_t equals = text.find('=');
     const std::string prefix = equals == std::string::npos ? text : text.substr(equals + 1);
     if (prefix.empty()) return usage_error("no prefix in '" + text + "'", "--data", "NAME=PREFIX");
-    for (const std::string& shard : BALLAST_TRY(shard_prefixes(fs, prefix))) {
+    const TrainingShards shards = BALLAST_TRY(training_shards(fs, prefix));
+    for (const std::string& shard : shards.prefixes) {
       const std::string name =
           equals == std::string::npos ? file_name(shard) : text.substr(0, equals);
       if (std::ranges::find(names, name) == names.end())

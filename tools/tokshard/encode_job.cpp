@@ -139,7 +139,7 @@ Result<void> check_shard_outputs(const CommonOptions& common, bool split, bool a
   }
   if (as_sets)
     for (const std::string& prefix : prefixes)
-      BALLAST_TRY(refuse_existing_set(fs, prefix, common.force));
+      BALLAST_TRY(refuse_existing_set(fs, prefix, common.force, inputs));
   if (split) return {};
   // Documents held out of an earlier shard would now be trained on, and still pass for held out.
   const std::string stale = shard_manifest_path(common.output + "-holdout");

@@ -177,7 +177,7 @@ complete -c tokshard -n '__fish_seen_subcommand_from export' -l dtype -x -a 'uin
 complete -c tokshard -n '__fish_seen_subcommand_from export' -l tokenizer-name -x -d 'name of the tokenizer for datatrove'\''s metadata'
 complete -c tokshard -n '__fish_seen_subcommand_from decode' -F
 complete -c tokshard -n '__fish_seen_subcommand_from decode' -l tokenizer -r -F -d 'tokenizer.json, tekken.json or tokenizer.model; default: where encode found it'
-complete -c tokshard -n '__fish_seen_subcommand_from decode' -l doc -x -d 'only this document, as plain text; the first is 0'
+complete -c tokshard -n '__fish_seen_subcommand_from decode' -l doc -x -d 'only this document of all, as plain text; the first is 0'
 complete -c tokshard -n '__fish_seen_subcommand_from inspect' -F
 complete -c tokshard -n '__fish_seen_subcommand_from stat' -F
 complete -c tokshard -n '__fish_seen_subcommand_from locate' -F

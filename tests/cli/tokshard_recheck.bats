@@ -100,6 +100,35 @@ LIST
   zstd -dc out.jsonl.zst | jq -c '[.shard, .document]' | cmp - again
 }
 
+@test "a set or a folder of shards is asked as its shards are" {
+  make_shard web 100 7
+  mkdir folder
+  "$BIN/tokshard" split -q --shards 3 web -o folder/set
+  printf 'User-agent: *\nDisallow: /private/\n' >robots.txt
+  "$BIN/tokshard" recheck -q --robots robots.txt web >whole
+  recheck --robots robots.txt folder/set
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"folder/set-00001: "*"all: 9 of 100 documents excluded"* ]]
+  # The same documents; each says the shard that has it, and its number there.
+  cmp <(jq -c 'del(.shard, .document)' <<<"$output") <(jq -c 'del(.shard, .document)' whole)
+  jq -r '"\(.shard) \(.document) \(.id)"' <<<"$output" | while read -r shard number id; do
+    [ "$(zstd -dc "$shard.docs.jsonl.zst" | jq -r .id | sed -n "$((number + 1))p")" = "$id" ]
+  done
+  [ "$(jq -r .shard <<<"$output" | sort -u | wc -l)" -eq 3 ]
+  cmp <("$BIN/tokshard" recheck -q --robots robots.txt folder) <(printf '%s\n' "$output")
+  recheck --robots robots.txt folder/set folder/set-00001
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"input is named twice: folder/set-00001"* ]]
+  recheck -f --robots robots.txt folder/set -o folder/set-00001.docs.jsonl.zst
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"output is also an input"* ]]
+  rm folder/set-00001.*
+  recheck --robots robots.txt folder/set -o out.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"a shard of the set is missing: folder/set-00001"* ]]
+  [ ! -e out.jsonl ]
+}
+
 @test "what cannot be asked is refused in one line" {
   make_shard web 30 3
   for arguments in "web" "--robots tok.json --takedown list web" "--takedown list --agents x web" \

@@ -1,4 +1,4 @@
-# tokshard split: a finished shard in pieces; sets of shards in pretrain and merge.
+# tokshard split: a finished shard in pieces; sets of shards in merge, decode and pretrain.
 bats_require_minimum_version 1.5.0
 load ../support/assertions
 
@@ -111,6 +111,36 @@ same_as_web() {
   [ "$status" -eq 2 ] && [[ "$stderr" == *"output exists: set-00000."* ]]
   run --separate-stderr "$BIN/tokshard" encode --shard-tokens -1 --tokenizer tok.json docs.jsonl -o other
   [ "$status" -eq 2 ]
+}
+
+@test "decode gives the documents of a set as those of the shard it is of" {
+  mkdir folder
+  "$BIN/tokshard" split -q --shards 3 web -o folder/set
+  "$BIN/tokshard" decode web >whole
+  cmp whole <("$BIN/tokshard" decode folder/set)
+  cmp whole <("$BIN/tokshard" decode folder)
+  cat whole whole | cmp - <("$BIN/tokshard" decode web folder/set)
+  local i
+  for i in 0 99 100 150 299; do
+    [ "$("$BIN/tokshard" decode folder/set --doc $i)" = "$("$BIN/tokshard" decode web --doc $i)" ]
+    [ "$("$BIN/tokshard" decode --json folder/set --doc $i)" = "$(sed -n "$((i + 1))p" whole)" ]
+  done
+  run --separate-stderr "$BIN/tokshard" decode folder/set --doc 300
+  assert_fails 2 "document 300 is not in the shards: --doc (300 documents, counted from 0)"
+  run --separate-stderr "$BIN/tokshard" decode web web
+  assert_fails 2 "input is named twice: web"
+  local before
+  before=$(sha256sum folder/*)
+  run --separate-stderr "$BIN/tokshard" decode -f folder/set -o folder/set-00001.bin
+  assert_fails 2 "output is also an input: folder/set-00001.bin"
+  [ "$(sha256sum folder/*)" = "$before" ]
+  # Without sidecars documents are numbered on.
+  rm folder/*.zst
+  [ "$("$BIN/tokshard" decode folder/set | jq -r .id | tr '\n' ' ')" = "$(seq 0 299 | tr '\n' ' ')" ]
+  rm folder/set-00001.*
+  run --separate-stderr "$BIN/tokshard" decode folder/set -o texts.jsonl
+  assert_fails 3 "a shard of the set is missing: folder/set-00001 (the set goes up to set-00002)"
+  [ ! -e texts.jsonl ]
 }
 
 @test "pretrain trains on a set or a folder as on one source" {

@@ -12,6 +12,7 @@
 #include "libcore/io/stream.h"
 #include "libcore/shard/exclusion.h"
 #include "libcore/shard/format.h"
+#include "libcore/shard/shard_set.h"
 #include "libcore/shard/sidecar.h"
 #include "libcore/text/takedown.h"
 #include "tools/tokshard/document_blocks.h"
@@ -22,7 +23,7 @@ namespace ballast {
 namespace {
 
 struct RecheckFlags {
-  std::vector<std::string> prefixes;
+  std::vector<std::string> words;
   RobotsFlags robots;
   std::string takedown;
 };
@@ -169,17 +170,17 @@ Result<std::unique_ptr<Law>> read_law(const RecheckFlags& flags) {
 Result<void> check_flags(const RecheckFlags& flags) {
   if (flags.robots.path.empty() == flags.takedown.empty())
     return usage_error("give one of --robots and --takedown");
-  BALLAST_TRY(check_robots_flags(flags.robots));
-  return refuse_repeated_inputs(flags.prefixes);
+  return check_robots_flags(flags.robots);
 }
 
 Result<std::unique_ptr<ByteSink>> open_output(const RecheckFlags& flags,
+                                              const std::vector<std::string>& prefixes,
                                               const CommonOptions& common) {
   if (common.dry_run) return std::unique_ptr<ByteSink>();
   FileSystem& fs = posix_file_system();
   std::vector<std::string> inputs = {flags.robots.path.empty() ? flags.takedown
                                                                : flags.robots.path};
-  for (const std::string& prefix : flags.prefixes) inputs.push_back(shard_docs_path(prefix));
+  for (const std::string& prefix : prefixes) inputs.push_back(shard_docs_path(prefix));
   const std::string path = common.output.empty() ? "-" : common.output;
   BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
   return open_sink(fs, path, common.force);
@@ -187,21 +188,23 @@ Result<std::unique_ptr<ByteSink>> open_output(const RecheckFlags& flags,
 
 Result<int> run_recheck(const RecheckFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_flags(flags));
-  const std::unique_ptr<ByteSink> sink = BALLAST_TRY(open_output(flags, common));
+  const auto prefixes = BALLAST_TRY(shard_prefixes(posix_file_system(), flags.words));
+  BALLAST_TRY(refuse_repeated_inputs(prefixes));
+  const std::unique_ptr<ByteSink> sink = BALLAST_TRY(open_output(flags, prefixes, common));
   const std::unique_ptr<Law> law = BALLAST_TRY(read_law(flags));
   Tally all;
-  for (const std::string& prefix : flags.prefixes) {
+  for (const std::string& prefix : prefixes) {
     const Tally tally = BALLAST_TRY(recheck_shard(prefix, *law, sink.get()));
     print_note(tally.text(prefix));
     all.add(tally);
   }
   if (sink) BALLAST_TRY(sink->finish());
-  if (flags.prefixes.size() > 1) print_note(all.text("all"));
+  if (prefixes.size() > 1) print_note(all.text("all"));
   const bool stdout_free = common.dry_run || (!common.output.empty() && common.output != "-");
   if (common.json && stdout_free)
     print_out(to_json_line({{"v", 1},
                             {"type", "recheck"},
-                            {"shards", flags.prefixes.size()},
+                            {"shards", prefixes.size()},
                             {"documents", all.documents},
                             {"excluded", all.excluded},
                             {"tokens", all.tokens},
@@ -218,7 +221,8 @@ Result<int> run_recheck(const RecheckFlags& flags, const CommonOptions& common) 
 
 VerbRun add_recheck(CLI::App& app, const CommonOptions& common) {
   auto flags = std::make_shared<RecheckFlags>();
-  path_option(app.add_option("prefix", flags->prefixes, "shards"))->required();
+  path_option(app.add_option("prefix", flags->words, "shards, sets or folders of shards"))
+      ->required();
   add_robots_flags(app, flags->robots);
   add_signal_flags(app, flags->robots, false);
   path_option(app.add_option("--takedown", flags->takedown,

@@ -161,7 +161,7 @@ class Run {
     if (options_.language.empty()) return true;
     erase_measures();
     const LanguageVerdict verdict =
-        options_.language.judge(document_.text, document_.language, buffers_.fasttext);
+        options_.language.judge(document_.text, document_.language, buffers_.scores.fasttext);
     Json& details = document_.ballast;
     if (options_.language.predicts() && !verdict.label.empty()) {
       Json& record = details["language"] = Json::object();
@@ -183,7 +183,7 @@ class Run {
   bool passes_scores() {
     if (options_.scores.empty()) return true;
     erase_measures();
-    const ScoreVerdict verdict = options_.scores.judge(document_, buffers_.fasttext);
+    const ScoreVerdict verdict = options_.scores.judge(document_, buffers_.scores);
     if (verdict.reason.empty()) return true;
     reject("score", verdict.reason);
     if (!verdict.reason.ends_with(".missing")) document_.ballast["value"] = verdict.value;

@@ -66,7 +66,7 @@ struct FilterOutcome {
 struct FilterBuffers {
   DocumentParser parser;
   QualityBuffers quality;
-  FastTextBuffers fasttext;
+  ScoreBuffers scores;
 };
 
 FilterOutcome filter_record(const InputRecord& record, const FilterOptions& options,

@@ -229,6 +229,62 @@ sentences() {
   [ "$status" -eq 2 ]
 }
 
+linear=$SRC/tests/golden/linear
+@test "--score asks a linear model, in filter, build and quantile" {
+  printf '{"text":"a careful proof of the theorem","id":"1"}\n' >in.jsonl
+  printf '{"text":"click now: free casino","id":"2"}\n{"text":"free casino, careful proof","id":"3"}\n' >>in.jsonl
+  filter --score "q=linear:$linear/tfidf.json" --keep 'q>0.5' --rejects out.jsonl in.jsonl
+  [ "$(jq -r .id <<<"$output")" = 1 ]
+  [ "$(jq -r '.ballast | .dropped_by + ":" + .reason' out.jsonl)" = $'score:q\nscore:q' ]
+  # What scikit-learn says of the first text, to the sixth digit.
+  want=$(jq -c 'select(.model == "tfidf.json" and (.text | startswith("A careful"))) | .score * 1e6 | round' "$linear/expected.jsonl")
+  [ "$(jq '.ballast.scores.q * 1e6 | round' <<<"$output")" = "$want" ]
+
+  filter --score "q=linear:$linear/tfidf.json" in.jsonl -o scored.jsonl
+  run --separate-stderr "$BIN/tokshard" quantile --score q --share top:67% scored.jsonl -o limits.json
+  [ "$status" -eq 0 ]
+  filter --thresholds limits.json scored.jsonl
+  [ "$(jq -r .id <<<"$output")" = $'1\n3' ]
+  # Both passes over the texts themselves.
+  filter --score "q=linear:$linear/tfidf.json" --thresholds limits.json in.jsonl
+  [ "$(jq -r .id <<<"$output")" = $'1\n3' ]
+
+  "$BIN/tokshard" vocab -q --size 280 in.jsonl -o tok.json
+  "$BIN/tokshard" build -q --tokenizer tok.json --score "q=linear:$linear/tfidf.json" --thresholds limits.json in.jsonl -o two
+  "$BIN/tokshard" decode --tokenizer tok.json two >texts
+  grep -q 'careful proof of the theorem' texts
+  grep -q 'free casino, careful proof' texts
+  run ! grep -q 'click now' texts
+}
+
+@test "the first chunk and the largest of a linear model" {
+  printf '{"text":"casino offer theorem proof careful"}\n' >in.jsonl
+  file=$linear/raw.json
+  filter --score "a=linear:$file" --score "m=linear:$file,over=max,chunk=13" --score "f=linear:$file,over=first,chunk=13" in.jsonl
+  jq -e '.ballast.scores | .f < .a and .a < .m' <<<"$output"
+}
+
+@test "linear models that are none, and options they do not have, are refused" {
+  printf '{"text":"x"}\n' >in.jsonl
+  printf '{"v":1,"type":"linear","bias":0,"terms":["aa","bb"],"weights":[1]}' >short.json
+  filter --score q=linear:short.json -o never in.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"'weights' is no list of 2 numbers: short.json (one for each term)" ]]
+  filter --score q=linear:none.json -o never in.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"none.json"* ]]
+  filter --score "q=linear:$linear/counts.json,label=de" -o never in.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"a linear model has no labels"* ]]
+  filter --score "q=linear:$linear/counts.json,chunk=100" -o never in.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"chunk needs over=max or over=first"* ]]
+  filter --score q=onnx:x -o never in.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"linear:FILE"* ]]
+  [ ! -e never ]
+}
+
 @test "quantile refuses shares and scores that are none" {
   sentences >in.jsonl
   for bad in 33% top:0% top:101% middle:3% top:3; do

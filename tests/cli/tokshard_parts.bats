@@ -197,6 +197,13 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
   run --separate-stderr "$BIN/tokshard" filter -f --parts parts --score s=metadata:score --thresholds t.json scored.jsonl -o k.jsonl
   [ "$status" -eq 2 ]
   [[ "$stderr" == *"the folder is another job's"* ]]
+  # Models in files with commas in their names count too.
+  printf '{"v":1,"type":"linear","bias":0,"terms":["aa"],"weights":[1]}' > a,b.json
+  "$BIN/tokshard" filter --parts more --score s=linear:a,b.json,over=max scored.jsonl -o m.jsonl
+  printf '{"v":1,"type":"linear","bias":1,"terms":["aa"],"weights":[1]}' > a,b.json
+  run --separate-stderr "$BIN/tokshard" filter -f --parts more --score s=linear:a,b.json,over=max scored.jsonl -o m.jsonl
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"the folder is another job's"* ]]
 }
 
 @test "build leaves out what redaction emptied, as filter and encode do" {

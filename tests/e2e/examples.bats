@@ -10,6 +10,7 @@ setup_file() {
   zstd -q docs.jsonl
   sed 's/^guard.*/guard = "off"/' run.toml >open.toml
   jq -c '.score = (.text | length)' docs.jsonl >scored.jsonl
+  cp "$SRC/tests/golden/linear/tfidf.json" quality.json
   head -5 docs.jsonl >arc.jsonl
   mkdir runs
   "$BIN/pretrain" -q --config open.toml --run runs/a

@@ -6,11 +6,9 @@ std::vector<std::string> ModelFlags::files() const {
   std::vector<std::string> paths = thresholds;
   if (!language_model.empty()) paths.push_back(language_model);
   for (const std::string& spec : scores) {
-    constexpr std::string_view kKind = "=fasttext:";
-    const size_t kind = spec.find(kKind);
-    if (kind == spec.npos) continue;
-    const size_t begin = kind + kKind.size();
-    paths.push_back(spec.substr(begin, spec.find(',', begin) - begin));
+    // What is no score is refused when the plan is made.
+    const Result<ScoreSpec> score = parse_score_spec(spec);
+    if (score.ok() && score->reads_file()) paths.push_back(score->source);
   }
   return paths;
 }
@@ -24,7 +22,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--language-threshold", flags.language_threshold,
                  "score that a wanted language must exceed: X or LANGUAGE=X, with commas (0.65)");
   app.add_option("--score", flags.scores,
-                 "NAME=metadata:KEY, or NAME=fasttext:FILE,label=LABEL with "
+                 "NAME=metadata:KEY, NAME=fasttext:FILE,label=LABEL or NAME=linear:FILE, with "
                  "over=text|max|first and chunk=N");
   app.add_option("--keep", flags.limits, "limit of a score: NAME>=X, NAME>X, NAME<=X, NAME<X");
   path_option(app.add_option("--thresholds", flags.thresholds,

@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "libcore/base/ascii.h"
-#include "libcore/base/units.h"
 #include "libcore/io/utf8.h"
 
 namespace ballast {
@@ -15,17 +14,18 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-bool is_name(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return is_ascii_alnum(c) || c == '_' || c == '-';
-  });
-}
-
 std::optional<double> parse_number(std::string_view word) {
   double value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   const bool whole = error == std::errc() && end == word.data() + word.size();
   return whole && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+// Of what is NaN no comparison would hold, and every document would go.
+Result<double> limit_number(const Json& value, const std::string& where) {
+  const double limit = BALLAST_TRY(number_of(value, where));
+  if (!std::isfinite(limit)) return corrupt_error("a limit is not finite", where);
+  return limit;
 }
 
 constexpr std::pair<std::string_view, Comparison> kComparisons[] = {{">=", Comparison::at_least},
@@ -112,14 +112,15 @@ Result<ScoreLimit> parse_thresholds(std::string_view text, const std::string& wh
   const auto* known = std::find_if(std::begin(kComparisons), std::end(kComparisons),
                                    [&](const auto& entry) { return entry.first == keep; });
   if (known == std::end(kComparisons)) return corrupt_error("'keep' is no comparison", where);
-  if (!is_name(limit.score)) return corrupt_error("'score' is no name", where);
+  if (!is_score_name(limit.score)) return corrupt_error("'score' is no name", where);
   limit.comparison = known->second;
-  limit.value = BALLAST_TRY(number_member(record, "limit", where));
+  const Json* value = BALLAST_TRY(member(record, "limit", where));
+  limit.value = BALLAST_TRY(limit_number(*value, where));
   const auto languages = record.find("languages");
   if (languages == record.end()) return limit;
   if (!languages->is_object()) return corrupt_error("'languages' is no object", where);
-  for (const auto& [language, value] : languages->items()) {
-    limit.by_language[language] = BALLAST_TRY(number_of(value, where));
+  for (const auto& [language, own] : languages->items()) {
+    limit.by_language[language] = BALLAST_TRY(limit_number(own, where));
   }
   return limit;
 }
@@ -144,35 +145,13 @@ std::string thresholds_text(const ScoreLimit& limit, const std::string& share, i
   return to_json_text(record);
 }
 
-Result<void> ScorePlan::read_fasttext(std::string_view spec, FileSystem& fs, Score& score) {
-  // FILE may have commas; options are taken off the end.
-  std::string label;
-  while (true) {
-    const size_t comma = spec.rfind(',');
-    if (comma == std::string_view::npos) break;
-    const std::string_view option = spec.substr(comma + 1);
-    if (option.starts_with("label=")) {
-      label = option.substr(6);
-    } else if (option.starts_with("over=")) {
-      const std::string_view over = option.substr(5);
-      if (over != "text" && over != "max" && over != "first")
-        return usage_error(fmt::format("unknown over '{}'", printable(over)), "--score",
-                           "accepted: text, max, first");
-      score.over = over == "max" ? Over::max : over == "first" ? Over::first : Over::text;
-    } else if (option.starts_with("chunk=")) {
-      score.chunk = BALLAST_TRY(parse_count(option.substr(6)));
-      if (score.chunk < 1) return usage_error("chunk must be 1 or more", "--score");
-    } else {
-      break;
-    }
-    spec = spec.substr(0, comma);
-  }
-  const std::string path(spec);
-  if (label.empty()) return usage_error("fasttext:FILE needs ,label=LABEL", "--score");
-  auto& model = models_[path];
+Result<void> ScorePlan::read_fasttext(FileSystem& fs, Score& score) {
+  const std::string& path = score.spec.source;
+  auto& model = fasttext_models_[path];
   if (model == nullptr) model = BALLAST_TRY(FastTextModel::load(fs, path));
-  score.model = model;
+  score.fasttext = model;
   const std::vector<std::string>& labels = model->labels();
+  const std::string& label = score.spec.label;
   auto found = std::find(labels.begin(), labels.end(), label);
   if (found == labels.end()) found = std::find(labels.begin(), labels.end(), "__label__" + label);
   if (found == labels.end())
@@ -181,29 +160,22 @@ Result<void> ScorePlan::read_fasttext(std::string_view spec, FileSystem& fs, Sco
   return {};
 }
 
-Result<void> ScorePlan::add_score(std::string_view spec, FileSystem& fs) {
-  const size_t equals = std::min(spec.find('='), spec.size());
-  const size_t colon = spec.find(':', equals);
+Result<void> ScorePlan::read_linear(FileSystem& fs, Score& score) {
+  auto& model = linear_models_[score.spec.source];
+  if (model == nullptr) model = BALLAST_TRY(LinearModel::load(fs, score.spec.source));
+  score.linear = model;
+  return {};
+}
+
+Result<void> ScorePlan::add_score(std::string_view text, FileSystem& fs) {
   Score score;
-  score.name = spec.substr(0, equals);
-  if (!is_name(score.name) || colon == std::string_view::npos) {
-    return usage_error(fmt::format("'{}' is not NAME=KIND:...", printable(spec)), "--score",
-                       "kinds: fasttext, metadata");
-  }
+  score.spec = BALLAST_TRY(parse_score_spec(text));
   for (const Score& other : scores_) {
-    if (other.name == score.name)
-      return usage_error("two scores of one name", "--score", score.name);
+    if (other.spec.name == score.spec.name)
+      return usage_error("two scores of one name", "--score", score.spec.name);
   }
-  const std::string_view kind = spec.substr(equals + 1, colon - equals - 1);
-  const std::string_view rest = spec.substr(colon + 1);
-  if (kind == "fasttext") {
-    BALLAST_TRY(read_fasttext(rest, fs, score));
-  } else if (kind == "metadata" && !rest.empty()) {
-    score.path = rest;
-  } else {
-    return usage_error(fmt::format("unknown kind '{}'", printable(kind)), "--score",
-                       "accepted: fasttext:FILE,label=LABEL, metadata:KEY");
-  }
+  if (score.spec.kind == ScoreKind::fasttext) BALLAST_TRY(read_fasttext(fs, score));
+  if (score.spec.kind == ScoreKind::linear) BALLAST_TRY(read_linear(fs, score));
   scores_.push_back(std::move(score));
   return {};
 }
@@ -215,7 +187,7 @@ Result<void> ScorePlan::add_limit(std::string_view spec) {
     ScoreLimit limit;
     limit.score = trim_blanks(spec.substr(0, at));
     const std::optional<double> value = parse_number(trim_blanks(spec.substr(at + sign.size())));
-    if (!is_name(limit.score) || !value) break;
+    if (!is_score_name(limit.score) || !value) break;
     limit.comparison = comparison;
     limit.value = *value;
     limits_.push_back(std::move(limit));
@@ -225,30 +197,33 @@ Result<void> ScorePlan::add_limit(std::string_view spec) {
                      "NAME>=X, NAME>X, NAME<=X or NAME<X");
 }
 
+double ScorePlan::ask(const Score& score, std::string_view text, ScoreBuffers& buffers) {
+  if (score.linear != nullptr) return score.linear->score(text, buffers.linear);
+  score.fasttext->predict(text, buffers.fasttext);
+  return buffers.fasttext.scores[score.label];
+}
+
 std::optional<double> ScorePlan::measure(const Score& score, const Document& document,
-                                         FastTextBuffers& buffers) {
-  if (score.model == nullptr) return document_number(document, score.path);
-  if (score.over == Over::text) {
-    score.model->predict(document.text, buffers);
-    return buffers.scores[score.label];
-  }
+                                         ScoreBuffers& buffers) {
+  const ScoreSpec& spec = score.spec;
+  if (spec.kind == ScoreKind::metadata) return document_number(document, spec.source);
+  if (spec.over == ScoreOver::text) return ask(score, document.text, buffers);
   std::optional<double> most;
-  for (const std::string_view chunk : text_chunks(document.text, score.chunk)) {
-    score.model->predict(chunk, buffers);
-    const double here = buffers.scores[score.label];
+  for (const std::string_view chunk : text_chunks(document.text, spec.chunk)) {
+    const double here = ask(score, chunk, buffers);
     if (!most || here > *most) most = here;
-    if (score.over == Over::first) break;
+    if (spec.over == ScoreOver::first) break;
   }
   return most;
 }
 
-ScoreVerdict ScorePlan::judge(Document& document, FastTextBuffers& buffers) const {
+ScoreVerdict ScorePlan::judge(Document& document, ScoreBuffers& buffers) const {
   Json& scores = document.ballast["scores"];
   if (!scores.is_object()) scores = Json::object();
   for (const Score& score : scores_) {
     const std::optional<double> value = measure(score, document, buffers);
-    scores.erase(score.name);
-    if (value) scores[score.name] = *value;
+    scores.erase(score.spec.name);
+    if (value) scores[score.spec.name] = *value;
   }
   ScoreVerdict verdict;
   for (const ScoreLimit& limit : limits_) {

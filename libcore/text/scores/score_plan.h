@@ -1,11 +1,5 @@
-// Numbers that classifiers give to documents, and the limits that documents must keep.
-//
-//   NAME=fasttext:FILE,label=LABEL[,over=text|max|first][,chunk=N]
-//       the probability of a label: of the whole text (the default), the largest of its chunks, or
-//       of the first chunk; chunks have at most N characters (2000) and end at white space
-//   NAME=metadata:KEY
-//       a number that the document brings; KEY is a path such as score, metadata.score or
-//       ballast.scores.quality
+// Numbers that classifiers give to documents, as parse_score_spec() reads them, and the limits that
+// documents must keep.
 //
 // A limit is NAME>=X, NAME>X, NAME<=X or NAME<X, or one by language from a thresholds file
 // (ballast-documents(5)). Immutable once made; shared by threads.
@@ -22,6 +16,8 @@
 #include "libcore/base/result.h"
 #include "libcore/text/document.h"
 #include "libcore/text/fasttext/fasttext_model.h"
+#include "libcore/text/scores/linear_model.h"
+#include "libcore/text/scores/score_spec.h"
 
 namespace ballast {
 
@@ -53,6 +49,11 @@ struct ScoreVerdict {
   double value = 0, limit = 0;
 };
 
+struct ScoreBuffers {
+  FastTextBuffers fasttext;
+  LinearBuffers linear;
+};
+
 class ScorePlan {
  public:
   // Models are read once each.
@@ -64,24 +65,25 @@ class ScorePlan {
 
   bool empty() const { return scores_.empty() && limits_.empty(); }
   // Writes the scores under "ballast.scores" and compares.
-  ScoreVerdict judge(Document& document, FastTextBuffers& buffers) const;
+  ScoreVerdict judge(Document& document, ScoreBuffers& buffers) const;
 
  private:
-  enum class Over { text, max, first };
   struct Score {
-    std::string name, path;  // path: of metadata
-    std::shared_ptr<const FastTextModel> model;
+    ScoreSpec spec;
+    std::shared_ptr<const FastTextModel> fasttext;
     size_t label = 0;
-    Over over = Over::text;
-    int64_t chunk = 2000;
+    std::shared_ptr<const LinearModel> linear;
   };
-  Result<void> read_fasttext(std::string_view spec, FileSystem& fs, Score& score);
+  Result<void> read_fasttext(FileSystem& fs, Score& score);
+  Result<void> read_linear(FileSystem& fs, Score& score);
+  static double ask(const Score& score, std::string_view text, ScoreBuffers& buffers);
   static std::optional<double> measure(const Score& score, const Document& document,
-                                       FastTextBuffers& buffers);
+                                       ScoreBuffers& buffers);
 
   std::vector<Score> scores_;
   std::vector<ScoreLimit> limits_;
-  std::map<std::string, std::shared_ptr<const FastTextModel>> models_;
+  std::map<std::string, std::shared_ptr<const FastTextModel>> fasttext_models_;
+  std::map<std::string, std::shared_ptr<const LinearModel>> linear_models_;
 };
 
 }  // namespace ballast

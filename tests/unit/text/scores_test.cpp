@@ -102,7 +102,7 @@ ScoreVerdict judged(const std::vector<std::string>& scores, const std::vector<st
     EXPECT_TRUE(added.ok()) << (added.ok() ? "" : added.error().message());
   }
   for (const std::string& spec : limits) EXPECT_TRUE(plan.add_limit(spec).ok()) << spec;
-  FastTextBuffers buffers;
+  ScoreBuffers buffers;
   return plan.judge(doc, buffers);
 }
 
@@ -118,15 +118,47 @@ TEST(ScorePlan, LimitsAndTheirReasons) {
 }
 
 TEST(ScorePlan, FastTextOverTextChunksAndTheFirst) {
-  const std::string spec = "=fasttext:" + golden_path("softmax.bin") + ",label=de,chunk=40,over=";
+  const std::string whole = "=fasttext:" + golden_path("softmax.bin") + ",label=de";
+  const std::string spec = whole + ",chunk=40,over=";
   Document doc = document(
       R"({"text":"the river goes over the small bridge in the evening Das Haus und der Garten im Winter"})");
-  judged({"max" + spec + "max", "first" + spec + "first", "text" + spec + "text"}, {}, doc);
+  judged({"max" + spec + "max", "first" + spec + "first", "text" + whole}, {}, doc);
   const Json& scores = doc.ballast["scores"];
   EXPECT_GT(scores["max"], 0.9);
   EXPECT_LT(scores["first"], 0.1);
   EXPECT_GT(scores["text"], scores["first"]);
   EXPECT_LT(scores["text"], scores["max"]);
+}
+
+TEST(ScorePlan, LinearModelsBesideFastText) {
+  const std::string file = std::string(BALLAST_SOURCE_DIR) + "/tests/golden/linear/counts.json";
+  const std::string chunks = "=linear:" + file + ",chunk=8,over=";
+  Document doc = document(R"({"text":"careful casino casino"})");
+  EXPECT_EQ(judged({"all=linear:" + file, "max" + chunks + "max", "first" + chunks + "first",
+                    "de=fasttext:" + golden_path("softmax.bin") + ",label=de"},
+                   {"all<0.5", "max>0.5", "first>0.5", "de>=0"}, doc)
+                .reason,
+            "");
+  const Json scores = doc.ballast["scores"];
+  EXPECT_EQ(scores.size(), 4u);
+  EXPECT_EQ(scores["max"], scores["first"]);
+  // Of an empty text the bias speaks; it has no chunk.
+  Document empty = document(R"({"text":""})");
+  EXPECT_EQ(judged({"all=linear:" + file}, {"all<0.5"}, empty).reason, "");
+  EXPECT_EQ(judged({"max" + chunks + "max"}, {"max<0.5"}, empty).reason, "max.missing");
+}
+
+TEST(ScoreSpec, OptionsComeOffTheEndOfAFileWithCommas) {
+  const ScoreSpec spec =
+      parse_score_spec("q-1=linear:dir=x/a,b:c.json,over=max,chunk=2K").take_value();
+  EXPECT_EQ(spec.name, "q-1");
+  EXPECT_EQ(spec.kind, ScoreKind::linear);
+  EXPECT_EQ(spec.source, "dir=x/a,b:c.json");
+  EXPECT_EQ(spec.over, ScoreOver::max);
+  EXPECT_EQ(spec.chunk, 2000);
+  EXPECT_TRUE(spec.reads_file());
+  EXPECT_EQ(parse_score_spec("t=fasttext:m,over=first,label=a=b").take_value().label, "a=b");
+  EXPECT_FALSE(parse_score_spec("t=metadata:a,over=max").take_value().reads_file());
 }
 
 TEST(ScorePlan, RefusesWhatItDoesNotKnow) {
@@ -136,7 +168,11 @@ TEST(ScorePlan, RefusesWhatItDoesNotKnow) {
        {std::string("a"), std::string("a=metadata:"), std::string("a b=metadata:x"),
         std::string("a=onnx:x"), "a=fasttext:" + model, "a=fasttext:" + model + ",label=xx",
         "a=fasttext:" + model + ",label=de,over=mean", "a=fasttext:" + model + ",label=de,chunk=0",
-        std::string("a=fasttext:none.bin,label=de")}) {
+        "a=fasttext:" + model + ",label=de,chunk=9",
+        "a=fasttext:" + model + ",label=de,over=max,over=max",
+        std::string("a=fasttext:none.bin,label=de"), std::string("a=fasttext:,label=de"),
+        std::string("a=linear:"), std::string("a=linear:none.json"), "a=linear:" + model,
+        "a=linear:" + model + ",label=de"}) {
     EXPECT_FALSE(plan.add_score(bad, posix_file_system()).ok()) << bad;
   }
   for (const char* bad : {"a", "a=2", "a>=", "a>=x", ">=1", "a>=nan", "a>=1x"}) {
@@ -157,6 +193,9 @@ TEST(Thresholds, AreReadAsTheyAreWritten) {
   EXPECT_EQ(again.of("de"), 0.25);
   EXPECT_EQ(again.of("fr"), 0.1);
   EXPECT_FALSE(parse_thresholds("{}", "file").ok());
+  const std::string_view nan =
+      R"({"v":1,"type":"thresholds","score":"a","keep":">","limit":"NaN"})";
+  EXPECT_FALSE(parse_thresholds(nan, "file").ok());
   EXPECT_FALSE(
       parse_thresholds(R"({"v":2,"type":"thresholds","score":"a","keep":">","limit":1})", "file")
           .ok());

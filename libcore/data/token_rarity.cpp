@@ -61,7 +61,7 @@ Rarity TokenRarity::of(std::span<const int32_t> ids) const {
 std::vector<int32_t> TokenRarity::rarest(std::span<const int32_t> ids, size_t most) const {
   std::vector<int32_t> distinct(ids.begin(), ids.end());
   std::ranges::sort(distinct);
-  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   std::ranges::stable_sort(distinct, {}, [&](int32_t id) { return knows(id) ? count(id) : 0.0; });
   distinct.resize(std::min(distinct.size(), most));
   return distinct;

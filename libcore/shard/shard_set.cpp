@@ -62,8 +62,9 @@ Result<std::vector<int64_t>> shard_set_numbers(FileSystem& fs, const std::string
     if (number) numbers.push_back(*number);
   }
   std::ranges::sort(numbers);
-  const auto repeated = std::ranges::unique(numbers);
-  numbers.erase(repeated.begin(), repeated.end());
+  // Not std::ranges::unique, whose subrange clang 14, which builds the fuzz targets, refuses in
+  // this standard library.
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return numbers;
 }
 

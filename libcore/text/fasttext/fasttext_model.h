@@ -5,8 +5,8 @@
 // to each included.
 //
 // A text is one line: all white space parts words, line feeds too, and the end-of-sentence word
-// comes last. Unlike the library, "</s>" in the text does not end it. Immutable once read: one
-// model serves all threads, each with buffers of its own.
+// comes last. As in the library, "</s>" in the text ends it. Immutable once read: one model serves
+// all threads, each with buffers of its own.
 #pragma once
 
 #include <cstdint>

@@ -15,11 +15,12 @@ constexpr double kUsualThreshold = 0.65;  // of FineWeb
 
 std::vector<std::string_view> split(std::string_view list) {
   std::vector<std::string_view> items;
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
+  if (list.empty()) return items;
+  for (size_t comma = list.find(','); comma != list.npos; comma = list.find(',')) {
     items.push_back(trim_blanks(list.substr(0, comma)));
-    list.remove_prefix(std::min(comma + 1, list.size()));
+    list.remove_prefix(comma + 1);
   }
+  items.push_back(trim_blanks(list));
   return items;
 }
 
@@ -33,7 +34,45 @@ Result<double> parse_threshold(std::string_view word) {
   return value;
 }
 
+Result<LanguageCode> parse_name(std::string_view name, const char* flag) {
+  LanguageCode code = parse_language(name);
+  if (code.language.empty())
+    return usage_error(fmt::format("'{}' names no language", printable(name)), flag);
+  return code;
+}
+
 }  // namespace
+
+Result<std::vector<LanguageCode>> parse_languages(std::string_view list) {
+  std::vector<LanguageCode> languages;
+  for (const std::string_view name : split(list))
+    languages.push_back(BALLAST_TRY(parse_name(name, "--languages")));
+  return languages;
+}
+
+Result<LanguageThresholds> parse_language_thresholds(std::string_view list) {
+  const auto twice = [](std::string_view item) {
+    return usage_error(fmt::format("'{}' says a threshold twice", printable(item)),
+                       "--language-threshold");
+  };
+  LanguageThresholds thresholds;
+  for (const std::string_view item : split(list)) {
+    const size_t equals = item.find('=');
+    if (equals == std::string_view::npos) {
+      if (thresholds.all) return twice(item);
+      thresholds.all = BALLAST_TRY(parse_threshold(item));
+      continue;
+    }
+    const std::string_view name = trim_blanks(item.substr(0, equals));
+    LanguageCode language = BALLAST_TRY(parse_name(name, "--language-threshold"));
+    const double value = BALLAST_TRY(parse_threshold(trim_blanks(item.substr(equals + 1))));
+    if (std::any_of(thresholds.own.begin(), thresholds.own.end(),
+                    [&](const auto& other) { return other.first == language; }))
+      return twice(item);
+    thresholds.own.emplace_back(std::move(language), value);
+  }
+  return thresholds;
+}
 
 const char* language_outcome_name(LanguageOutcome outcome) {
   constexpr const char* kNames[] = {"wanted", "other", "uncertain", "missing"};
@@ -45,10 +84,7 @@ Result<LanguagePolicy> LanguagePolicy::make(std::string_view languages, std::str
   LanguagePolicy policy;
   policy.given_ = !languages.empty() || model != nullptr;
   policy.model_ = std::move(model);
-  for (const std::string_view name : split(languages)) {
-    if (name.empty()) return usage_error("empty name of a language", "--languages");
-    policy.wanted_.push_back(parse_language(name));
-  }
+  policy.wanted_ = BALLAST_TRY(parse_languages(languages));
   if (policy.model_ == nullptr) {
     if (!thresholds.empty())
       return usage_error("--language-threshold needs --lang-model", "--language-threshold");
@@ -66,21 +102,13 @@ Result<LanguagePolicy> LanguagePolicy::make(std::string_view languages, std::str
                          "--languages");
     }
   }
-  policy.threshold_ = policy.wanted_.empty() ? 0 : kUsualThreshold;
-  for (const std::string_view item : split(thresholds)) {
-    const size_t equals = item.find('=');
-    if (equals == std::string_view::npos) {
-      policy.threshold_ = BALLAST_TRY(parse_threshold(item));
-    } else {
-      policy.thresholds_.emplace_back(parse_language(item.substr(0, equals)),
-                                      BALLAST_TRY(parse_threshold(item.substr(equals + 1))));
-    }
-  }
+  policy.thresholds_ = BALLAST_TRY(parse_language_thresholds(thresholds));
+  policy.threshold_ = policy.thresholds_.all.value_or(policy.wanted_.empty() ? 0 : kUsualThreshold);
   return policy;
 }
 
 double LanguagePolicy::threshold_of(const LanguageCode& language) const {
-  for (const auto& [known, threshold] : thresholds_) {
+  for (const auto& [known, threshold] : thresholds_.own) {
     if (language_matches(known, language)) return threshold;
   }
   return threshold_;

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libcore/base/result.h"
@@ -24,10 +26,20 @@ struct LanguageVerdict {
   double limit = 0;   // of `uncertain`: the threshold
 };
 
+struct LanguageThresholds {
+  std::optional<double> all;
+  std::vector<std::pair<LanguageCode, double>> own;  // each once; the first that matches counts
+};
+
+// "en,deu,zho_Hans"; an empty list names none.
+Result<std::vector<LanguageCode>> parse_languages(std::string_view list);
+// "0.65,de=0.5", from 0 to 1.
+Result<LanguageThresholds> parse_language_thresholds(std::string_view list);
+
 class LanguagePolicy {
  public:
-  // `languages` as "en,deu,zho_Hans" (empty: all), `thresholds` as "0.65,de=0.5" (empty: 0.65 where
-  // languages are named, else none); `model` may be null, then there are no thresholds.
+  // No languages: all. No thresholds: 0.65 where languages are named, else none. `model` may be
+  // null, then there are no thresholds.
   static Result<LanguagePolicy> make(std::string_view languages, std::string_view thresholds,
                                      std::shared_ptr<const FastTextModel> model);
   LanguagePolicy() = default;
@@ -45,8 +57,8 @@ class LanguagePolicy {
   std::shared_ptr<const FastTextModel> model_;
   std::vector<LanguageCode> labels_;  // of the model
   std::vector<LanguageCode> wanted_;
-  double threshold_ = 0;
-  std::vector<std::pair<LanguageCode, double>> thresholds_;
+  double threshold_ = 0;  // of languages that have none of their own
+  LanguageThresholds thresholds_;
 };
 
 }  // namespace ballast

@@ -101,6 +101,22 @@ double ScoreLimit::of(const std::string& language) const {
   return own == by_language.end() ? value : own->second;
 }
 
+Result<ScoreLimit> parse_score_limit(std::string_view spec) {
+  for (const auto& [sign, comparison] : kComparisons) {
+    const size_t at = spec.find(sign);
+    if (at == std::string_view::npos) continue;
+    ScoreLimit limit;
+    limit.score = trim_blanks(spec.substr(0, at));
+    const std::optional<double> value = parse_number(trim_blanks(spec.substr(at + sign.size())));
+    if (!is_score_name(limit.score) || !value) break;
+    limit.comparison = comparison;
+    limit.value = *value;
+    return limit;
+  }
+  return usage_error(fmt::format("'{}' is no limit", printable(spec)), "--keep",
+                     "NAME>=X, NAME>X, NAME<=X or NAME<X");
+}
+
 Result<ScoreLimit> parse_thresholds(std::string_view text, const std::string& where) {
   const Json record = BALLAST_TRY(parse_json(text, where));
   if (BALLAST_TRY(string_member(record, "type", where)) != "thresholds" ||
@@ -181,20 +197,8 @@ Result<void> ScorePlan::add_score(std::string_view text, FileSystem& fs) {
 }
 
 Result<void> ScorePlan::add_limit(std::string_view spec) {
-  for (const auto& [sign, comparison] : kComparisons) {
-    const size_t at = spec.find(sign);
-    if (at == std::string_view::npos) continue;
-    ScoreLimit limit;
-    limit.score = trim_blanks(spec.substr(0, at));
-    const std::optional<double> value = parse_number(trim_blanks(spec.substr(at + sign.size())));
-    if (!is_score_name(limit.score) || !value) break;
-    limit.comparison = comparison;
-    limit.value = *value;
-    limits_.push_back(std::move(limit));
-    return {};
-  }
-  return usage_error(fmt::format("'{}' is no limit", printable(spec)), "--keep",
-                     "NAME>=X, NAME>X, NAME<=X or NAME<X");
+  limits_.push_back(BALLAST_TRY(parse_score_limit(spec)));
+  return {};
 }
 
 double ScorePlan::ask(const Score& score, std::string_view text, ScoreBuffers& buffers) {

@@ -1,7 +1,7 @@
 // Numbers that classifiers give to documents, as parse_score_spec() reads them, and the limits that
 // documents must keep.
 //
-// A limit is NAME>=X, NAME>X, NAME<=X or NAME<X, or one by language from a thresholds file
+// A limit is one for all languages, or one by language from a thresholds file
 // (ballast-documents(5)). Immutable once made; shared by threads.
 #pragma once
 
@@ -38,6 +38,9 @@ struct ScoreLimit {
   bool met_by(double score, double limit) const;
   double of(const std::string& language) const;
 };
+
+// NAME>=X, NAME>X, NAME<=X or NAME<X.
+Result<ScoreLimit> parse_score_limit(std::string_view spec);
 
 // The JSON record of a thresholds file, and the limit that it holds.
 Result<ScoreLimit> parse_thresholds(std::string_view text, const std::string& where);

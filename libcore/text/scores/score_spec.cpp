@@ -45,6 +45,8 @@ Result<void> read_options(std::string_view rest, ScoreSpec& spec) {
     }
     rest = rest.substr(0, comma);
   }
+  if (given[0] && spec.kind == ScoreKind::linear)
+    return usage_error("a linear model has no labels", "--score", spec.name);
   if (given[2] && spec.over == ScoreOver::text)
     return usage_error("chunk needs over=max or over=first", "--score", spec.name);
   spec.source = rest;
@@ -83,8 +85,6 @@ Result<ScoreSpec> parse_score_spec(std::string_view text) {
     return usage_error(spec.reads_file() ? "no file" : "no key", "--score", spec.name);
   if (spec.kind == ScoreKind::fasttext && spec.label.empty())
     return usage_error("fasttext:FILE needs ,label=LABEL", "--score", spec.name);
-  if (spec.kind == ScoreKind::linear && !spec.label.empty())
-    return usage_error("a linear model has no labels", "--score", spec.name);
   return spec;
 }
 

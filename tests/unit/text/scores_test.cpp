@@ -37,6 +37,8 @@ TEST(LanguagePolicy, GivenLabelsWithoutAModel) {
   EXPECT_EQ(policy.judge("x", "fr", buffers).outcome, LanguageOutcome::other);
   EXPECT_EQ(policy.judge("x", "", buffers).outcome, LanguageOutcome::missing);
   EXPECT_FALSE(LanguagePolicy::make("en", "0.5", nullptr).ok());
+  for (const char* bad : {"en,,de", "en,", "_Latn", "__label__"})
+    EXPECT_FALSE(LanguagePolicy::make(bad, "", nullptr).ok()) << bad;
 }
 
 TEST(LanguagePolicy, ModelsNameTheLanguageWhateverIsSaid) {
@@ -64,7 +66,9 @@ TEST(LanguagePolicy, ThresholdsByLanguage) {
   EXPECT_EQ(outcome("1,de=0.5").outcome, LanguageOutcome::wanted);
   EXPECT_EQ(outcome("0.1,deu=1").outcome, LanguageOutcome::uncertain);
   EXPECT_DOUBLE_EQ(outcome("0.1,deu=1").limit, 1);
-  for (const char* bad : {"2", "de=x", "-1", "de=", "nan"}) {
+  EXPECT_EQ(outcome("1, deu_Latn = 1, de = 0.5").outcome, LanguageOutcome::wanted);
+  for (const char* bad :
+       {"2", "de=x", "-1", "de=", "nan", "=1", "_Latn=1", "0.5,0.6", "de=0.5,deu=0.6", "0.5,"}) {
     EXPECT_FALSE(LanguagePolicy::make("", bad, language_model()).ok()) << bad;
   }
   EXPECT_FALSE(LanguagePolicy::make("ja", "", language_model()).ok());
@@ -172,7 +176,7 @@ TEST(ScorePlan, RefusesWhatItDoesNotKnow) {
         "a=fasttext:" + model + ",label=de,over=max,over=max",
         std::string("a=fasttext:none.bin,label=de"), std::string("a=fasttext:,label=de"),
         std::string("a=linear:"), std::string("a=linear:none.json"), "a=linear:" + model,
-        "a=linear:" + model + ",label=de"}) {
+        "a=linear:" + model + ",label=de", "a=linear:" + model + ",label="}) {
     EXPECT_FALSE(plan.add_score(bad, posix_file_system()).ok()) << bad;
   }
   for (const char* bad : {"a", "a=2", "a>=", "a>=x", ">=1", "a>=nan", "a>=1x"}) {

@@ -25,7 +25,7 @@ struct HtmlText {
   std::string text;      // title and kept blocks; ends without line end
   // `name` (lower case) and `content` of each <meta>, wherever it stands.
   std::vector<std::pair<std::string, std::string>> metas;
-  std::vector<LicenseClaim> licenses;  // at most kMaxLicenseClaims
+  std::vector<LicenseClaim> licenses;  // different ones
   int64_t blocks_kept = 0;
   int64_t blocks_dropped = 0;  // boilerplate by link density
 };

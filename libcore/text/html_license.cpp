@@ -33,10 +33,8 @@ class Collector {
     if (node.type != GUMBO_NODE_ELEMENT) return;
     take(node);
     const GumboVector& children = node.v.element.children;
-    for (unsigned i = 0; i < children.length; ++i) {
-      if (claims_.size() >= kMaxLicenseClaims) return;
+    for (unsigned i = 0; i < children.length; ++i)
       walk(*static_cast<const GumboNode*>(children.data[i]));
-    }
   }
 
  private:
@@ -46,8 +44,12 @@ class Collector {
   }
 
   void add(LicenseSource source, std::string_view value) {
-    const bool full = claims_.size() >= kMaxLicenseClaims;
-    if (full || value.empty() || value.size() > kMaxLicenseText || !is_valid_utf8(value)) return;
+    if (value.empty() || value.size() > kMaxLicenseText || !is_valid_utf8(value)) return;
+    size_t same_source = 0;
+    for (const LicenseClaim& claim : claims_) {
+      if (claim.source != source) continue;
+      if (++same_source == kMaxLicenseClaims || claim.value == value) return;
+    }
     claims_.push_back({source, std::string(value)});
   }
 

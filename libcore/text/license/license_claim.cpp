@@ -23,10 +23,7 @@ std::string claimed_license(const std::vector<LicenseClaim>& claims) {
     });
     return named == claims.end() ? std::string() : named->value;
   }
-  if (found.size() == 1) return found[0];
-  std::string all;
-  for (const std::string& license : found) all += (all.empty() ? "(" : " AND (") + license + ")";
-  return normalized_license(all);
+  return joined_licenses(found);
 }
 
 }  // namespace ballast

@@ -16,7 +16,7 @@ struct LicenseClaim {
   std::string value;  // an address or words, as written
 };
 
-inline constexpr size_t kMaxLicenseClaims = 64;
+inline constexpr size_t kMaxLicenseClaims = 64;  // different ones of one source
 
 // The licence of the page: an SPDX expression of what the strongest source says that is recognised
 // at all (several licences of one source count together: AND), else the first value of a source

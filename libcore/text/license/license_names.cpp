@@ -44,8 +44,9 @@ bool is_foreign_mark(std::string_view rest) {
   return rest[0] == '\xC2' || (rest[0] == '\xE2' && (rest[1] == '\x80' || rest[1] == '\x81'));
 }
 
-// Lower-case words of letters, and numbers with dots inside; signs part them. Letters beyond ASCII
-// make words too, which no list has: nothing that is said may get lost.
+// Lower-case words of letters, and numbers with dots inside; signs part them, and a plus behind a
+// number is a word. Letters beyond ASCII make words too, which no list has: nothing that is said
+// may get lost.
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
   std::string word;
@@ -63,6 +64,7 @@ std::vector<std::string> words_of(std::string_view text) {
     if (!is_ascii_alnum(c) && !dot && !foreign) {
       if (mark) i += c == '\xC2' ? 1 : 2;
       end_word();
+      if (c == '+' && !words.empty() && is_ascii_digit(words.back()[0])) words.emplace_back("+");
       continue;
     }
     // "v3" and "gplv3" are two words, the letter aside; "cc0" is one.
@@ -101,6 +103,15 @@ constexpr size_t kMostWords = 16;
 class Words {
  public:
   explicit Words(std::string_view text) : words_(words_of(text)) {
+    later_ = std::erase(words_, "+") > 0;
+    join("public", "domain", "publicdomain");
+    join("creative", "commons", "cc");
+    join("affero", "general", "agpl");
+    join("affero", "gpl", "agpl");
+    join("lesser", "general", "lgpl");
+    join("lesser", "gpl", "lgpl");
+    join("free", "documentation", "gfdl");
+    join("general", "public", "gpl");
     join("non", "commercial", "nc");
     join("no", "derivatives", "nd");
     join("no", "derivs", "nd");
@@ -109,12 +120,8 @@ class Words {
   bool has(std::string_view word) const {
     return std::find(words_.begin(), words_.end(), word) != words_.end();
   }
-  bool has(std::string_view first, std::string_view second) const {
-    for (size_t i = 1; i < words_.size(); ++i) {
-      if (words_[i - 1] == first && words_[i] == second) return true;
-    }
-    return false;
-  }
+  // This version or a later one, by a plus behind it or in words.
+  bool later() const { return later_ || has("later") || has("newer"); }
   // Short, of these words, filler and one version: any other ("not", "except", "reserved", another
   // licence's) may turn round what is said, or be about a part only.
   bool only(std::span<const std::string_view> known) const {
@@ -152,62 +159,83 @@ class Words {
   }
 
   std::vector<std::string> words_;
+  bool later_ = false;
 };
 
-std::string creative_commons(bool nc, bool sa, bool nd, const std::string& version) {
-  std::string id = "CC-BY";
-  if (nc) id += "-NC";
-  if (nd) id += "-ND";
-  if (sa && !nd) id += "-SA";
-  if (!version.empty()) id += "-" + version;
-  return find_id(id, false).empty() ? "LicenseRef-" + id : id;
+// The identifier of this version or a later one, where that was said.
+std::string or_later(std::string id, const Words& words) {
+  if (!words.later()) return id;
+  if (id.ends_with("-only")) return id.substr(0, id.size() - 4) + "or-later";
+  return find_id(id, false).empty() ? id : id + "+";
 }
 
 // With the jurisdictions that the deeds were often adapted to.
-constexpr std::string_view kCommonsWords[] = {
-    "creative", "commons",  "cc",   "by",      "attribution", "nc",         "noncommercial",
-    "nd",       "noderivs", "sa",   "domain",  "sharealike",  "mark",       "noderivatives",
-    "cc0",      "zero",     "deed", "generic", "universal",   "dedication", "international",
-    "unported", "igo",      "at",   "au",      "ca",          "ch",         "de",
-    "es",       "fr",       "it",   "jp",      "nl",          "uk",         "us"};
+constexpr std::string_view kCommonsWords[] = {"cc",
+                                              "by",
+                                              "attribution",
+                                              "nc",
+                                              "noncommercial",
+                                              "nd",
+                                              "noderivs",
+                                              "sa",
+                                              "mark",
+                                              "sharealike",
+                                              "deed",
+                                              "noderivatives",
+                                              "cc0",
+                                              "zero",
+                                              "igo",
+                                              "generic",
+                                              "publicdomain",
+                                              "dedication",
+                                              "international",
+                                              "unported",
+                                              "universal",
+                                              "at",
+                                              "au",
+                                              "ca",
+                                              "ch",
+                                              "de",
+                                              "es",
+                                              "fr",
+                                              "it",
+                                              "jp",
+                                              "nl",
+                                              "uk",
+                                              "us"};
 
 std::string creative_commons_name(const Words& words) {
   const bool zero = words.has("cc0") || words.has("zero");
-  const bool named = words.has("creative", "commons") || words.has("cc") || words.has("cc0");
+  const bool named = words.has("cc") || words.has("cc0");
   if (!named || !words.only(kCommonsWords)) return {};
   const bool by = words.has("by") || words.has("attribution");
   const bool nc = words.has("nc") || words.has("noncommercial");
   const bool nd = words.has("nd") || words.has("noderivatives") || words.has("noderivs");
   const bool sa = words.has("sa") || words.has("sharealike");
-  if (zero || words.has("public", "domain")) {
+  if (zero || words.has("publicdomain")) {
     if (by || nc || nd || sa) return {};  // two licences
     return !zero && words.has("mark") ? "CC-PDM-1.0" : "CC0-1.0";
   }
   return by ? creative_commons(nc, sa, nd, words.version()) : std::string();
 }
 
-constexpr std::string_view kGnuWords[] = {
-    "gnu",           "gpl", "lgpl",  "agpl",  "gfdl", "affero", "lesser", "general", "free",
-    "documentation", "or",  "later", "newer", "only", "any",    "at",     "your",    "option"};
+constexpr std::string_view kGnuWords[] = {"gnu",    "gpl", "lgpl",  "agpl",  "gfdl",
+                                          "affero", "or",  "later", "newer", "only",
+                                          "any",    "at",  "your",  "option"};
 
 std::string gnu_name(const Words& words) {
   std::string family;
-  if (words.has("agpl") || words.has("affero")) {
-    family = "AGPL";
-  } else if (words.has("lgpl") || words.has("lesser", "general")) {
-    family = "LGPL";
-  } else if (words.has("gfdl") || words.has("free", "documentation")) {
-    family = "GFDL";
-  } else if (words.has("gpl") || words.has("general", "public")) {
-    family = "GPL";
+  for (const auto& [said, name] :
+       {std::pair{words.has("agpl") || words.has("affero"), "AGPL"},
+        std::pair{words.has("lgpl"), "LGPL"}, std::pair{words.has("gfdl"), "GFDL"},
+        std::pair{words.has("gpl"), "GPL"}}) {
+    if (!said) continue;
+    if (!family.empty()) return {};  // two licences
+    family = name;
   }
   const std::string version = words.version();
   if (family.empty() || version.empty() || !words.only(kGnuWords)) return {};
-  const int short_names =
-      words.has("agpl") + words.has("lgpl") + words.has("gfdl") + words.has("gpl");
-  if (short_names > 1) return {};  // two licences
-  const bool later = words.has("later") || words.has("newer");
-  return std::string(find_id(family + "-" + version + (later ? "-or-later" : "-only"), false));
+  return std::string(find_id(family + "-" + version + "-only", false));
 }
 
 struct Named {
@@ -234,7 +262,7 @@ constexpr Named kNames[] = {{"mit", "MIT"},
                             {"eclipse 2.0", "EPL-2.0"},
                             {"boost 1.0", "BSL-1.0"},
                             {"unlicense", "Unlicense"},
-                            {"domain", "LicenseRef-Public-Domain"},
+                            {"publicdomain", "LicenseRef-Public-Domain"},
                             {"odc by", "ODC-By-1.0"},
                             {"odbl", "ODbL-1.0"},
                             {"open database", "ODbL-1.0"},
@@ -246,54 +274,6 @@ constexpr Named kNames[] = {{"mit", "MIT"},
                             {"licence ouverte 2.0", "etalab-2.0"},
                             {"etalab 2.0", "etalab-2.0"}};
 
-// Beginnings of addresses without scheme and "www.", in lower case.
-constexpr Named kAddresses[] = {
-    {"apache.org/licenses/license-2.0", "Apache-2.0"},
-    {"gnu.org/licenses/gpl-3.0", "GPL-3.0-only"},
-    {"gnu.org/licenses/old-licenses/gpl-2.0", "GPL-2.0-only"},
-    {"gnu.org/licenses/lgpl-3.0", "LGPL-3.0-only"},
-    {"gnu.org/licenses/old-licenses/lgpl-2.1", "LGPL-2.1-only"},
-    {"gnu.org/licenses/agpl-3.0", "AGPL-3.0-only"},
-    {"gnu.org/licenses/fdl-1.3", "GFDL-1.3-only"},
-    {"mozilla.org/mpl/2.0", "MPL-2.0"},
-    {"mozilla.org/en-us/mpl/2.0", "MPL-2.0"},
-    {"opendatacommons.org/licenses/odbl", "ODbL-1.0"},
-    {"opendatacommons.org/licenses/by", "ODC-By-1.0"},
-    {"opendatacommons.org/licenses/pddl", "PDDL-1.0"},
-    {"unlicense.org", "Unlicense"},
-    {"nationalarchives.gov.uk/doc/open-government-licence/version/3", "OGL-UK-3.0"},
-    {"nationalarchives.gov.uk/doc/open-government-licence/version/2", "OGL-UK-2.0"}};
-
-// "licenses/by-nc-sa/4.0/deed.de", "publicdomain/zero/1.0/".
-std::string creative_commons_path(std::string_view path) {
-  const size_t slash = std::min(path.find('/'), path.size());
-  const std::string_view folder = path.substr(0, slash);
-  path.remove_prefix(std::min(slash + 1, path.size()));
-  const size_t next = std::min(path.find('/'), path.size());
-  const std::string_view elements = path.substr(0, next);
-  path.remove_prefix(std::min(next + 1, path.size()));
-  if (folder == "publicdomain") {
-    return elements == "zero" ? "CC0-1.0" : elements == "mark" ? "CC-PDM-1.0" : "";
-  }
-  if (folder != "licenses") return {};
-  if (elements == "publicdomain") return "CC-PDDC";
-  bool by = false, nc = false, sa = false, nd = false;
-  for (const std::string& word : words_of(elements)) {
-    bool* known = word == "by"   ? &by
-                  : word == "nc" ? &nc
-                  : word == "sa" ? &sa
-                  : word == "nd" ? &nd
-                                 : nullptr;
-    if (known == nullptr) return {};
-    *known = true;
-  }
-  if (!by) return {};
-  const std::string_view version = path.substr(0, path.find_first_of("/?#"));
-  const bool plausible = version.size() == 3 && is_ascii_digit(version[0]) && version[1] == '.' &&
-                         is_ascii_digit(version[2]);
-  return creative_commons(nc, sa, nd, plausible ? std::string(version) : std::string());
-}
-
 }  // namespace
 
 std::string_view spdx_license(std::string_view id) { return find_id(id, false); }
@@ -304,40 +284,22 @@ bool starts_spdx_license(std::string_view prefix) {
   return found != std::end(kIds) && ascii_equal(found->id.substr(0, prefix.size()), prefix);
 }
 
-std::string license_of_address(std::string_view address) {
-  const size_t scheme = address.find("://");
-  const bool absolute = scheme != std::string_view::npos && scheme <= 5;
-  if (!absolute && !address.starts_with("//")) return {};
-  std::string path = to_ascii_lower(address.substr(absolute ? scheme + 3 : 2));
-  if (path.starts_with("www.")) path.erase(0, 4);
-  path.resize(std::min(path.find_first_of("?#"), path.size()));
-  constexpr std::string_view kCommons = "creativecommons.org/";
-  if (path.starts_with(kCommons)) return creative_commons_path(path.substr(kCommons.size()));
-  for (const Named& known : kAddresses) {
-    if (path.starts_with(known.name)) return std::string(known.id);
-  }
-  for (const std::string_view list :
-       {"spdx.org/licenses/", "opensource.org/licenses/", "opensource.org/license/"}) {
-    if (!path.starts_with(list)) continue;
-    std::string_view id = std::string_view(path).substr(list.size());
-    for (const std::string_view tail : {"/", ".html", ".php", ".txt", ".json"}) {
-      if (id.ends_with(tail)) id.remove_suffix(tail.size());
-    }
-    return std::string(find_id(id, false));
-  }
-  return {};
+std::string creative_commons(bool nc, bool sa, bool nd, const std::string& version) {
+  std::string id = "CC-BY";
+  if (nc) id += "-NC";
+  if (nd) id += "-ND";
+  if (sa && !nd) id += "-SA";
+  if (!version.empty()) id += "-" + version;
+  return find_id(id, false).empty() ? "LicenseRef-" + id : id;
 }
 
 std::string license_of_name(std::string_view name) {
   const Words words(name);
-  if (std::string id = creative_commons_name(words); !id.empty()) return id;
-  if (std::string id = gnu_name(words); !id.empty()) {
-    const bool later = name.ends_with('+') && id.ends_with("-only");
-    return later ? id.substr(0, id.size() - 4) + "or-later" : id;
-  }
+  if (std::string id = creative_commons_name(words); !id.empty()) return or_later(id, words);
+  if (std::string id = gnu_name(words); !id.empty()) return or_later(id, words);
   const std::string essence = words.essence();
   for (const Named& known : kNames) {
-    if (essence == known.name) return std::string(known.id);
+    if (essence == known.name) return or_later(std::string(known.id), words);
   }
   return {};
 }

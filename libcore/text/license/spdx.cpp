@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "libcore/base/ascii.h"
+#include "libcore/base/check.h"
 #include "libcore/text/license/license_names.h"
 
 namespace ballast {
@@ -18,6 +19,8 @@ struct Term {
   bool allowed = true;
   bool joined = false;  // by OR, which binds weaker than AND
 };
+
+std::string bracketed(const Term& term) { return term.joined ? "(" + term.text + ")" : term.text; }
 
 bool is_id_char(char c) { return is_ascii_alnum(c) || c == '-' || c == '.' || c == '+'; }
 
@@ -88,10 +91,6 @@ class ExpressionReader {
     return left;
   }
 
-  static std::string bracketed(const Term& term) {
-    return term.joined ? "(" + term.text + ")" : term.text;
-  }
-
   std::optional<Term> read_with(int depth) {
     if (take("(")) {
       if (depth == kMaxDepth) return {};
@@ -124,8 +123,17 @@ std::string normalized_license(std::string_view said) {
   while (!said.empty() && static_cast<unsigned char>(said.back()) <= ' ') said.remove_suffix(1);
   if (said.empty()) return {};
   if (std::optional<Term> term = ExpressionReader(said, nullptr).read()) return term->text;
-  std::string id = license_of_address(said);
-  return id.empty() ? license_of_name(said) : id;
+  return is_address(said) ? license_of_address(said) : license_of_name(said);
+}
+
+std::string joined_licenses(const std::vector<std::string>& expressions) {
+  std::string all;
+  for (const std::string& expression : expressions) {
+    const std::optional<Term> term = ExpressionReader(expression, nullptr).read();
+    BALLAST_CHECK(term.has_value());
+    all += (all.empty() ? "" : " AND ") + (expressions.size() > 1 ? bracketed(*term) : term->text);
+  }
+  return all;
 }
 
 bool license_satisfies(std::string_view expression, const Allows& allows) {

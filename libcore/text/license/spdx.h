@@ -10,13 +10,18 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ballast {
 
-inline constexpr size_t kMaxLicenseText = 1024;  // longer texts are not recognised
+inline constexpr size_t kMaxLicenseText = 4096;  // longer texts are not recognised
 
 // The expression in the list's spelling, operators in capitals; empty: not recognised.
 std::string normalized_license(std::string_view said);
+
+// All of these expressions of normalized_license(), of which there is one at least, in one. It is
+// longer than kMaxLicenseText where they are.
+std::string joined_licenses(const std::vector<std::string>& expressions);
 
 // Of an expression that normalized_license() made: AND needs both sides, OR one of them; a licence
 // WITH an exception counts as the licence.

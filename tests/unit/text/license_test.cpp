@@ -50,6 +50,44 @@ TEST(License, CreativeCommonsByAddressAndName) {
   EXPECT_EQ(normalized_license("http://evil.example/creativecommons.org/licenses/by/4.0"), "");
 }
 
+TEST(License, AddressesMayGoOnOnlyAsPagesOfTheLicence) {
+  const std::string commons = "https://creativecommons.org/licenses/by/4.0";
+  for (const char* tail : {"", "/", "/deed", "/deed.zh-hans", "/legalcode.en", "/legalcode.txt",
+                           "/us/", "/igo/deed.pt_BR", "?ref=chooser-v1", "/#deed"}) {
+    EXPECT_EQ(normalized_license(commons + tail), "CC-BY-4.0") << tail;
+  }
+  EXPECT_EQ(normalized_license("https://www.gnu.org/licenses/old-licenses/gpl-2.0-standalone.html"),
+            "GPL-2.0-only");
+  EXPECT_EQ(normalized_license("https://opendatacommons.org/licenses/by/1-0/"), "ODC-By-1.0");
+  EXPECT_EQ(normalized_license("https://www.mozilla.org/en-US/MPL/2.0/"), "MPL-2.0");
+  EXPECT_EQ(normalized_license("https://unlicense.org"), "Unlicense");
+  for (const std::string& none :
+       {commons + "/ except the photos, all rights reserved",
+        commons + " and https://creativecommons.org/licenses/by-nc/4.0/",
+        commons + "?or=https://creativecommons.org/licenses/by-nc/4.0/",
+        commons + "\tnot",
+        commons + "/\u4EE5\u5916",
+        commons + "/deed.de/except",
+        commons + "0",
+        commons + "-not",
+        commons + "/photos/",
+        commons + "/deed.not,really",
+        std::string(
+            "https://creativecommons.org/publicdomain/zero/1.0/ does not apply to the text"),
+        std::string("https://creativecommons.org/publicdomain/zero/2.0/"),
+        std::string("https://creativecommons.org/licenses/by,nc/4.0/"),
+        std::string("https://www.apache.org/licenses/LICENSE-2.0 for code, text: all rights "
+                    "reserved"),
+        std::string("https://www.apache.org/licenses/LICENSE-2.0-not"),
+        std::string("https://unlicense.org.example.com/all-rights-reserved"),
+        std::string("https://unlicense.org/all-rights-reserved.html"),
+        std::string("https://opendatacommons.org/licenses/by-nothing/"),
+        std::string("not://creativecommons.org/licenses/by/4.0/"),
+        std::string("//cc.by/4.0")}) {
+    EXPECT_EQ(normalized_license(none), "") << none;
+  }
+}
+
 TEST(License, CommonNamesAndAddresses) {
   EXPECT_EQ(normalized_license("The MIT License"), "MIT");
   EXPECT_EQ(normalized_license("Apache License, Version 2.0"), "Apache-2.0");
@@ -87,6 +125,19 @@ TEST(License, SentencesThatOnlyNameALicence) {
                                "later version"),
             "GPL-2.0-or-later");
   EXPECT_EQ(normalized_license("GNU Free Documentation License 1.3"), "GFDL-1.3-only");
+  EXPECT_EQ(normalized_license("GNU Affero GPL (AGPL) 3.0"), "AGPL-3.0-only");
+  EXPECT_EQ(normalized_license("in the public domain"), "");
+  EXPECT_EQ(normalized_license("This work is public domain"), "LicenseRef-Public-Domain");
+}
+
+TEST(License, APlusBehindAVersionIsNotLost) {
+  EXPECT_EQ(normalized_license("GPLv2+ license"), "GPL-2.0-or-later");
+  EXPECT_EQ(normalized_license("GPL 3.0+ (GNU)"), "GPL-3.0-or-later");
+  EXPECT_EQ(normalized_license("GNU Lesser General Public License (LGPL) 2.1 +"),
+            "LGPL-2.1-or-later");
+  EXPECT_EQ(normalized_license("MPL 2.0+"), "MPL-2.0+");
+  EXPECT_EQ(normalized_license("CC BY-NC 3.0+"), "CC-BY-NC-3.0+");
+  EXPECT_FALSE(LicensePolicy::parse("deny:noncommercial", "")->judge("CC BY-NC 3.0+").kept);
 }
 
 TEST(License, TextsThatSayMoreThanALicenceAreNotRecognised) {
@@ -111,6 +162,11 @@ TEST(License, TextsThatSayMoreThanALicenceAreNotRecognised) {
                            "GPL 3.0 except for the fonts",
                            "Not the MIT License",
                            "not public domain",
+                           "Terms of this domain",
+                           "GNU General Public License or GNU Affero General Public License "
+                           "version 3",
+                           "GNU GPL 3.0 or GNU Lesser General Public License 3.0",
+                           "GNU General Public License 3, GNU Free Documentation License 3",
                            "GNU Library General Public License 2.0"}) {
     EXPECT_EQ(normalized_license(none), "") << none;
   }
@@ -212,6 +268,40 @@ TEST(LicenseClaim, SeveralOfOneSourceCountTogether) {
                             "<a rel=license href=https://opensource.org/licenses/mit>c</a>"),
             "MIT AND CC-BY-4.0");
   EXPECT_EQ(license_of_page("<link rel=license href=/terms>"), "/terms");
+}
+
+std::string page_of_licences(int count, const std::string& name) {
+  std::string page = "<p><a rel=license href=https://spdx.org/licenses/CC-BY-NC-4.0>x</a>";
+  for (int i = 0; i < count; ++i)
+    page += "<a rel=license href=LicenseRef-" + name + std::to_string(i) + ">x</a>";
+  return page;
+}
+
+TEST(LicenseClaim, ManyOfOneSourceAreNotLost) {
+  const std::string said = license_of_page(page_of_licences(60, "terms-of-this-house-"));
+  EXPECT_GT(said.size(), 1024U);
+  EXPECT_EQ(judged("deny:noncommercial", said).outcome, LicenseOutcome::denied);
+  const std::string endless = license_of_page(page_of_licences(60, std::string(100, 'x')));
+  EXPECT_GT(endless.size(), kMaxLicenseText);
+  EXPECT_EQ(judged("deny:noncommercial", endless).outcome, LicenseOutcome::unrecognised);
+}
+
+TEST(LicenseClaim, PlainLinksDoNotHideAStrongerSource) {
+  std::string links;
+  for (int i = 0; i < 100; ++i) {
+    links += "<a href='https://creativecommons.org/licenses/by/4.0/?photo=" + std::to_string(i) +
+             "'>photo</a>";
+  }
+  EXPECT_EQ(
+      license_of_page(links + "<a rel=license href=https://opensource.org/licenses/MIT>x</a>"),
+      "MIT");
+}
+
+TEST(LicenseClaim, ARestrictionBehindAnAddressIsNotRecognised) {
+  const std::string said = license_of_page(
+      "<meta name=dc.rights content='https://creativecommons.org/licenses/by/4.0/ except the "
+      "photos, all rights reserved'>");
+  EXPECT_EQ(judged("permissive", said).outcome, LicenseOutcome::unrecognised);
 }
 
 }  // namespace

@@ -80,21 +80,21 @@ Result<void> create_lease(FileSystem& fs, const std::string& path, const LeaseHo
   return file.commit();
 }
 
-Error held_by(const LeaseHolder& holder, const std::string& path) {
-  return usage_error("run is held by " + holder.describe(), path,
+Error held_by(const LeaseHolder& holder, const std::string& path, const std::string& what) {
+  return usage_error(what + " is held by " + holder.describe(), path,
                      "renewed " + format_time_us(holder.renewed_us));
 }
 
 // Moves a stale lease aside. Somebody else may have done so and created a new one since `stale` was
 // read; that one is put back.
 Result<void> remove_stale(FileSystem& fs, const std::string& path, const std::string& aside,
-                          const std::string& stale_token) {
+                          const std::string& stale_token, const std::string& what) {
   const auto moved = fs.rename_exclusive(path, aside);
   if (!moved.ok()) return fs.exists(path) ? Result<void>(moved.error()) : Result<void>();
   const auto now = BALLAST_TRY(read_lease(fs, aside));
   if (now && now->token != stale_token) {
     BALLAST_TRY(fs.rename_exclusive(aside, path));
-    return held_by(*now, path);
+    return held_by(*now, path, what);
   }
   return fs.remove(aside);
 }
@@ -165,14 +165,20 @@ Result<std::optional<LeaseHolder>> lease_holder(FileSystem& fs, const std::strin
   return holder;
 }
 
-Lease::Lease(FileSystem& fs, std::string path, LeaseHolder holder, LeaseSystem system)
-    : fs_(&fs), path_(std::move(path)), holder_(std::move(holder)), system_(std::move(system)) {}
+Lease::Lease(FileSystem& fs, std::string path, LeaseHolder holder, LeaseSystem system,
+             std::string what)
+    : fs_(&fs),
+      path_(std::move(path)),
+      holder_(std::move(holder)),
+      system_(std::move(system)),
+      what_(std::move(what)) {}
 
 Lease::Lease(Lease&& other) noexcept
     : fs_(std::exchange(other.fs_, nullptr)),
       path_(std::move(other.path_)),
       holder_(std::move(other.holder_)),
-      system_(std::move(other.system_)) {}
+      system_(std::move(other.system_)),
+      what_(std::move(other.what_)) {}
 
 // A lease that stays behind is stale as soon as this process is gone.
 Lease::~Lease() {
@@ -180,7 +186,8 @@ Lease::~Lease() {
 }
 
 Result<Lease> Lease::acquire(FileSystem& fs, const std::string& run_directory,
-                             const std::string& tool, const LeaseSystem& system) {
+                             const std::string& tool, const LeaseSystem& system,
+                             const std::string& what) {
   const std::string path = join_path(run_directory, kLeaseName);
   LeaseHolder mine;
   mine.host = system.host;
@@ -192,15 +199,17 @@ Result<Lease> Lease::acquire(FileSystem& fs, const std::string& run_directory,
   mine.renewed_us = system.now_us();
   if (fs.exists(path)) {
     const auto holder = BALLAST_TRY(read_lease(fs, path));
-    if (holder && !is_lease_stale(*holder, system)) return held_by(*holder, path);
-    BALLAST_TRY(remove_stale(fs, path, path + ".stale-" + mine.token, holder ? holder->token : ""));
+    if (holder && !is_lease_stale(*holder, system)) return held_by(*holder, path, what);
+    BALLAST_TRY(
+        remove_stale(fs, path, path + ".stale-" + mine.token, holder ? holder->token : "", what));
   }
   auto created = create_lease(fs, path, mine);
   if (!created.ok()) {
     const auto winner = BALLAST_TRY(read_lease(fs, path));
-    return winner && winner->token != mine.token ? held_by(*winner, path) : created.take_error();
+    return winner && winner->token != mine.token ? held_by(*winner, path, what)
+                                                 : created.take_error();
   }
-  return Lease(fs, path, std::move(mine), system);
+  return Lease(fs, path, std::move(mine), system, what);
 }
 
 Result<void> Lease::renew() {
@@ -208,7 +217,7 @@ Result<void> Lease::renew() {
   if (now - holder_.renewed_us < kLeaseRenewSeconds * kSecond) return {};
   const auto holder = BALLAST_TRY(read_lease(*fs_, path_));
   if (!holder || holder->token != holder_.token) {
-    return io_error("lease of the run was lost", path_,
+    return io_error("lease of the " + what_ + " was lost", path_,
                     holder ? "taken over by " + holder->describe() : "the file is gone");
   }
   LeaseHolder renewed = holder_;

@@ -47,9 +47,10 @@ LeaseSystem this_system();
 
 class Lease {
  public:
-  // Creates RUN/lease.json or takes a stale one over.
+  // Creates RUN/lease.json or takes a stale one over. `what` is the directory called in errors.
   static Result<Lease> acquire(FileSystem& fs, const std::string& run_directory,
-                               const std::string& tool, const LeaseSystem& system = this_system());
+                               const std::string& tool, const LeaseSystem& system = this_system(),
+                               const std::string& what = "run");
   ~Lease();  // releases
   Lease(Lease&& other) noexcept;
   Lease& operator=(Lease&&) = delete;
@@ -61,11 +62,12 @@ class Lease {
   const LeaseHolder& holder() const { return holder_; }
 
  private:
-  Lease(FileSystem& fs, std::string path, LeaseHolder holder, LeaseSystem system);
+  Lease(FileSystem& fs, std::string path, LeaseHolder holder, LeaseSystem system, std::string what);
   FileSystem* fs_;
   std::string path_;
   LeaseHolder holder_;
   LeaseSystem system_;
+  std::string what_;
 };
 
 // Who holds the lease now; nullopt: nobody, or it is stale.

@@ -86,6 +86,10 @@ Result<void> FaultyFileSystem::rename_exclusive(const std::string& from, const s
   if (state_->fails()) return injected(to);
   return state_->inner.rename_exclusive(from, to);
 }
+Result<bool> FaultyFileSystem::link(const std::string& from, const std::string& to) {
+  if (state_->fails()) return injected(to);
+  return state_->inner.link(from, to);
+}
 Result<void> FaultyFileSystem::remove(const std::string& path) {
   if (state_->fails()) return injected(path);
   return state_->inner.remove(path);

@@ -55,7 +55,9 @@ class FileSystem {
                               const std::string& to) = 0;  // replaces files
   virtual Result<void> rename_exclusive(const std::string& from,
                                         const std::string& to) = 0;  // target must not exist
-  virtual Result<void> remove(const std::string& path) = 0;          // a file or an empty directory
+  // A second name for a file; `to` must not exist. False: these two places cannot share a file.
+  virtual Result<bool> link(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> remove(const std::string& path) = 0;  // a file or an empty directory
   virtual Result<void> remove_all(const std::string& path) = 0;
   virtual Result<void> make_directories(const std::string& path) = 0;
   virtual Result<void> sync_directory(const std::string& path) = 0;

@@ -19,6 +19,7 @@ class FollowerFileSystem final : public FileSystem {
   Result<void> truncate(const std::string&, int64_t) override { return {}; }
   Result<void> rename(const std::string&, const std::string&) override { return {}; }
   Result<void> rename_exclusive(const std::string&, const std::string&) override { return {}; }
+  Result<bool> link(const std::string&, const std::string&) override { return true; }
   Result<void> remove(const std::string&) override { return {}; }
   Result<void> remove_all(const std::string&) override { return {}; }
   Result<void> make_directories(const std::string&) override { return {}; }

@@ -222,6 +222,17 @@ Result<void> MemoryFileSystem::rename_exclusive(const std::string& from, const s
   return state_->move(from, to, true);
 }
 
+Result<bool> MemoryFileSystem::link(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(state_->mutex);
+  const NodePtr node = state_->find(from);
+  const auto place = BALLAST_TRY(state_->place(to));
+  if (!node) return refused(ENOENT, from);
+  if (node->is_directory) return refused(EPERM, from);
+  if (place.node()) return refused(EEXIST, to);
+  place.directory->live_entries[place.name] = node;
+  return true;
+}
+
 Result<void> MemoryFileSystem::remove(const std::string& path) {
   const std::lock_guard lock(state_->mutex);
   const auto place = BALLAST_TRY(state_->place(path));

@@ -28,6 +28,7 @@ class MemoryFileSystem final : public FileSystem {
   Result<void> truncate(const std::string& path, int64_t size) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> rename_exclusive(const std::string& from, const std::string& to) override;
+  Result<bool> link(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
   Result<void> remove_all(const std::string& path) override;
   Result<void> make_directories(const std::string& path) override;
@@ -42,7 +43,7 @@ class MemoryFileSystem final : public FileSystem {
   std::shared_ptr<State> state_;
 };
 
-// Counts mutating operations (create, append, sync, close, rename, remove, truncate, make,
+// Counts mutating operations (create, append, sync, close, rename, link, remove, truncate, make,
 // sync_directory) from 1 and fails number `fail_at`; with `fail_all_after` every later one fails
 // too (the process died there). A failed append has written half of its data.
 class FaultyFileSystem final : public FileSystem {
@@ -57,6 +58,7 @@ class FaultyFileSystem final : public FileSystem {
   Result<void> truncate(const std::string& path, int64_t size) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> rename_exclusive(const std::string& from, const std::string& to) override;
+  Result<bool> link(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
   Result<void> remove_all(const std::string& path) override;
   Result<void> make_directories(const std::string& path) override;

@@ -139,6 +139,13 @@ class PosixFileSystem final : public FileSystem {
   }
   Result<void> rename_exclusive(const std::string& from, const std::string& to) override;
 
+  Result<bool> link(const std::string& from, const std::string& to) override {
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
+    // Another file system, one without links, a full count of them, or somebody else's file.
+    for (const int code : {EXDEV, EPERM, EOPNOTSUPP, ENOSYS, EMLINK})
+      if (errno == code) return false;
+    return system_error("link to", to);
+  }
   Result<void> remove(const std::string& path) override {
     if (::remove(path.c_str()) != 0) return system_error("remove", path);
     return {};

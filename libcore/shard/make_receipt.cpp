@@ -15,15 +15,19 @@ namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;
 
+using GoOn = std::function<Result<void>()>;
+
 // Every byte of a file in order, in pieces that lie whole inside or outside the ranges.
 template <class Visit>
 Result<int64_t> read_pieces(FileSystem& fs, const std::string& path,
-                            const std::vector<ByteRange>& ranges, const Visit& visit) {
+                            const std::vector<ByteRange>& ranges, const GoOn& go_on,
+                            const Visit& visit) {
   const auto file = BALLAST_TRY(fs.open_read(path));
   std::vector<std::byte> buffer(kPiece);
   int64_t at = 0;
   size_t next = 0;
   while (true) {
+    BALLAST_TRY(go_on());
     while (next < ranges.size() && ranges[next].end <= at) ++next;
     const bool inside = next < ranges.size() && ranges[next].begin <= at;
     int64_t end = at + static_cast<int64_t>(kPiece);
@@ -36,21 +40,21 @@ Result<int64_t> read_pieces(FileSystem& fs, const std::string& path,
   }
 }
 
-Result<ReceiptFile> hash_whole(FileSystem& fs, const std::string& path) {
+Result<ReceiptFile> hash_whole(FileSystem& fs, const std::string& path, const GoOn& go_on) {
   ReceiptFile file{.name = file_name(path)};
   Sha256Hasher hash;
   file.bytes =
-      BALLAST_TRY(read_pieces(fs, path, {}, [&](Bytes piece, bool) { hash.update(piece); }));
+      BALLAST_TRY(read_pieces(fs, path, {}, go_on, [&](Bytes piece, bool) { hash.update(piece); }));
   file.sha256 = hash.hex();
   return file;
 }
 
 // All files but .bin.
-Result<ReceiptSide> side_of(FileSystem& fs, const std::string& prefix) {
+Result<ReceiptSide> side_of(FileSystem& fs, const std::string& prefix, const GoOn& go_on) {
   ReceiptSide side;
-  side.idx = BALLAST_TRY(hash_whole(fs, shard_idx_path(prefix)));
-  side.docs = BALLAST_TRY(hash_whole(fs, shard_docs_path(prefix)));
-  side.manifest = BALLAST_TRY(hash_whole(fs, shard_manifest_path(prefix)));
+  side.idx = BALLAST_TRY(hash_whole(fs, shard_idx_path(prefix), go_on));
+  side.docs = BALLAST_TRY(hash_whole(fs, shard_docs_path(prefix), go_on));
+  side.manifest = BALLAST_TRY(hash_whole(fs, shard_manifest_path(prefix), go_on));
   side.content_hash = BALLAST_TRY(shard_sample_hash(fs, prefix));
   return side;
 }
@@ -61,7 +65,8 @@ struct HashedTokens {
 };
 
 Result<HashedTokens> hash_tokens(FileSystem& fs, const std::string& prefix,
-                                 const std::vector<ByteRange>& ranges, std::string_view tombstone) {
+                                 const std::vector<ByteRange>& ranges, std::string_view tombstone,
+                                 const GoOn& go_on) {
   HashedTokens tokens;
   tokens.whole.name = file_name(shard_bin_path(prefix));
   Sha256Hasher whole, kept;
@@ -76,7 +81,7 @@ Result<HashedTokens> hash_tokens(FileSystem& fs, const std::string& prefix,
       if (piece[i] != static_cast<std::byte>(tombstone[i % tombstone.size()]))
         tokens.only_tombstones = false;
   };
-  tokens.whole.bytes = BALLAST_TRY(read_pieces(fs, shard_bin_path(prefix), ranges, visit));
+  tokens.whole.bytes = BALLAST_TRY(read_pieces(fs, shard_bin_path(prefix), ranges, go_on, visit));
   tokens.whole.sha256 = whole.hex();
   tokens.kept.sha256 = kept.hex();
   return tokens;
@@ -92,6 +97,7 @@ std::string token_bytes_of(TokenType type, int32_t token) {
 Result<std::vector<RemovedDocument>> removed_documents(FileSystem& fs, const ShardReader& reader,
                                                        std::span<const int64_t> documents,
                                                        bool compact) {
+  if (documents.empty()) return std::vector<RemovedDocument>();
   SidecarReader sidecar = BALLAST_TRY(SidecarReader::open(fs, reader.prefix()));
   const int64_t width = token_bytes(reader.type());
   int64_t gone = 0;
@@ -119,6 +125,36 @@ std::vector<ByteRange> ranges_of(const std::vector<RemovedDocument>& removed,
   return ranges;
 }
 
+Result<bool> is_same_file(FileSystem& fs, const std::string& one, const std::string& other) {
+  const FileInfo a = BALLAST_TRY(fs.info(one)), b = BALLAST_TRY(fs.info(other));
+  return a.device == b.device && a.inode == b.inode;
+}
+
+// Nothing to compare, and half of the reading saved.
+Result<bool> is_linked(FileSystem& fs, const std::string& prefix, const std::string& target) {
+  for (const auto path_of : {shard_bin_path, shard_idx_path, shard_docs_path, shard_manifest_path})
+    if (!BALLAST_TRY(is_same_file(fs, path_of(prefix), path_of(target)))) return false;
+  return true;
+}
+
+// Of a shard that loses nothing.
+Result<void> receipt_of_same(FileSystem& fs, const std::string& prefix, const std::string& target,
+                             const GoOn& go_on, ReceiptShard& shard) {
+  const auto whole = [&](const std::string& of) -> Result<ReceiptSide> {
+    ReceiptSide side = BALLAST_TRY(side_of(fs, of, go_on));
+    side.bin = BALLAST_TRY(hash_whole(fs, shard_bin_path(of), go_on));
+    return side;
+  };
+  shard.after = BALLAST_TRY(whole(target));
+  shard.before =
+      BALLAST_TRY(is_linked(fs, prefix, target)) ? shard.after : BALLAST_TRY(whole(prefix));
+  if (shard.before != shard.after)
+    return corrupt_error("the shard that loses nothing is not the old one", shard_bin_path(target),
+                         "remove it and begin again");
+  shard.kept = {{}, shard.after.bin.bytes, shard.after.bin.sha256};
+  return {};
+}
+
 }  // namespace
 
 Result<ReceiptShard> make_receipt(FileSystem& fs, const std::string& prefix,
@@ -129,15 +165,19 @@ Result<ReceiptShard> make_receipt(FileSystem& fs, const std::string& prefix,
   shard.name = file_name(target);
   shard.dtype = token_type_name(reader.type());
   shard.removed = BALLAST_TRY(removed_documents(fs, reader, documents, options.compact));
+  if (documents.empty()) {
+    BALLAST_TRY(receipt_of_same(fs, prefix, target, options.go_on, shard));
+    return shard;
+  }
   std::string tombstone;
   if (!options.compact)
     tombstone = token_bytes_of(reader.type(), BALLAST_TRY(tombstone_token(fs, prefix, options)));
-  shard.before = BALLAST_TRY(side_of(fs, prefix));
-  shard.after = BALLAST_TRY(side_of(fs, target));
-  HashedTokens before =
-      BALLAST_TRY(hash_tokens(fs, prefix, ranges_of(shard.removed, &RemovedDocument::before), {}));
-  HashedTokens after = BALLAST_TRY(
-      hash_tokens(fs, target, ranges_of(shard.removed, &RemovedDocument::after), tombstone));
+  shard.before = BALLAST_TRY(side_of(fs, prefix, options.go_on));
+  shard.after = BALLAST_TRY(side_of(fs, target, options.go_on));
+  HashedTokens before = BALLAST_TRY(hash_tokens(
+      fs, prefix, ranges_of(shard.removed, &RemovedDocument::before), {}, options.go_on));
+  HashedTokens after = BALLAST_TRY(hash_tokens(
+      fs, target, ranges_of(shard.removed, &RemovedDocument::after), tombstone, options.go_on));
   if (before.kept != after.kept || !after.only_tombstones ||
       (!options.compact && shard.before.idx.sha256 != shard.after.idx.sha256))
     return corrupt_error("the redacted shard is not the old one without the documents",

@@ -24,8 +24,6 @@ Paths paths_of(const std::string& prefix) {
           shard_manifest_path(prefix)};
 }
 
-std::string unfinished_folder(const std::string& target) { return target + ".unfinished"; }
-
 Result<std::string> manifest_sha256(FileSystem& fs, const std::string& prefix) {
   const std::string text = BALLAST_TRY(read_file(fs, shard_manifest_path(prefix)));
   return sha256_hex(text);
@@ -90,6 +88,7 @@ class Rewriter {
     std::vector<int32_t> ids;
     size_t next = 0;
     for (int64_t number = 0; number < reader_.documents(); ++number) {
+      BALLAST_TRY(options_.go_on());
       const bool goes = next < documents.size() && documents[next] == number;
       next += goes ? 1 : 0;
       if (goes && options_.compact) continue;
@@ -169,31 +168,7 @@ ShardRedaction record_of(const ShardReader& reader, const ShardManifest& old,
   return record;
 }
 
-Result<void> publish(FileSystem& fs, const std::string& target) {
-  const std::string folder = unfinished_folder(target);
-  const std::string staged = join_path(folder, file_name(target));
-  BALLAST_TRY(fs.sync_directory(parent_directory(target)));  // the folder says what the rest is
-  if (fs.exists(shard_manifest_path(target))) BALLAST_TRY(fs.remove(shard_manifest_path(target)));
-  const Paths from = paths_of(staged), to = paths_of(target);
-  for (size_t i = 0; i < from.size(); ++i) {
-    if (i + 1 == from.size()) BALLAST_TRY(fs.sync_directory(parent_directory(target)));
-    BALLAST_TRY(fs.rename(from[i], to[i]));
-  }
-  BALLAST_TRY(fs.sync_directory(parent_directory(target)));
-  return fs.remove_all(folder);
-}
-
 }  // namespace
-
-Result<void> clear_unfinished(FileSystem& fs, const std::string& target) {
-  const std::string folder = unfinished_folder(target);
-  if (!fs.exists(folder)) return {};
-  if (!fs.exists(shard_manifest_path(target))) {
-    for (const std::string& path : paths_of(target))
-      if (fs.exists(path)) BALLAST_TRY(fs.remove(path));
-  }
-  return fs.remove_all(folder);
-}
 
 Result<int32_t> tombstone_token(FileSystem& fs, const std::string& prefix,
                                 const RedactOptions& options) {
@@ -234,20 +209,13 @@ Result<void> redact_shard(FileSystem& fs, const std::string& prefix, const std::
   manifest.redaction = record_of(reader, old, documents, options, token);
   manifest.redaction->manifest_sha256 = BALLAST_TRY(manifest_sha256(fs, prefix));
 
-  BALLAST_TRY(clear_unfinished(fs, target));
   BALLAST_TRY(check_target(fs, target, options.force));
-  Rewriter rewriter(reader, sidecar, options, token);
-  const auto write = [&]() -> Result<void> {
-    const std::string folder = unfinished_folder(target);
-    BALLAST_TRY(fs.make_directories(folder));
-    ShardBuilder builder(fs, join_path(folder, file_name(target)), std::move(manifest), false);
-    BALLAST_TRY(rewriter.run(documents, builder));
-    BALLAST_TRY(builder.finish());
-    return publish(fs, target);
-  };
-  Result<void> written = write();
-  if (!written.ok()) (void)clear_unfinished(fs, target);  // else the next start does it
-  return written;
+  ShardBuilder builder(fs, target, std::move(manifest), options.force);
+  BALLAST_TRY(Rewriter(reader, sidecar, options, token).run(documents, builder));
+  BALLAST_TRY(builder.seal());
+  if (fs.exists(shard_manifest_path(target))) BALLAST_TRY(fs.remove(shard_manifest_path(target)));
+  BALLAST_TRY(builder.publish());
+  return {};
 }
 
 }  // namespace ballast

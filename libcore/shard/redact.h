@@ -1,10 +1,12 @@
 // Takes documents out of a finished shard: a new shard beside the old one, in which they are
 // overwritten by tombstones (the layout, the index and the order of training data stay) or missing,
 // and the receipt that proves it from the files as they lie on the disk. The old shard is only
-// read. Errors: kind usage before anything is written, io, corrupt. One thread.
+// read. Several shards with their receipt: redact_set.h. Errors: kind usage before anything is
+// written, io, corrupt. One thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,9 +23,12 @@ struct RedactOptions {
   bool forget = false;           // with tombstones: drop id, URL and host from the sidecar too
   std::optional<int32_t> token;  // of tombstones; absent: the shard's end token, else its beginning
   std::string list_sha256;
+  int64_t list_bytes = 0;
   std::string tool;
   Json run = Json::object();  // for the manifest
   bool force = false;         // replace a shard at the target
+  // Asked often, as long as the work takes; an error ends it.
+  std::function<Result<void>()> go_on = [] { return Result<void>(); };
 };
 
 // The id that tombstones of this shard are made of; kind usage when it has none, or it is outside
@@ -35,18 +40,13 @@ Result<int32_t> tombstone_token(FileSystem& fs, const std::string& prefix,
 Result<bool> is_redacted(FileSystem& fs, const std::string& prefix, const std::string& target,
                          const RedactOptions& options);
 
-// Removes what a killed redact_shard() left: its folder, and files of a shard without a manifest.
-Result<void> clear_unfinished(FileSystem& fs, const std::string& target);
-
 // `documents`: numbers in the shard, ascending; those that are tombstones already only when they
-// are to be removed. The files are made in the folder
-// TARGET.unfinished and then moved, the manifest last: a shard at `target` that has one is whole,
-// and one that a killed process left behind is begun again.
+// are to be removed. The manifest comes last: a shard at `target` that has one is whole.
 Result<void> redact_shard(FileSystem& fs, const std::string& prefix, const std::string& target,
                           std::span<const int64_t> documents, const RedactOptions& options);
 
 // Reads both shards, and refuses (corrupt) when a kept byte differs or a tombstone holds anything
-// else than its token.
+// else than its token; without documents, when any byte of any file differs.
 Result<ReceiptShard> make_receipt(FileSystem& fs, const std::string& prefix,
                                   const std::string& target, std::span<const int64_t> documents,
                                   const RedactOptions& options);

@@ -122,24 +122,37 @@ list() {
   [ ! -e new/three.bin ]
   [ "$(jq -c '[.shards[].shard]' new/receipt.json)" = '["one","two"]' ]
   cp -r new want
-  # As a kill leaves it: the second shard begun, the receipt not there.
-  rm new/receipt.json new/receipt.sha256 new/two.manifest.json new/two.docs.jsonl.zst
-  mkdir new/two.unfinished
-  head -c 100 two.bin >new/two.unfinished/two.bin
-  stamp=$(stat -c %i new/one.bin)
+  # As a kill leaves it: the second shard begun.
+  rm -r new
+  mkdir -p new/redact.unfinished
+  cp -a want/one.* new/redact.unfinished/
+  cp want/two.idx new/redact.unfinished/
+  head -c 100 want/two.bin >new/redact.unfinished/two.bin
+  stamp=$(stat -c %i new/redact.unfinished/one.bin)
   redact --list out.jsonl one two three -o new
   [ "$status" -eq 0 ]
-  [[ "$stderr" == *"new/one: redacted already"* ]]
+  [[ "$stderr" == *"new/one: "*" by an earlier start"* ]]
+  run ! grep -q "new/two: .* by an earlier start" <<<"$stderr"
   [ "$(stat -c %i new/one.bin)" = "$stamp" ]
   for file in one.bin one.idx one.docs.jsonl.zst one.manifest.json two.bin two.idx two.docs.jsonl.zst; do
     cmp "new/$file" "want/$file"
   done
-  [ ! -e new/two.unfinished ]
+  [ "$(ls -A new | wc -l)" -eq 10 ]
+  (cd new && sha256sum --quiet -c receipt.sha256)
+  # A kill as the files were moved: another list does not get between, the same command moves the rest.
+  list h4.example one two >other.jsonl
+  mkdir new/redact.unfinished
+  mv new/receipt.* new/two.* new/one.manifest.json new/redact.unfinished/
+  redact --list other.jsonl one two -o new
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"another redaction, which was not finished"* ]]
+  redact --list out.jsonl one two three -o new
+  [ "$status" -eq 0 ]
+  [ "$(ls -A new | wc -l)" -eq 10 ]
   (cd new && sha256sum --quiet -c receipt.sha256)
   redact --list out.jsonl one two three -o new
   [ "$status" -eq 0 ]
   [[ "$stderr" == *"new: redacted already"* ]]
-  list h4.example one two >other.jsonl
   redact --list other.jsonl one two -o new
   [ "$status" -eq 2 ]
   [[ "$stderr" == *"the receipt of another redaction"* ]]
@@ -147,6 +160,136 @@ list() {
   [ "$status" -eq 0 ]
   "$BIN/tokshard" verify -q --full new/one new/two
   (cd new && sha256sum --quiet -c receipt.sha256)
+}
+
+# make_set COUNT: the set shards/web of four shards, of documents as make_shard has them.
+make_set() {
+  make_shard whole "$1"
+  mkdir shards
+  "$BIN/tokshard" split -q --shards 4 whole -o shards/web
+}
+
+@test "a set stays a set: shards that lose nothing are taken over, one receipt is for all" {
+  make_set 140
+  # Of the second and the fourth shard.
+  printf 'http://h3.example/%s\n' 38 45 129 | "$BIN/tokshard" recheck -q --takedown - shards/web >out.jsonl
+  [ "$(jq -r .shard out.jsonl | sort | uniq -c | awk '{printf "%s:%s ", $2, $1}')" = "shards/web-00001:2 shards/web-00003:1 " ]
+  sha256sum shards/* >before
+  for named in shards/web shards; do
+    for mode in tombstone compact; do
+      redact --json "--$mode" --list out.jsonl $named -o new
+      [ "$status" -eq 0 ]
+      [ "$(jq -sc 'map([.target, .documents])' <<<"$output")" = \
+        '[["new/web-00000",0],["new/web-00001",2],["new/web-00002",0],["new/web-00003",1]]' ]
+      [[ "$stderr" == *"new/web-00002: loses nothing, taken over as it is"* ]]
+      sha256sum --quiet -c before
+      "$BIN/tokshard" verify -q --full new/web
+      [ "$(ls -A new | wc -l)" -eq 18 ]
+      (cd new && sha256sum --quiet -c receipt.sha256)
+      [ "$(jq -c '[.shards[] | [.shard, (.removed | length), .old == .new]]' new/receipt.json)" = \
+        '[["web-00000",0,true],["web-00001",2,false],["web-00002",0,true],["web-00003",1,false]]' ]
+      [ "$(stat -c %i new/web-00002.bin)" = "$(stat -c %i shards/web-00002.bin)" ]
+      jq -r '.shards[].old | .bin, .idx, .docs, .manifest | "\(.sha256)  shards/\(.file)"' new/receipt.json | sha256sum --quiet -c
+      # The documents of the set, without these.
+      "$BIN/tokshard" decode --tokenizer tok.json new/web | jq -r 'select(.text != "").id' >left
+      zstd -dc whole.docs.jsonl.zst | jq -r .id | grep -vxE 'd(38|45|129)' | cmp - left
+      redact "--$mode" --list out.jsonl $named -o new
+      [[ "$stderr" == *"new: redacted already"* ]]
+      rm -r new
+    done
+  done
+  redact -n --list out.jsonl shards/web -o new
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"would take over shards/web-00000 as new/web-00000"*"would overwrite 2 documents of shards/web-00001 in"* ]]
+  [ ! -e new ]
+  # Without the old shards the new ones stand for themselves, and a second list goes over the first.
+  "$BIN/tokshard" redact -q --list out.jsonl shards/web -o new
+  rm -r shards
+  (cd new && sha256sum --quiet -c receipt.sha256)
+  list h0.example new/web | "$BIN/tokshard" redact -q --list - new/web -o two
+  "$BIN/tokshard" verify -q --full two/web
+  [ -z "$(list h0.example two)" ]
+  [ "$("$BIN/tokshard" decode --tokenizer tok.json two/web | jq -c 'select(.text == "").id' | wc -l)" -eq 23 ]
+}
+
+@test "a set of which nothing goes is left as it is; shards without a set are left one by one" {
+  make_set 80
+  make_shard one 30
+  make_shard two 30
+  list h3.example one >out.jsonl
+  redact --list out.jsonl shards/web one two -o new
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"shards/web: nothing to redact, left as it is"*"two: nothing to redact, left as it is"* ]]
+  [ "$(jq -c '[.shards[].shard]' new/receipt.json)" = '["one"]' ]
+  [ "$(ls -A new | wc -l)" -eq 6 ]
+  rm shards/web-00001.*
+  redact --list out.jsonl shards/web one -o other
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"a shard of the set is missing: shards/web-00001"* ]]
+  [ ! -e other ]
+}
+
+@test "a set is redacted whole or not at all, whatever fails" {
+  make_set 4000
+  list h3.example shards/web >out.jsonl
+  cp shards/web-00003.bin good
+  printf '\001' | dd of=shards/web-00003.bin bs=1 seek=2000 conv=notrunc status=none
+  redact --list out.jsonl shards/web -o new
+  [ "$status" -eq 3 ]
+  [ "$(grep -c error <<<"$stderr")" -eq 1 ]
+  [[ "$stderr" == *"shards/web-00003.bin"* ]]
+  [ -z "$(ls -A new)" ]
+  cp good shards/web-00003.bin
+  # A disk that is full in the middle.
+  "$BIN/tokshard" redact -q --list out.jsonl shards/web -o want
+  for blocks in 4 20 25; do
+    run --separate-stderr bash -c "trap '' XFSZ; ulimit -f $blocks; \"\$0\" \"\$@\"" \
+      "$BIN/tokshard" redact --list out.jsonl shards/web -o new
+    echo "$blocks: $status: $stderr"
+    [ "$status" -eq 3 ]
+    [ -z "$(ls -A new)" ]
+  done
+  # An earlier redaction stays when a later one over it fails.
+  list h4.example shards/web >other.jsonl
+  sha256sum want/* >before
+  printf '\001' | dd of=shards/web-00003.bin bs=1 seek=2000 conv=notrunc status=none
+  redact -f --list other.jsonl shards/web -o want
+  [ "$status" -eq 3 ]
+  sha256sum --quiet -c before
+  [ "$(ls -A want | wc -l)" -eq 18 ]
+}
+
+@test "two redactions into one folder: the second is refused, none is disturbed" {
+  make_set 400
+  list h3.example shards/web >out.jsonl
+  list h4.example shards/web >other.jsonl
+  # Held by a process that lives.
+  started=$(awk '{ sub(/.*\) /, ""); print $20 }' /proc/$$/stat)
+  mkdir new
+  printf '{"host":"%s","pid":%d,"started":"%s","job":"","tool":"tokshard redact","token":"t","renewed":"2026-01-01T00:00:00.000000Z"}\n' \
+    "$(uname -n)" $$ "$started" >new/lease.json
+  redact --list out.jsonl shards/web -o new
+  [ "$status" -eq 2 ]
+  [ "$(grep -c . <<<"$stderr")" -eq 1 ]
+  [[ "$stderr" == *"folder is held by tokshard redact on $(uname -n), pid $$: new/lease.json"* ]]
+  [ "$(ls -A new)" = lease.json ]
+  # Of one that died, the folder is taken over.
+  sed -i 's/"started":"[0-9]*"/"started":"1"/' new/lease.json
+  redact --list out.jsonl shards/web -o new
+  [ "$status" -eq 0 ]
+  [ ! -e new/lease.json ]
+  # All at once, two lists: each call is done or refused, and what is there is one of the two.
+  for i in 1 2 3 4; do
+    { "$BIN/tokshard" redact --list out.jsonl shards/web -o race 2>said.$i && echo 0 || echo $?; } >code.$i &
+    { "$BIN/tokshard" redact --list other.jsonl shards/web -o race 2>said.1$i && echo 0 || echo $?; } >code.1$i &
+  done
+  wait
+  [ "$(cat code.* | sort -u | tr '\n' ' ' | sed 's/ $//')" = "0 2" ]
+  run ! grep -hvE 'is held by|another redaction|output exists|nothing|overwritten|redacted already' said.*
+  "$BIN/tokshard" verify -q --full race/web
+  [ "$(ls -A race | wc -l)" -eq 18 ]
+  (cd race && sha256sum --quiet -c receipt.sha256)
+  jq -r .list.sha256 race/receipt.json | grep -qxF -f <(sha256sum out.jsonl other.jsonl | cut -d' ' -f1)
 }
 
 @test "what would harm is refused in one line, before anything is written" {
@@ -289,7 +432,8 @@ list() {
   [[ "$stderr" == *"new/receipt.json"* ]]
   redact -f --list out.jsonl web -o new
   [ "$status" -eq 0 ]
-  cmp new/receipt.json want/receipt.json
+  cmp new/web.bin want/web.bin
+  (cd new && sha256sum --quiet -c receipt.sha256)
   rm new/web.bin
   redact --list out.jsonl web -o new
   [ "$status" -eq 2 ]

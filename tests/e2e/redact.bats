@@ -122,6 +122,72 @@ steps_of() { jq -c 'select(.type == "step") | [.step, .loss, .grad_norm, .n_vali
   cmp <(jq '.[3]' got) <(steps_of fresh | jq '.[3]')
 }
 
+@test "a job that was trained on a set goes on over the redacted set, and strangers can check all of it" {
+  "$BIN/tokshard" split -q --shards 3 web -o set
+  train whole set
+  echo site.example | "$BIN/tokshard" recheck -q --takedown - set -o all.jsonl
+  # A page that the run meets late, so of one shard of the three.
+  page=$("$BIN/tokshard" seen --json --run whole --ids all.jsonl |
+    jq -nc '[inputs | select(.shown | length > 0) | select([.shown[].step] | min > 8 and min < 16)][0] | [.shard, .document]')
+  jq -c --argjson page "$page" 'select([.shard, .document] == $page)' all.jsonl >out.jsonl
+  [ "$(wc -l <out.jsonl)" -eq 1 ]
+  first=$("$BIN/tokshard" seen --json --run whole --ids out.jsonl | jq -s '[.[].shown[]?.step] | min')
+  echo "page $page, first use at step $first"
+  "$BIN/tokshard" redact -q --list out.jsonl set -o redacted
+  "$BIN/tokshard" verify -q --full redacted/set
+  # sha256sum and jq alone: the files, the old ones, and what was kept of each shard.
+  "$SRC/tests/support/list_examples" "$SRC/man/tokshard.1" | sed -n '/^kept()/,/^}/p' >kept.sh
+  [ -s kept.sh ]
+  (
+    source ./kept.sh
+    cd redacted
+    sha256sum --quiet -c receipt.sha256
+    jq -r '.shards[].old | .bin, .idx, .docs, .manifest | "\(.sha256)  ../\(.file)"' receipt.json | sha256sum --quiet -c
+    [ "$(jq '.shards | length' receipt.json)" -eq 3 ]
+    for shard in set-00000 set-00001 set-00002; do
+      want=$(jq -r --arg shard $shard '.shards[] | select(.shard == $shard).kept.sha256' receipt.json)
+      [ "$(kept $shard old ../$shard.bin | cut -c1-64)" = "$want" ]
+      [ "$(kept $shard new $shard.bin | cut -c1-64)" = "$want" ]
+    done
+  )
+  [ "$(jq '[.shards[].removed | length] | sort | join(" ")' -r redacted/receipt.json)" = "0 0 1" ]
+  mkdir -p job/control
+  for _ in 1 2 3; do
+    touch job/control/stop
+    run -75 train job set
+  done
+  run --separate-stderr train job redacted/set
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"the content of shard 'set-0000"*" --accept-data RECEIPT)" ]]
+  touch job/control/stop
+  run -75 train job redacted/set --accept-data redacted/receipt.json
+  # Another list over the first: the receipts are a chain, in any order; one is not enough.
+  echo 'http://site.example/private/*' | "$BIN/tokshard" recheck -q --takedown - redacted/set |
+    "$BIN/tokshard" redact -q --list - redacted/set -o twice
+  cp -r job other
+  train job redacted/set # the journal remembers
+  touch other/control/stop
+  run --separate-stderr train other twice/set
+  [ "$status" -eq 2 ]
+  touch other/control/stop
+  run -75 train other twice/set --accept-data twice/receipt.json
+  [ "$(grep -c '"event":"change"' other/journal.jsonl)" -eq 2 ]
+  steps_of whole >want
+  steps_of job >got
+  cmp <(head -n $((first - 1)) want) <(head -n $((first - 1)) got)
+  run ! cmp -s <(sed -n "${first}p" want) <(sed -n "${first}p" got)
+  [ "$(wc -l <got)" -eq 24 ]
+  train fresh redacted/set
+  cmp <(jq '.[3]' got) <(steps_of fresh | jq '.[3]')
+  # Straight from the old set to the second redaction, over shards that the first or the second left alone.
+  mkdir -p late/control
+  touch late/control/stop
+  run -75 train late set
+  touch late/control/stop
+  run -75 train late twice/set --accept-data twice/receipt.json --accept-data redacted/receipt.json
+  [ "$(grep '"event":"change"' late/journal.jsonl | jq '.receipts | length')" -eq 2 ]
+}
+
 @test "a job does not go on over a compacted shard, or by a receipt of something else" {
   mkdir -p job/control
   touch job/control/stop

@@ -1,293 +1,154 @@
 // tokshard redact: takes the documents of a list out of finished shards. New shards in a folder of
 // their own, with a receipt that others can verify; a re-run makes only what is missing.
-#include "libcore/shard/redact.h"
-
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <map>
 #include <memory>
-#include <system_error>
 
-#include "libcore/base/sha256.h"
 #include "libcore/base/version.h"
+#include "libcore/checkpoint/lease.h"
 #include "libcore/cli/message.h"
-#include "libcore/io/atomic_file.h"
-#include "libcore/io/stream.h"
-#include "libcore/shard/exclusion.h"
 #include "libcore/shard/format.h"
-#include "libcore/shard/manifest.h"
-#include "libcore/shard/sidecar.h"
-#include "libcore/shard/verify.h"
+#include "libcore/shard/redact_set.h"
+#include "libcore/shard/shard_set.h"
 #include "tools/tokshard/document_blocks.h"
+#include "tools/tokshard/redact_list.h"
 #include "tools/tokshard/run_record.h"
-#include "tools/tokshard/tapped_source.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
 namespace {
 
-constexpr int64_t kMaxLine = int64_t{16} << 20;
-
 struct RedactFlags {
-  std::vector<std::string> prefixes;
+  std::vector<std::string> words;
   std::string list;
   bool tombstone = false, compact = false, forget = false;
   int64_t token = -1;  // none
 };
 
-// What the list says of one shard, by document.
-struct Wanted {
-  std::string sha256;
-  int64_t tokens = 0;
-  std::string where;  // in the list
-};
-using WantedDocuments = std::map<int64_t, Wanted>;
-struct List {
-  std::string sha256;
-  int64_t bytes = 0;
-  int64_t elsewhere = 0;                          // documents of shards that were not given
-  std::map<std::string, WantedDocuments> shards;  // by prefix
+// What a word of the command line names.
+struct Named {
+  std::string word;
+  std::vector<std::string> prefixes;
+  bool alone = false;  // the word is the shard's own name
 };
 
-std::string place_of(const std::string& prefix) {
-  std::error_code failure;
-  const auto from_root = std::filesystem::absolute(prefix, failure);  // else "x" stays relative
-  const auto place = std::filesystem::weakly_canonical(from_root, failure);
-  return failure ? prefix : place.string();
+Result<std::vector<Named>> named_shards(const RedactFlags& flags) {
+  std::vector<Named> all;
+  for (const std::string& word : flags.words) {
+    Named named{word, BALLAST_TRY(shard_prefixes(posix_file_system(), word))};
+    named.alone = named.prefixes.size() == 1 && word.starts_with(named.prefixes.front());
+    all.push_back(std::move(named));
+  }
+  return all;
 }
 
-Result<void> add_wanted(WantedDocuments& documents, int64_t number, const Wanted& wanted) {
-  const auto [known, fresh] = documents.try_emplace(number, wanted);
-  if (fresh || (known->second.sha256 == wanted.sha256 && known->second.tokens == wanted.tokens))
-    return {};
-  return usage_error(fmt::format("the list says two things of document {}", number), wanted.where,
-                     known->second.where);
+std::vector<std::string> prefixes_of(const std::vector<Named>& all) {
+  std::vector<std::string> prefixes;
+  for (const Named& named : all)
+    prefixes.insert(prefixes.end(), named.prefixes.begin(), named.prefixes.end());
+  return prefixes;
 }
 
-// Gives the shards of the list to those on the command line: by place, and what was copied or
-// redacted since by name. Documents are compared later.
-Result<void> assign_shards(const std::vector<std::string>& prefixes,
-                           const std::map<std::string, WantedDocuments>& named, List& list) {
-  std::map<std::string, std::string> places, names;  // -> prefix
-  for (const std::string& prefix : prefixes) places[place_of(prefix)] = prefix;
-  std::map<std::string, std::string> moved;  // as spelled in the list -> name
-  const auto take = [&](const std::string& prefix,
-                        const WantedDocuments& documents) -> Result<void> {
-    for (const auto& [number, wanted] : documents)
-      BALLAST_TRY(add_wanted(list.shards[prefix], number, wanted));
-    return {};
+// A new shard replaces what has its name, which must not be what it is made from. Other names of
+// those files, such as the links of an earlier redaction, lose nothing.
+Result<void> check_place(const std::string& prefix, const std::string& folder) {
+  FileSystem& fs = posix_file_system();
+  const auto refusal = [&] {
+    return usage_error("the redacted shard would replace the shard itself", prefix,
+                       "give another folder to -o");
   };
-  for (const auto& [spelled, documents] : named) {
-    const auto place = places.find(place_of(spelled));
-    if (place == places.end())
-      moved[spelled] = file_name(spelled);
-    else
-      BALLAST_TRY(take(place->second, documents));
-  }
-  for (const std::string& prefix : prefixes)
-    if (!list.shards.contains(prefix)) names[file_name(prefix)] = prefix;
-  for (const auto& [spelled, name] : moved) {
-    const auto found = names.find(name);
-    if (found == names.end())
-      list.elsewhere += static_cast<int64_t>(named.at(spelled).size());
-    else
-      BALLAST_TRY(take(found->second, named.at(spelled)));
-  }
+  for (const std::string& path : {shard_bin_path(prefix), shard_idx_path(prefix),
+                                  shard_docs_path(prefix), shard_manifest_path(prefix)})
+    if (place_of(path) == join_path(place_of(folder), file_name(path))) return refusal();
+  if (!fs.exists(folder)) return {};
+  const FileInfo to = BALLAST_TRY(fs.info(folder));  // one folder may be mounted at two places
+  const FileInfo from = BALLAST_TRY(fs.info(parent_directory(prefix)));
+  if (to.device == from.device && to.inode == from.inode) return refusal();
   return {};
 }
 
-Result<List> read_list(const RedactFlags& flags) {
-  List list;
-  Sha256Hasher hash;
-  auto raw = BALLAST_TRY(open_raw_source(posix_file_system(), flags.list));
-  const auto source =
-      BALLAST_TRY(decoding_source(std::make_unique<TappedSource>(std::move(raw), [&](Bytes piece) {
-        hash.update(piece);
-        list.bytes += static_cast<int64_t>(piece.size());
-      })));
-  LineReader reader(*source, kMaxLine);
-  std::map<std::string, WantedDocuments> named;  // by shard as the list spells it
-  while (const auto line = BALLAST_TRY(reader.next())) {
-    if (line->find_first_not_of(" \t\r") == line->npos) continue;
-    const std::string where = fmt::format("{}:{}", source->name(), reader.line_number());
-    const Exclusion one = BALLAST_TRY(parse_exclusion(*line, where));
-    BALLAST_TRY(add_wanted(named[one.shard], one.document, {one.sha256, one.tokens, where}));
-  }
-  BALLAST_TRY(assign_shards(flags.prefixes, named, list));
-  if (list.shards.empty() && list.elsewhere > 0)
-    return usage_error("no document of the list is of these shards", flags.list,
-                       "it names " + named.begin()->first);
-  list.sha256 = hash.hex();
-  return list;
+Result<RedactJob> plan_job(const std::string& prefix, const RedactFlags& flags,
+                           const CommonOptions& common, const RedactList& list) {
+  if (!posix_file_system().exists(shard_docs_path(prefix)))
+    return io_error("there is no such shard, or it has no sidecar", prefix,
+                    "looked for " + shard_docs_path(prefix));
+  BALLAST_TRY(check_place(prefix, common.output));
+  RedactJob job{prefix, {}};
+  const auto wanted = list.shards.find(prefix);
+  if (wanted != list.shards.end())
+    job.documents = BALLAST_TRY(documents_to_go(prefix, flags.compact, wanted->second));
+  return job;
 }
 
-// Damage of the sidecar would look like a list of another shard.
-Result<void> check_sidecar(const std::string& prefix) {
-  FileSystem& fs = posix_file_system();
-  const ShardManifest manifest = BALLAST_TRY(read_manifest(fs, prefix));
-  for (const OutputFile& said : manifest.outputs)
-    if (file_name(said.path) == file_name(shard_docs_path(prefix)))
-      BALLAST_TRY(refuse_damage(fs, prefix, said));
-  return {};
-}
-
-// A list of another shard, or of an older state of this one, would take out the wrong documents.
-Result<std::vector<int64_t>> documents_to_go(const std::string& prefix, bool compact,
-                                             const WantedDocuments& wanted) {
-  BALLAST_TRY(check_sidecar(prefix));
-  SidecarReader sidecar = BALLAST_TRY(SidecarReader::open(posix_file_system(), prefix));
-  std::vector<int64_t> documents;
-  int64_t redacted = 0;
-  for (const auto& [number, one] : wanted) {
-    if (number >= sidecar.documents())
-      return usage_error(
-          fmt::format("the list names document {}, which '{}' does not have", number, prefix),
-          one.where, fmt::format("{} documents", sidecar.documents()));
-    const ShardDocument document = BALLAST_TRY(sidecar.read(number));
-    if (document.sha256 != one.sha256 || document.tokens != one.tokens)
-      return usage_error(
-          fmt::format("document {} of '{}' is another one than the list says", number, prefix),
-          one.where, "the list was made for another shard");
-    if (document.redacted && !compact) {
-      ++redacted;
-    } else {
-      documents.push_back(number);
-    }
-  }
-  if (redacted > 0)
-    print_note(fmt::format("{}: {} documents of the list were redacted before", prefix, redacted));
-  return documents;
-}
-
-struct Job {
-  std::string prefix, target;
-  std::vector<int64_t> documents;
-};
-
-Result<std::vector<Job>> plan_jobs(const RedactFlags& flags, const CommonOptions& common,
-                                   const List& list) {
-  FileSystem& fs = posix_file_system();
-  std::vector<Job> jobs;
+// Of a set or folder all shards or none: the new folder has it whole.
+Result<std::vector<RedactJob>> plan_jobs(const RedactFlags& flags, const CommonOptions& common,
+                                         const std::vector<Named>& all, const RedactList& list) {
+  std::vector<RedactJob> jobs;
   std::map<std::string, std::string> names;
-  for (const std::string& prefix : flags.prefixes) {
-    const std::string name = file_name(prefix);
-    if (const auto [other, added] = names.try_emplace(name, prefix); !added)
-      return usage_error("two shards have the same name", prefix, other->second);
-    if (place_of(join_path(common.output, name)) == place_of(prefix))
-      return usage_error("the redacted shard would replace the shard itself", prefix,
-                         "give another folder to -o");
-    if (!fs.exists(shard_docs_path(prefix)))
-      return io_error("there is no such shard, or it has no sidecar", prefix,
-                      "looked for " + shard_docs_path(prefix));
-    const auto wanted = list.shards.find(prefix);
-    Job job{prefix, join_path(common.output, name), {}};
-    if (wanted != list.shards.end())
-      job.documents = BALLAST_TRY(documents_to_go(prefix, flags.compact, wanted->second));
-    if (job.documents.empty()) {
-      print_note(prefix + ": nothing to redact, left as it is");
-      continue;
+  for (const Named& named : all) {
+    std::vector<RedactJob> own;
+    bool any = false;
+    for (const std::string& prefix : named.prefixes) {
+      if (const auto [other, added] = names.try_emplace(file_name(prefix), prefix); !added)
+        return usage_error("two shards have the same name", prefix, other->second);
+      own.push_back(BALLAST_TRY(plan_job(prefix, flags, common, list)));
+      any = any || !own.back().documents.empty();
     }
-    for (const std::string& path : {shard_bin_path(prefix), shard_idx_path(prefix),
-                                    shard_docs_path(prefix), shard_manifest_path(prefix)})
-      BALLAST_TRY(refuse_output_over_input(fs, join_path(common.output, file_name(path)),
-                                           std::vector<std::string>{path}));
-    jobs.push_back(std::move(job));
+    if (any) {
+      for (RedactJob& job : own) jobs.push_back(std::move(job));
+    } else {
+      print_note(named.word + ": nothing to redact, left as it is");
+    }
   }
   return jobs;
 }
 
 RedactOptions redact_options(const RedactFlags& flags, const CommonOptions& common,
-                             const List& list) {
+                             const RedactList& list) {
   RedactOptions options;
   options.compact = flags.compact;
   options.forget = flags.forget;
   if (flags.token >= 0) options.token = static_cast<int32_t>(flags.token);
   options.list_sha256 = list.sha256;
+  options.list_bytes = list.bytes;
   options.tool = fmt::format("tokshard {}", kVersion);
   options.run = run_record(common);
   options.force = common.force;
   return options;
 }
 
-void report(const Job& job, const ReceiptShard& shard, const RedactOptions& options,
-            const CommonOptions& common) {
+int64_t tokens_in(const ReceiptShard& shard) {
   int64_t tokens = 0;
   for (const RemovedDocument& document : shard.removed) tokens += document.tokens;
-  print_note(fmt::format("{}: {} documents, {} tokens {}", job.target, shard.removed.size(), tokens,
-                         options.compact ? "removed" : "overwritten"));
-  if (!common.json) return;
-  print_out(to_json_line({{"v", 1},
-                          {"type", "redact"},
-                          {"shard", job.prefix},
-                          {"target", job.target},
-                          {"mode", options.compact ? "compact" : "tombstone"},
-                          {"documents", shard.removed.size()},
-                          {"tokens", tokens},
-                          {"kept_bytes", shard.kept.bytes}}) +
-            "\n");
+  return tokens;
 }
 
-// The sums first: where there is a receipt, everything is there. is_done() has said that a receipt
-// in the folder may be replaced.
-Result<void> write_receipt(const std::string& folder, const Receipt& receipt) {
-  FileSystem& fs = posix_file_system();
-  AtomicFile sums(fs, join_path(folder, kReceiptSumsName), true);
-  BALLAST_TRY(sums.write(receipt_sums(receipt)));
-  BALLAST_TRY(sums.commit());
-  AtomicFile file(fs, join_path(folder, kReceiptName), true);
-  BALLAST_TRY(file.write(receipt_text(receipt)));
-  return file.commit();
-}
-
-// Is the receipt in the folder what this call would write? Then nothing is missing.
-Result<bool> is_done(const std::string& folder, const std::vector<Job>& jobs,
-                     const RedactOptions& options) {
-  FileSystem& fs = posix_file_system();
-  const std::string path = join_path(folder, kReceiptName);
-  if (!fs.exists(path)) return false;
-  const std::string text = BALLAST_TRY(read_file(fs, path));
-  Result<Receipt> parsed = parse_receipt(text, path);
-  if (!parsed.ok() && options.force) return false;
-  if (!parsed.ok()) return parsed.take_error();
-  const Receipt& receipt = *parsed;
-  bool same = receipt.compact == options.compact && receipt.forget == options.forget &&
-              receipt.list_sha256 == options.list_sha256 && receipt.shards.size() == jobs.size() &&
-              (!options.token || receipt.token == options.token);
-  for (size_t i = 0; same && i < jobs.size(); ++i)
-    same = receipt.shards[i].name == file_name(jobs[i].target);
-  if (!same && !options.force)
-    return usage_error("the folder has the receipt of another redaction", path, "-f replaces it");
-  for (size_t i = 0; same && i < jobs.size(); ++i)
-    same = BALLAST_TRY(is_redacted(fs, jobs[i].prefix, jobs[i].target, options));
-  return same;
-}
-
-Result<int> run_jobs(const std::vector<Job>& jobs, const List& list, const RedactOptions& options,
-                     const CommonOptions& common) {
-  FileSystem& fs = posix_file_system();
-  BALLAST_TRY(fs.make_directories(common.output));
-  Receipt receipt;
-  receipt.tool = options.tool;
-  receipt.compact = options.compact;
-  receipt.forget = options.forget;
-  receipt.token = options.token;
-  receipt.list_sha256 = list.sha256;
-  receipt.list_bytes = list.bytes;
-  for (const Job& job : jobs) {
-    BALLAST_TRY(clear_unfinished(fs, job.target));
-    if (BALLAST_TRY(is_redacted(fs, job.prefix, job.target, options))) {
-      print_note(job.target + ": redacted already");
-    } else {
-      BALLAST_TRY(redact_shard(fs, job.prefix, job.target, job.documents, options));
-    }
-    receipt.shards.push_back(
-        BALLAST_TRY(make_receipt(fs, job.prefix, job.target, job.documents, options)));
-    report(job, receipt.shards.back(), options, common);
+void report_made(const std::string& target, const RedactJob& job, const ReceiptShard& shard,
+                 bool again, const RedactOptions& options) {
+  if (job.documents.empty()) {
+    print_note(fmt::format("{}: loses nothing, taken over as it is", target));
+  } else {
+    print_note(fmt::format("{}: {} documents, {} tokens {}{}", target, shard.removed.size(),
+                           tokens_in(shard), options.compact ? "removed" : "overwritten",
+                           again ? ", by an earlier start" : ""));
   }
-  BALLAST_TRY(write_receipt(common.output, receipt));
-  return kExitDone;
+}
+
+void print_records(const std::vector<RedactJob>& jobs, const Receipt& receipt,
+                   const CommonOptions& common) {
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const ReceiptShard& shard = receipt.shards[i];
+    print_out(to_json_line({{"v", 1},
+                            {"type", "redact"},
+                            {"shard", jobs[i].prefix},
+                            {"target", join_path(common.output, shard.name)},
+                            {"mode", receipt.compact ? "compact" : "tombstone"},
+                            {"documents", shard.removed.size()},
+                            {"tokens", tokens_in(shard)},
+                            {"kept_bytes", shard.kept.bytes}}) +
+              "\n");
+  }
 }
 
 Result<void> check_flags(const RedactFlags& flags, const CommonOptions& common) {
@@ -298,47 +159,86 @@ Result<void> check_flags(const RedactFlags& flags, const CommonOptions& common) 
     return usage_error("--compact leaves no tombstones to make of --token", "--token");
   if (flags.compact && flags.forget)
     return usage_error("--compact leaves nothing of the documents to forget", "--forget");
-  return refuse_repeated_inputs(flags.prefixes);
+  return {};
 }
 
 // One id for all shards, so that a receipt can name it.
-Result<void> settle_token(const std::vector<Job>& jobs, RedactOptions& options) {
+Result<void> settle_token(const std::vector<RedactJob>& jobs, RedactOptions& options) {
   if (options.compact) return {};
-  for (const Job& job : jobs) {
+  for (const RedactJob& job : jobs) {
+    if (job.documents.empty()) continue;
     const int32_t token = BALLAST_TRY(tombstone_token(posix_file_system(), job.prefix, options));
     options.token = token;  // of the first shard; the others must have it in their vocabulary
   }
   return {};
 }
 
-Result<int> run_redact(const RedactFlags& flags, const CommonOptions& common) {
-  BALLAST_TRY(check_flags(flags, common));
-  const List list = BALLAST_TRY(read_list(flags));
-  if (list.elsewhere > 0)
-    print_note(fmt::format("{} documents of the list are of other shards", list.elsewhere));
-  const std::vector<Job> jobs = BALLAST_TRY(plan_jobs(flags, common, list));
-  RedactOptions options = redact_options(flags, common, list);
-  BALLAST_TRY(settle_token(jobs, options));
-  if (common.dry_run) {
-    for (const Job& job : jobs)
+void say_plan(const std::vector<RedactJob>& jobs, const RedactOptions& options,
+              const CommonOptions& common) {
+  for (const RedactJob& job : jobs) {
+    const std::string target = join_path(common.output, file_name(job.prefix));
+    if (job.documents.empty()) {
+      print_note(fmt::format("would take over {} as {}", job.prefix, target));
+    } else {
       print_note(fmt::format("would {} {} documents of {} in {}",
                              options.compact ? "remove" : "overwrite", job.documents.size(),
-                             job.prefix, job.target));
-    return kExitDone;
+                             job.prefix, target));
+    }
   }
-  if (jobs.empty()) return kExitDone;
-  if (BALLAST_TRY(is_done(common.output, jobs, options))) {
-    print_note(common.output + ": redacted already");
-    return kExitDone;
-  }
-  return run_jobs(jobs, list, options, common);
+}
+
+// With nothing left to tidy up.
+Result<bool> is_done(const std::vector<RedactJob>& jobs, const RedactOptions& options,
+                     const std::string& folder) {
+  FileSystem& fs = posix_file_system();
+  if (fs.exists(join_path(folder, kUnfinishedRedaction))) return false;
+  const bool done = BALLAST_TRY(is_set_redacted(fs, folder, jobs, options));
+  if (done) print_note(folder + ": redacted already");
+  return done;
+}
+
+// Holds the folder meanwhile: two redactions would move each other's files.
+Result<int> redact_held(const std::vector<RedactJob>& jobs, RedactOptions options,
+                        const CommonOptions& common) {
+  FileSystem& fs = posix_file_system();
+  BALLAST_TRY(fs.make_directories(common.output));
+  Lease lease =
+      BALLAST_TRY(Lease::acquire(fs, common.output, "tokshard redact", this_system(), "folder"));
+  if (BALLAST_TRY(is_done(jobs, options, common.output))) return kExitDone;  // by who held it
+  options.go_on = [&] { return lease.renew(); };
+  const auto report = [&](const RedactJob& job, const ReceiptShard& shard, bool again) {
+    report_made(join_path(common.output, shard.name), job, shard, again, options);
+  };
+  const Receipt receipt = BALLAST_TRY(redact_set(fs, common.output, jobs, options, report));
+  if (common.json) print_records(jobs, receipt, common);
+  BALLAST_TRY(lease.release());
+  return kExitDone;
+}
+
+Result<int> run_redact(const RedactFlags& flags, const CommonOptions& common) {
+  BALLAST_TRY(check_flags(flags, common));
+  const auto named = BALLAST_TRY(named_shards(flags));
+  const std::vector<std::string> prefixes = prefixes_of(named);
+  BALLAST_TRY(refuse_repeated_inputs(prefixes));
+  const RedactList list = BALLAST_TRY(read_redact_list(flags.list, prefixes));
+  if (list.elsewhere > 0)
+    print_note(fmt::format("{} documents of the list are of other shards", list.elsewhere));
+  const auto jobs = BALLAST_TRY(plan_jobs(flags, common, named, list));
+  RedactOptions options = redact_options(flags, common, list);
+  BALLAST_TRY(settle_token(jobs, options));
+  if (common.dry_run) say_plan(jobs, options, common);
+  if (common.dry_run || jobs.empty()) return kExitDone;
+  if (BALLAST_TRY(is_done(jobs, options, common.output))) return kExitDone;
+  return redact_held(jobs, std::move(options), common);
 }
 
 }  // namespace
 
 VerbRun add_redact(CLI::App& app, const CommonOptions& common) {
   auto flags = std::make_shared<RedactFlags>();
-  path_option(app.add_option("prefix", flags->prefixes, "shards, which are only read"))->required();
+  path_option(app.add_option("prefix", flags->words,
+                             "shards, sets or folders of shards, which are only read"))
+      ->required();
   path_option(app.add_option("--list", flags->list,
                              "documents to take out, as recheck lists them; '-' is stdin"))
       ->required();

@@ -27,6 +27,7 @@ TEST(FollowerFileSystem, ReadsAndChangesNothing) {
   EXPECT_TRUE((*log)->sync().ok());
   EXPECT_TRUE((*log)->close().ok());
   EXPECT_TRUE(follower.make_directories("run/ckpt").ok());
+  EXPECT_TRUE(*follower.link("run/state", "run/second"));
   EXPECT_TRUE(follower.remove_all("run").ok());
   EXPECT_EQ(*read_file(real, "run/state"), "old");
   EXPECT_FALSE(real.exists("run/log"));

@@ -79,6 +79,18 @@ TEST_P(AnyFileSystem, RenamesFilesAndDirectories) {
   EXPECT_EQ(*fs().list(at("")), (std::vector<std::string>{"a", "c"}));
 }
 
+TEST_P(AnyFileSystem, LinksGiveAFileASecondName) {
+  put(fs(), at("x"), "1", false);
+  put(fs(), at("taken"), "2", false);
+  EXPECT_TRUE(*fs().link(at("x"), at("y")));
+  EXPECT_EQ(fs().info(at("x"))->inode, fs().info(at("y"))->inode);
+  ASSERT_TRUE(fs().remove(at("x")).ok());
+  EXPECT_EQ(*read_file(fs(), at("y")), "1");
+  EXPECT_FALSE(fs().link(at("y"), at("taken")).ok());
+  EXPECT_EQ(*read_file(fs(), at("taken")), "2");
+  EXPECT_FALSE(fs().link(at("no"), at("z")).ok());
+}
+
 TEST_P(AnyFileSystem, RemovesEmptyDirectoriesOnlyUnlessAskedForAll) {
   ASSERT_TRUE(fs().make_directories(at("a/b")).ok());
   EXPECT_FALSE(fs().remove(at("a")).ok());
@@ -116,6 +128,17 @@ TEST(MemoryFileSystem, CrashUndoesRenamesAndRemovalsOfUnsyncedDirectories) {
   fs.crash();
   EXPECT_EQ(*read_file(fs, "a"), "1");
   EXPECT_EQ(*read_file(fs, "b"), "2");
+}
+
+TEST(MemoryFileSystem, CrashUndoesLinksOfUnsyncedDirectories) {
+  MemoryFileSystem fs;
+  put(fs, "a", "1", true);
+  ASSERT_TRUE(*fs.link("a", "b"));
+  ASSERT_TRUE(fs.sync_directory(".").ok());
+  ASSERT_TRUE(*fs.link("a", "c"));
+  fs.crash();
+  EXPECT_EQ(*read_file(fs, "b"), "1");
+  EXPECT_FALSE(fs.exists("c"));
 }
 
 TEST(MemoryFileSystem, CrashKeepsAnEmptyFileWhenOnlyItsNameWasSynced) {

@@ -1,0 +1,254 @@
+#include "libcore/shard/redact_set.h"
+
+#include <algorithm>
+#include <array>
+#include <ranges>
+
+#include "libcore/base/hash.h"
+#include "libcore/io/atomic_file.h"
+#include "libcore/shard/format.h"
+#include "libcore/shard/manifest.h"
+#include "libcore/shard/verify.h"
+
+namespace ballast {
+namespace {
+
+constexpr size_t kPiece = size_t{1} << 20;
+
+// The manifest last.
+std::array<std::string, 4> paths_of(const std::string& prefix) {
+  return {shard_bin_path(prefix), shard_idx_path(prefix), shard_docs_path(prefix),
+          shard_manifest_path(prefix)};
+}
+
+Result<void> copy_file(FileSystem& fs, const std::string& from, const std::string& to,
+                       const RedactOptions& options) {
+  const auto file = BALLAST_TRY(fs.open_read(from));
+  AtomicFile copy(fs, to, false);
+  std::vector<std::byte> buffer(kPiece);
+  for (int64_t at = 0;;) {
+    BALLAST_TRY(options.go_on());
+    const size_t got = BALLAST_TRY(file->read_at(at, buffer));
+    if (got == 0) break;
+    BALLAST_TRY(copy.write(Bytes(buffer).first(got)));
+    at += static_cast<int64_t>(got);
+  }
+  return copy.commit();
+}
+
+Result<void> take_over(FileSystem& fs, const std::string& prefix, const std::string& target,
+                       const RedactOptions& options) {
+  const ShardManifest manifest = BALLAST_TRY(read_manifest(fs, prefix));
+  for (const OutputFile& said : manifest.outputs) {
+    const std::string damage = BALLAST_TRY(output_damage(fs, prefix, said, false));
+    if (!damage.empty()) return corrupt_error("the shard is damaged: " + damage, prefix);
+  }
+  const auto from = paths_of(prefix), to = paths_of(target);
+  for (size_t i = 0; i < from.size(); ++i)
+    if (!BALLAST_TRY(fs.link(from[i], to[i]))) BALLAST_TRY(copy_file(fs, from[i], to[i], options));
+  return {};
+}
+
+Result<bool> is_taken_over(FileSystem& fs, const std::string& prefix, const std::string& target) {
+  const auto from = paths_of(prefix), to = paths_of(target);
+  for (size_t i = from.size(); i-- > 0;)
+    if (!fs.exists(to[i]) || BALLAST_TRY(fs.info(to[i])).size != BALLAST_TRY(fs.info(from[i])).size)
+      return false;
+  return BALLAST_TRY(read_file(fs, from.back())) == BALLAST_TRY(read_file(fs, to.back()));
+}
+
+Result<bool> is_made(FileSystem& fs, const RedactJob& job, const std::string& target,
+                     const RedactOptions& options) {
+  return job.documents.empty() ? is_taken_over(fs, job.prefix, target)
+                               : is_redacted(fs, job.prefix, target, options);
+}
+
+// Is it what these jobs come to?
+Result<bool> is_of(const Receipt& receipt, FileSystem& fs, std::span<const RedactJob> jobs,
+                   const RedactOptions& options) {
+  if (receipt.compact != options.compact || receipt.forget != options.forget ||
+      receipt.list_sha256 != options.list_sha256 || receipt.shards.size() != jobs.size() ||
+      (options.token && receipt.token != options.token))
+    return false;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const ReceiptShard& shard = receipt.shards[i];
+    if (shard.name != file_name(jobs[i].prefix) ||
+        shard.removed.size() != jobs[i].documents.size() ||
+        shard.before.manifest.sha256 !=
+            sha256_hex(BALLAST_TRY(read_file(fs, shard_manifest_path(jobs[i].prefix)))))
+      return false;
+  }
+  return true;
+}
+
+class SetRedaction {
+ public:
+  SetRedaction(FileSystem& fs, const std::string& folder, std::span<const RedactJob> jobs,
+               const RedactOptions& options, const RedactReport& report)
+      : fs_(fs),
+        folder_(folder),
+        staging_(join_path(folder, kUnfinishedRedaction)),
+        jobs_(jobs),
+        options_(options),
+        report_(report) {
+    options_.go_on = [this, ask = options.go_on] {
+      Result<void> answer = ask();
+      stopped_ = stopped_ || !answer.ok();
+      return answer;
+    };
+  }
+
+  Result<Receipt> run() {
+    if (const auto begun = BALLAST_TRY(begun_before())) {
+      BALLAST_TRY(publish(*begun));
+      return *begun;
+    }
+    if (!options_.force) BALLAST_TRY(check_outputs());
+    BALLAST_TRY(fs_.make_directories(staging_));
+    BALLAST_TRY(fs_.sync_directory(folder_));
+    Result<Receipt> receipt = make_all();
+    // Who was told to stop does not own the folder any more.
+    if (!receipt.ok() && !stopped_) (void)fs_.remove_all(staging_);  // else the next start does it
+    if (receipt.ok()) BALLAST_TRY(publish(*receipt));
+    return receipt;
+  }
+
+ private:
+  std::string staged(const std::string& name) const { return join_path(staging_, name); }
+  std::string published(const std::string& name) const { return join_path(folder_, name); }
+
+  // The receipt of a call that died while moving: nothing is left but to finish that.
+  Result<std::optional<Receipt>> begun_before() {
+    const std::string path = staged(kReceiptName);
+    std::optional<Receipt> none;
+    if (!fs_.exists(path)) return none;
+    const std::string text = BALLAST_TRY(read_file(fs_, path));
+    Receipt receipt = BALLAST_TRY(parse_receipt(text, path));
+    if (BALLAST_TRY(is_of(receipt, fs_, jobs_, options_))) return std::optional(std::move(receipt));
+    if (!options_.force)
+      return usage_error("the folder has another redaction, which was not finished", staging_,
+                         "its command finishes it; -f begins anew");
+    BALLAST_TRY(fs_.remove_all(staging_));
+    return none;
+  }
+
+  Result<void> check_outputs() {
+    std::vector<std::string> names = {kReceiptName, kReceiptSumsName};
+    for (const RedactJob& job : jobs_)
+      for (const std::string& path : paths_of(file_name(job.prefix))) names.push_back(path);
+    for (const std::string& name : names)
+      if (fs_.exists(published(name)))
+        return usage_error("output exists", published(name), "-f replaces it");
+    return {};
+  }
+
+  Result<ReceiptShard> make(const RedactJob& job, bool& again) {
+    const std::string target = staged(file_name(job.prefix));
+    again = BALLAST_TRY(is_made(fs_, job, target, options_));
+    if (!again) {
+      for (const std::string& path : paths_of(target))
+        if (fs_.exists(path)) BALLAST_TRY(fs_.remove(path));
+      BALLAST_TRY(job.documents.empty()
+                      ? take_over(fs_, job.prefix, target, options_)
+                      : redact_shard(fs_, job.prefix, target, job.documents, options_));
+    }
+    return make_receipt(fs_, job.prefix, target, job.documents, options_);
+  }
+
+  Result<Receipt> make_all() {
+    Receipt receipt;
+    receipt.tool = options_.tool;
+    receipt.compact = options_.compact;
+    receipt.forget = options_.forget;
+    receipt.token = options_.token;
+    receipt.list_sha256 = options_.list_sha256;
+    receipt.list_bytes = options_.list_bytes;
+    for (const RedactJob& job : jobs_) {
+      bool again = false;
+      receipt.shards.push_back(BALLAST_TRY(make(job, again)));
+      report_(job, receipt.shards.back(), again);
+    }
+    BALLAST_TRY(fs_.sync_directory(staging_));
+    AtomicFile sums(fs_, staged(kReceiptSumsName), true);
+    BALLAST_TRY(sums.write(receipt_sums(receipt)));
+    BALLAST_TRY(sums.commit());
+    AtomicFile file(fs_, staged(kReceiptName), true);
+    BALLAST_TRY(file.write(receipt_text(receipt)));
+    BALLAST_TRY(file.commit());
+    return receipt;
+  }
+
+  // What an earlier redaction left at a name would be taken for a part of this one.
+  Result<void> withdraw(const std::string& name) {
+    if (fs_.exists(staged(name)) && fs_.exists(published(name)))
+      BALLAST_TRY(fs_.remove(published(name)));
+    return {};
+  }
+  Result<void> move(const std::string& name) {
+    if (fs_.exists(staged(name))) return fs_.rename(staged(name), published(name));
+    if (fs_.exists(published(name))) return {};  // by a call that died
+    return corrupt_error("a file of the unfinished redaction is gone", staged(name),
+                         "remove its folder and begin again");
+  }
+
+  // May be repeated after a death anywhere. The first shard of a set says that it is whole, so its
+  // manifest is the last.
+  Result<void> publish(const Receipt& receipt) {
+    for (const char* name : {kReceiptName, kReceiptSumsName}) BALLAST_TRY(withdraw(name));
+    for (const ReceiptShard& shard : receipt.shards)
+      BALLAST_TRY(withdraw(shard.after.manifest.name));
+    BALLAST_TRY(fs_.sync_directory(folder_));
+    for (const ReceiptShard& shard : receipt.shards)
+      for (const ReceiptFile* file : {&shard.after.bin, &shard.after.idx, &shard.after.docs})
+        BALLAST_TRY(move(file->name));
+    BALLAST_TRY(fs_.sync_directory(folder_));
+    for (const ReceiptShard& shard : std::views::reverse(receipt.shards))
+      BALLAST_TRY(move(shard.after.manifest.name));
+    BALLAST_TRY(fs_.sync_directory(folder_));
+    BALLAST_TRY(move(kReceiptSumsName));
+    BALLAST_TRY(move(kReceiptName));
+    BALLAST_TRY(fs_.sync_directory(folder_));
+    BALLAST_TRY(fs_.remove_all(staging_));
+    return fs_.sync_directory(folder_);
+  }
+
+  FileSystem& fs_;
+  const std::string folder_, staging_;
+  std::span<const RedactJob> jobs_;
+  RedactOptions options_;
+  const RedactReport& report_;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+Result<bool> is_set_redacted(FileSystem& fs, const std::string& folder,
+                             std::span<const RedactJob> jobs, const RedactOptions& options) {
+  const std::string path = join_path(folder, kReceiptName);
+  if (!fs.exists(path)) return false;
+  Result<Receipt> receipt = parse_receipt(BALLAST_TRY(read_file(fs, path)), path);
+  if (!receipt.ok() && options.force) return false;
+  if (!receipt.ok()) return receipt.take_error();
+  if (!BALLAST_TRY(is_of(*receipt, fs, jobs, options))) {
+    if (options.force) return false;
+    return usage_error("the folder has the receipt of another redaction", path, "-f replaces it");
+  }
+  for (const RedactJob& job : jobs)
+    if (!BALLAST_TRY(is_made(fs, job, join_path(folder, file_name(job.prefix)), options)))
+      return false;
+  return true;
+}
+
+Result<Receipt> redact_set(FileSystem& fs, const std::string& folder,
+                           std::span<const RedactJob> jobs, const RedactOptions& options,
+                           const RedactReport& report) {
+  const std::string left = join_path(folder, kUnfinishedRedaction);
+  if (fs.exists(left) && BALLAST_TRY(is_set_redacted(fs, folder, jobs, options))) {
+    BALLAST_TRY(fs.remove_all(left));  // of a call that died as its last file was moved
+    const std::string path = join_path(folder, kReceiptName);
+    return parse_receipt(BALLAST_TRY(read_file(fs, path)), path);
+  }
+  return SetRedaction(fs, folder, jobs, options, report).run();
+}
+
+}  // namespace ballast

@@ -1,0 +1,43 @@
+// Redacts shards together, all or none: they are made in FOLDER/redact.unfinished, with their
+// receipt, and moved into the folder when all are there, the receipt last. A failure leaves the
+// folder as it was. After a death the next call with the same shards, documents and options goes
+// on: with what is whole in redact.unfinished, or with moving. Nobody else may redact into the
+// folder meanwhile. One thread.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libcore/base/result.h"
+#include "libcore/io/file_system.h"
+#include "libcore/shard/receipt.h"
+#include "libcore/shard/redact.h"
+
+namespace ballast {
+
+struct RedactJob {
+  std::string prefix;  // its last part is the name of the new shard
+  // That go, as redact_shard() takes them. None: the new shard is the old one, under a second name
+  // where the file system has them (hard links), else copied.
+  std::vector<int64_t> documents;
+};
+
+// Told of each shard as it is made; `again`: it was there from an earlier call.
+using RedactReport =
+    std::function<void(const RedactJob& job, const ReceiptShard& shard, bool again)>;
+
+// Has this been done: is the receipt in the folder that of these jobs and options, and are the
+// files of all shards there? Kind usage when it is of another redaction, unless options.force.
+Result<bool> is_set_redacted(FileSystem& fs, const std::string& folder,
+                             std::span<const RedactJob> jobs, const RedactOptions& options);
+
+// Kind usage before anything is written when an output exists, unless options.force.
+Result<Receipt> redact_set(FileSystem& fs, const std::string& folder,
+                           std::span<const RedactJob> jobs, const RedactOptions& options,
+                           const RedactReport& report);
+
+inline constexpr const char* kUnfinishedRedaction = "redact.unfinished";
+
+}  // namespace ballast

@@ -1,0 +1,136 @@
+#include "tools/tokshard/redact_list.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "libcore/base/sha256.h"
+#include "libcore/cli/message.h"
+#include "libcore/io/stream.h"
+#include "libcore/shard/exclusion.h"
+#include "libcore/shard/format.h"
+#include "libcore/shard/manifest.h"
+#include "libcore/shard/sidecar.h"
+#include "libcore/shard/verify.h"
+#include "tools/tokshard/tapped_source.h"
+
+namespace ballast {
+namespace {
+
+constexpr int64_t kMaxLine = int64_t{16} << 20;
+
+Result<void> add_wanted(WantedDocuments& documents, int64_t number, const WantedDocument& wanted) {
+  const auto [known, fresh] = documents.try_emplace(number, wanted);
+  if (fresh || (known->second.sha256 == wanted.sha256 && known->second.tokens == wanted.tokens))
+    return {};
+  return usage_error(fmt::format("the list says two things of document {}", number), wanted.where,
+                     known->second.where);
+}
+
+// Gives the shards of the list to those on the command line: by place, and what was copied or
+// redacted since by name. Documents are compared later.
+Result<void> assign_shards(const std::vector<std::string>& prefixes,
+                           const std::map<std::string, WantedDocuments>& named, RedactList& list) {
+  std::map<std::string, std::string> places, names;  // -> prefix
+  for (const std::string& prefix : prefixes) places[place_of(prefix)] = prefix;
+  std::map<std::string, std::string> moved;  // as spelled in the list -> name
+  const auto take = [&](const std::string& prefix,
+                        const WantedDocuments& documents) -> Result<void> {
+    for (const auto& [number, wanted] : documents)
+      BALLAST_TRY(add_wanted(list.shards[prefix], number, wanted));
+    return {};
+  };
+  for (const auto& [spelled, documents] : named) {
+    const auto place = places.find(place_of(spelled));
+    if (place == places.end())
+      moved[spelled] = file_name(spelled);
+    else
+      BALLAST_TRY(take(place->second, documents));
+  }
+  for (const std::string& prefix : prefixes)
+    if (!list.shards.contains(prefix)) names[file_name(prefix)] = prefix;
+  for (const auto& [spelled, name] : moved) {
+    const auto found = names.find(name);
+    if (found == names.end())
+      list.elsewhere += static_cast<int64_t>(named.at(spelled).size());
+    else
+      BALLAST_TRY(take(found->second, named.at(spelled)));
+  }
+  return {};
+}
+
+// Damage of the sidecar would look like a list of another shard.
+Result<void> check_sidecar(const std::string& prefix) {
+  FileSystem& fs = posix_file_system();
+  const ShardManifest manifest = BALLAST_TRY(read_manifest(fs, prefix));
+  for (const OutputFile& said : manifest.outputs)
+    if (file_name(said.path) == file_name(shard_docs_path(prefix)))
+      BALLAST_TRY(refuse_damage(fs, prefix, said));
+  return {};
+}
+
+}  // namespace
+
+std::string place_of(const std::string& prefix) {
+  std::error_code failure;
+  const auto from_root = std::filesystem::absolute(prefix, failure);  // else "x" stays relative
+  const auto place = std::filesystem::weakly_canonical(from_root, failure);
+  return failure ? prefix : place.string();
+}
+
+Result<RedactList> read_redact_list(const std::string& path,
+                                    const std::vector<std::string>& prefixes) {
+  RedactList list;
+  Sha256Hasher hash;
+  auto raw = BALLAST_TRY(open_raw_source(posix_file_system(), path));
+  const auto source =
+      BALLAST_TRY(decoding_source(std::make_unique<TappedSource>(std::move(raw), [&](Bytes piece) {
+        hash.update(piece);
+        list.bytes += static_cast<int64_t>(piece.size());
+      })));
+  LineReader reader(*source, kMaxLine);
+  std::map<std::string, WantedDocuments> named;  // by shard as the list spells it
+  while (const auto line = BALLAST_TRY(reader.next())) {
+    if (line->find_first_not_of(" \t\r") == line->npos) continue;
+    const std::string where = fmt::format("{}:{}", source->name(), reader.line_number());
+    const Exclusion one = BALLAST_TRY(parse_exclusion(*line, where));
+    BALLAST_TRY(add_wanted(named[one.shard], one.document, {one.sha256, one.tokens, where}));
+  }
+  BALLAST_TRY(assign_shards(prefixes, named, list));
+  if (list.shards.empty() && list.elsewhere > 0)
+    return usage_error("no document of the list is of these shards", path,
+                       "it names " + named.begin()->first);
+  list.sha256 = hash.hex();
+  return list;
+}
+
+Result<std::vector<int64_t>> documents_to_go(const std::string& prefix, bool compact,
+                                             const WantedDocuments& wanted) {
+  BALLAST_TRY(check_sidecar(prefix));
+  SidecarReader sidecar = BALLAST_TRY(SidecarReader::open(posix_file_system(), prefix));
+  std::vector<int64_t> documents;
+  int64_t redacted = 0;
+  for (const auto& [number, one] : wanted) {
+    if (number >= sidecar.documents())
+      return usage_error(
+          fmt::format("the list names document {}, which '{}' does not have", number, prefix),
+          one.where, fmt::format("{} documents", sidecar.documents()));
+    const ShardDocument document = BALLAST_TRY(sidecar.read(number));
+    if (document.sha256 != one.sha256 || document.tokens != one.tokens)
+      return usage_error(
+          fmt::format("document {} of '{}' is another one than the list says", number, prefix),
+          one.where, "the list was made for another shard");
+    if (document.redacted && !compact) {
+      ++redacted;
+    } else {
+      documents.push_back(number);
+    }
+  }
+  if (redacted > 0)
+    print_note(fmt::format("{}: {} documents of the list were redacted before", prefix, redacted));
+  return documents;
+}
+
+}  // namespace ballast

@@ -1,5 +1,5 @@
-// Gives tokens of other origin what a shard of ours has beside them: sidecar and manifest. Nothing
-// that is there is changed. Memory: the index and one document. Errors: kind usage before anything
+// Gives tokens of other origin what a shard of ours has beside them: sidecar and manifest. The
+// tokens are not changed. Memory: the index and one document. Errors: kind usage before anything
 // is written, io, corrupt. One thread.
 #pragma once
 

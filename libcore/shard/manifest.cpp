@@ -142,6 +142,9 @@ Result<ShardManifest> parse_manifest(std::string_view text, const std::string& w
   if (type != token_type_name(manifest.type))
     return corrupt_error("unknown dtype '" + type + "'", where, "known: uint16, int32");
   manifest.vocab_size = BALLAST_TRY(count_member(root, "vocab_size", where));
+  if (manifest.vocab_size > kMaxShardVocab)
+    return corrupt_error(fmt::format("a vocabulary of {}", manifest.vocab_size), where,
+                         fmt::format("at most {}", kMaxShardVocab));
   manifest.bos = BALLAST_TRY(parse_id(root, "bos", where));
   manifest.eos = BALLAST_TRY(parse_id(root, "eos", where));
   manifest.tokenizer_sha256 = BALLAST_TRY(string_member(root, "tokenizer_sha256", where));

@@ -19,6 +19,9 @@
 
 namespace ballast {
 
+// Bounds the counts by id, which are kept in memory; tokenizers have fewer ids.
+inline constexpr int64_t kMaxShardVocab = int64_t{1} << 24;
+
 struct ShardCount {
   int64_t documents = 0;
   int64_t tokens = 0;

@@ -11,7 +11,8 @@
 namespace ballast {
 namespace {
 
-constexpr int64_t kChunk = int64_t{1} << 18;  // ids, bytes or entries read at once
+constexpr int64_t kChunk = int64_t{1} << 18;   // ids, bytes or entries read at once
+constexpr int64_t kMaxRow = int64_t{1} << 20;  // bytes of a row of a table
 
 Result<int64_t> parse_whole(std::string_view text, const std::string& where) {
   int64_t value = 0;
@@ -19,6 +20,27 @@ Result<int64_t> parse_whole(std::string_view text, const std::string& where) {
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value < 0)
     return corrupt_error("not a count: '" + std::string(text.substr(0, 40)) + "'", where);
   return value;
+}
+
+// A line, with those that follow while a quote is open, without the end of the last one.
+Result<std::optional<std::string>> next_row(LineReader& lines, const std::string& table) {
+  const auto first = BALLAST_TRY(lines.next());
+  if (!first) return std::optional<std::string>();
+  std::string row(*first);
+  const int64_t number = lines.line_number();
+  const auto quotes = [](std::string_view text) { return std::ranges::count(text, '"'); };
+  for (bool open = quotes(row) % 2 != 0; open;) {
+    const auto more = BALLAST_TRY(lines.next());
+    if (!more) return corrupt_error("a quote is not closed", fmt::format("{}:{}", table, number));
+    if (std::ssize(row) + std::ssize(*more) >= kMaxRow)
+      return corrupt_error("a row is too long", fmt::format("{}:{}", table, number),
+                           fmt::format("at most {} bytes", kMaxRow));
+    row += '\n';
+    row += *more;
+    open = quotes(*more) % 2 == 0;
+  }
+  if (row.ends_with('\r')) row.pop_back();  // Python's csv writes CR LF
+  return std::optional<std::string>(std::move(row));
 }
 
 }  // namespace
@@ -193,12 +215,11 @@ Result<void> TokenFile::open_datatrove(FileSystem& fs, const TokenFileOptions& o
 Result<void> TokenFile::read_rows(FileSystem& fs, const std::string& table) {
   files_.push_back(table);
   const auto source = BALLAST_TRY(open_source(fs, table));
-  LineReader lines(*source, int64_t{1} << 20);
+  LineReader lines(*source, kMaxRow);
   begins_ = {0};
-  while (auto line = BALLAST_TRY(lines.next())) {
-    if (line->ends_with('\r')) line->remove_suffix(1);  // Python's csv writes CR LF
+  while (auto row = BALLAST_TRY(next_row(lines, table))) {
     const std::string where = fmt::format("{}:{}", table, lines.line_number());
-    auto fields = BALLAST_TRY(parse_csv_line(*line, where));
+    auto fields = BALLAST_TRY(parse_csv_line(*row, where));
     if (fields.size() != 5)
       return corrupt_error(fmt::format("row of {} fields", fields.size()), where,
                            "start,end,id,src,loc");

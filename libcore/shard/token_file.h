@@ -81,7 +81,7 @@ class TokenFile {
 // "X.npy" and "X" give "X.csv.gz".
 std::string olmo_table_path(const std::string& path);
 
-// The fields of a line of CSV, quotes undone; kind corrupt when a quote is not closed.
+// The fields of a row of CSV, quotes undone; kind corrupt when a quote is not closed.
 Result<std::vector<std::string>> parse_csv_line(std::string_view line, const std::string& where);
 
 }  // namespace ballast

@@ -8,6 +8,7 @@
 
 #include "libcore/base/bytes.h"
 #include "libcore/io/stream.h"
+#include "libcore/io/utf8.h"
 #include "libcore/shard/manifest.h"
 #include "libcore/shard/reader.h"
 #include "libcore/shard/sidecar.h"
@@ -42,6 +43,7 @@ class Exporter {
     if (fs_.exists(shard_manifest_path(reader_.prefix())))
       manifest_ = BALLAST_TRY(read_manifest(fs_, reader_.prefix()));
     BALLAST_TRY(check());
+    if (target_.format == TokenFileFormat::datatrove) name_ = BALLAST_TRY(tokenizer_name());
     made_ = {reader_.documents(), reader_.total_tokens(), width_, token_file_paths(target_)};
     AtomicFile tokens(fs_, target_.path, target_.force);
     BALLAST_TRY(write_tokens(tokens));
@@ -66,6 +68,20 @@ class Exporter {
           "llm.c counts tokens in 31 bits", reader_.prefix(),
           fmt::format("{} tokens; tokshard split cuts the shard", reader_.total_tokens()));
     return {};
+  }
+
+  // A line of the metadata, which a control character would end or hide.
+  Result<std::string> tokenizer_name() const {
+    std::string name = target_.tokenizer_name;
+    if (name.empty() && manifest_ && manifest_->run.is_object()) {
+      const auto said = manifest_->run.find("tokenizer_name");
+      if (said != manifest_->run.end() && said->is_string()) name = said->get<std::string>();
+    }
+    if (printable(name) != name)
+      return usage_error("name of a tokenizer with control characters",
+                         shard_manifest_path(reader_.prefix()),
+                         "'" + printable(name) + "'; --tokenizer-name gives another");
+    return name;
   }
 
   Result<void> write_tokens(AtomicFile& file) {
@@ -110,12 +126,8 @@ class Exporter {
     }
     BALLAST_TRY(index.write(out));
     AtomicFile metadata(fs_, target_.path + ".metadata", target_.force);
-    std::string name = target_.tokenizer_name;
-    if (name.empty() && manifest_ && manifest_->run.is_object()) {
-      const auto said = manifest_->run.find("tokenizer_name");
-      if (said != manifest_->run.end() && said->is_string()) name = said->get<std::string>();
-    }
-    if (name.empty()) name = fmt::format("Unknown Tokenizer|{}", width_);  // as datatrove has it
+    // As datatrove calls one that it does not know.
+    const std::string name = name_.empty() ? fmt::format("Unknown Tokenizer|{}", width_) : name_;
     BALLAST_TRY(metadata.write(fmt::format("{}|{}\n{}\n{}", name, width_, reader_.total_tokens(),
                                            metric_text(reader_.total_tokens()))));
     BALLAST_TRY(index.commit());
@@ -144,6 +156,7 @@ class Exporter {
   const TokenFileTarget& target_;
   std::optional<ShardManifest> manifest_;
   int64_t width_ = 2;
+  std::string name_;
   ExportedTokens made_;
 };
 

@@ -54,7 +54,9 @@ setup() {
   run --separate-stderr "$BIN/tokshard" adopt --vocab-size 280 --eos 7 bare/web
   assert_fails 2 "document 0 does not end with token 7: web (say --eos none or the right one)"
   run --separate-stderr "$BIN/tokshard" adopt bare/web
-  assert_fails 2 "the size of the vocabulary is not known (give --tokenizer or --vocab-size, 1 to 2147483647)"
+  assert_fails 2 "the size of the vocabulary is not known (give --tokenizer or --vocab-size, 1 to 16777216)"
+  run --separate-stderr "$BIN/tokshard" adopt --vocab-size 16777217 bare/web
+  assert_fails 2 "a vocabulary of 16777217: --vocab-size (1 to 16777216)"
   run --separate-stderr "$BIN/tokshard" adopt --vocab-size 280 nothing
   assert_fails 2 "not known what this is: nothing (say --from megatron, datatrove, olmo or llmc)"
   [ "$(ls bare | wc -l)" -eq 2 ]
@@ -131,4 +133,62 @@ setup() {
   mv changed web.manifest.json
   "$BIN/tokshard" export -q -f --to datatrove web -o out.ds
   [ "$(head -n 1 out.ds.metadata)" = "org/tok|2" ]
+}
+
+@test "adopt does not replace what it reads, with -f either" {
+  "$BIN/tokshard" export -q --to llmc web -o tok.bin
+  cp tok.bin kept.bin
+  run --separate-stderr "$BIN/tokshard" adopt -f --tokenizer tok.json tok.bin -o tok
+  assert_fails 2 "output is also an input: tok.bin"
+  cmp tok.bin kept.bin
+  cp docs.jsonl new.idx
+  run --separate-stderr "$BIN/tokshard" adopt -f --tokenizer tok.json --documents new.idx tok.bin -o new
+  assert_fails 2 "output is also an input: new.idx"
+  cmp new.idx docs.jsonl
+  cp tok.json new.manifest.json
+  run --separate-stderr "$BIN/tokshard" adopt -f --tokenizer new.manifest.json tok.bin -o new
+  assert_fails 2 "output is also an input: new.manifest.json"
+  cmp new.manifest.json tok.json
+  cp web.docs.jsonl.zst kept
+  run --separate-stderr "$BIN/tokshard" adopt -f --tokenizer tok.json --documents web.docs.jsonl.zst web
+  assert_fails 2 "output is also an input: web.docs.jsonl.zst"
+  cmp web.docs.jsonl.zst kept
+}
+
+@test "adopt -f does not lose tombstones, origins and what is held out" {
+  echo '{"id":"d3"}' | "$BIN/tokshard" recheck -q --takedown - web -o out.jsonl
+  mkdir red
+  "$BIN/tokshard" redact -q --list out.jsonl web -o red
+  "$BIN/tokshard" merge -q web -o again
+  "$BIN/tokshard" encode -q --holdout 0.3 --tokenizer tok.json docs.jsonl -o held
+  for shard in red/web:redaction again:made_from held:part held-holdout:part; do
+    cp "${shard%:*}.manifest.json" kept
+    run --separate-stderr "$BIN/tokshard" adopt -f --tokenizer tok.json "${shard%:*}"
+    assert_fails 2 "the manifest says what adopting would lose ('${shard#*:}'): ${shard%:*}.manifest.json"
+    cmp "${shard%:*}.manifest.json" kept
+  done
+}
+
+@test "ids and sources with line feeds come back from OLMo's table" {
+  printf '{"text":"One.","id":"a\\nb","source":"\\r\\n"}\n{"text":"Two.","id":"\\"","source":"x\\n\\n,\\"\\ny"}\n{"text":"Three.","id":"c\\r"}\n' >odd.jsonl
+  "$BIN/tokshard" encode -q --order input --tokenizer tok.json odd.jsonl -o odd
+  "$BIN/tokshard" export -q --to olmo odd -o odd.npy
+  "$BIN/tokshard" adopt -q --tokenizer tok.json odd.npy -o back
+  cmp back.bin odd.bin
+  cmp <(zstdcat back.docs.jsonl.zst | jq -c '[.id, .source]') <(zstdcat odd.docs.jsonl.zst | jq -c '[.id, .source]')
+  zcat odd.csv.gz | head -n 1 | gzip >cut.csv.gz
+  cp odd.npy cut.npy
+  run --separate-stderr "$BIN/tokshard" adopt --tokenizer tok.json cut.npy -o back2
+  assert_fails 3 "a quote is not closed: cut.csv.gz:1"
+}
+
+@test "a tokenizer name with control characters is refused before anything is written" {
+  run --separate-stderr "$BIN/tokshard" export --to datatrove --tokenizer-name "$(printf 'a\nb')" web -o out.ds
+  assert_fails 2 "name of a tokenizer with control characters: --tokenizer-name ('a\x0Ab')"
+  jq -c '.run.tokenizer_name = "a\tb"' web.manifest.json >changed
+  mv changed web.manifest.json
+  run --separate-stderr "$BIN/tokshard" export --to datatrove web -o out.ds
+  assert_fails 2 "name of a tokenizer with control characters: web.manifest.json ('a\x09b'; --tokenizer-name gives another)"
+  [ "$(ls | grep -c '^out')" -eq 0 ]
+  "$BIN/tokshard" export -q --to datatrove --tokenizer-name org/tok web -o out.ds
 }

@@ -11,6 +11,8 @@
 #include "libcore/base/version.h"
 #include "libcore/cli/message.h"
 #include "libcore/cli/terminal.h"
+#include "libcore/io/atomic_file.h"
+#include "libcore/shard/manifest.h"
 #include "libcore/shard/reader.h"
 #include "libcore/text/tokenizer.h"
 #include "tools/tokshard/document_lines.h"
@@ -79,9 +81,13 @@ Result<Meaning> meaning_of(const AdoptFlags& flags, const CommonOptions& common)
       border_id(flags.bos, "--bos", tokenizer ? tokenizer->bos() : std::optional<int32_t>()));
   manifest.eos = BALLAST_TRY(
       border_id(flags.eos, "--eos", tokenizer ? tokenizer->eos() : std::optional<int32_t>()));
-  if (manifest.vocab_size < 1 || manifest.vocab_size > INT32_MAX)
+  const std::string sizes = fmt::format("1 to {}", kMaxShardVocab);
+  if (manifest.vocab_size == 0)
     return usage_error("the size of the vocabulary is not known", "",
-                       "give --tokenizer or --vocab-size, 1 to 2147483647");
+                       "give --tokenizer or --vocab-size, " + sizes);
+  if (manifest.vocab_size < 0 || manifest.vocab_size > kMaxShardVocab)
+    return usage_error(fmt::format("a vocabulary of {}", manifest.vocab_size), "--vocab-size",
+                       sizes);
   for (const auto& id : {manifest.bos, manifest.eos})
     if (id && *id >= manifest.vocab_size)
       return usage_error(fmt::format("token {} around documents is outside the vocabulary", *id),
@@ -154,6 +160,30 @@ Result<std::optional<int64_t>> width_of(const AdoptFlags& flags) {
   return std::optional<int64_t>(flags.dtype == "uint16" ? 2 : 4);
 }
 
+// The four files of a shard are no input, with -f either.
+Result<void> refuse_over_inputs(const AdoptFlags& flags, const std::string& target,
+                                std::vector<std::string> inputs) {
+  for (const std::string& path : {flags.documents, flags.tokenizer})
+    if (!path.empty()) inputs.push_back(path);
+  for (const std::string& path : {shard_bin_path(target), shard_idx_path(target),
+                                  shard_docs_path(target), shard_manifest_path(target)})
+    BALLAST_TRY(refuse_output_over_input(posix_file_system(), path, inputs));
+  return {};
+}
+
+// What a manifest of ours alone knows: where nothing may be learnt, and what is held out.
+Result<void> refuse_loss_of_record(FileSystem& fs, const std::string& prefix) {
+  const std::string path = shard_manifest_path(prefix);
+  if (!fs.exists(path)) return {};
+  const ShardManifest manifest = BALLAST_TRY(read_manifest(fs, prefix));
+  const char* key = manifest.redaction            ? "redaction"
+                    : !manifest.made_from.empty() ? "made_from"
+                    : manifest.part != "all"      ? "part"
+                                                  : nullptr;
+  if (key == nullptr) return {};
+  return usage_error(fmt::format("the manifest says what adopting would lose ('{}')", key), path);
+}
+
 Result<ShardManifest> adopt_in_place(const AdoptFlags& flags, const CommonOptions& common,
                                      Meaning meaning) {
   if (!common.output.empty())
@@ -164,6 +194,8 @@ Result<ShardManifest> adopt_in_place(const AdoptFlags& flags, const CommonOption
   for (const std::string& path : {shard_docs_path(flags.input), shard_manifest_path(flags.input)})
     if (!common.force && fs.exists(path))
       return usage_error("output exists", path, "-f replaces it");
+  BALLAST_TRY(refuse_over_inputs(flags, flags.input, {}));
+  BALLAST_TRY(refuse_loss_of_record(fs, flags.input));
   const ShardReader reader = BALLAST_TRY(ShardReader::open(fs, flags.input));
   if (!flags.documents.empty()) BALLAST_TRY(check_line_count(flags.documents, reader.documents()));
   Describer describer(flags, meaning, file_name(flags.input), reader.documents());
@@ -185,6 +217,7 @@ Result<ShardManifest> adopt_file(const AdoptFlags& flags, const CommonOptions& c
   const TokenFileOptions options{BALLAST_TRY(width_of(flags)), meaning.manifest.bos,
                                  meaning.manifest.eos};
   const TokenFile file = BALLAST_TRY(TokenFile::open(fs, flags.input, format, options));
+  BALLAST_TRY(refuse_over_inputs(flags, common.output, file.files()));
   if (!flags.documents.empty()) BALLAST_TRY(check_line_count(flags.documents, file.documents()));
   if (!file.tokenizer_name().empty())
     meaning.manifest.run["tokenizer_name"] = file.tokenizer_name();

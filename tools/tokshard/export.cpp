@@ -6,6 +6,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/io/atomic_file.h"
 #include "libcore/io/json.h"
+#include "libcore/io/utf8.h"
 #include "libcore/shard/format.h"
 #include "libcore/shard/token_file_writer.h"
 #include "tools/tokshard/verbs.h"
@@ -28,6 +29,9 @@ Result<TokenFileTarget> target_of(const ExportFlags& flags, const CommonOptions&
   if (!flags.dtype.empty()) target.width = flags.dtype == "uint16" ? 2 : 4;
   if (!flags.tokenizer_name.empty() && target.format != TokenFileFormat::datatrove)
     return usage_error("is for --to datatrove", "--tokenizer-name");
+  if (printable(flags.tokenizer_name) != flags.tokenizer_name)
+    return usage_error("name of a tokenizer with control characters", "--tokenizer-name",
+                       "'" + printable(flags.tokenizer_name) + "'");
   target.tokenizer_name = flags.tokenizer_name;
   target.force = common.force;
   FileSystem& fs = posix_file_system();

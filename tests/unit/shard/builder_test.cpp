@@ -135,6 +135,11 @@ TEST(Manifest, RefusesWhatIsMissingOrWrong) {
       EXPECT_FALSE(parse_manifest(to_json_line(wrong), "m").ok());
     }
   }
+  Json large = json;
+  large["vocab_size"] = kMaxShardVocab;
+  EXPECT_TRUE(parse_manifest(to_json_line(large), "m").ok());
+  large["vocab_size"] = kMaxShardVocab + 1;
+  EXPECT_FALSE(parse_manifest(to_json_line(large), "m").ok());
 }
 
 std::vector<std::string> sorted(int64_t memory, const std::vector<std::string>& records) {

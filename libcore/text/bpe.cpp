@@ -12,7 +12,6 @@ namespace {
 
 constexpr uint32_t kNoRank = MergeTable::kNoRank;
 constexpr size_t kScanBytes = 48;  // up to here merging by definition is the fastest
-constexpr size_t kWindowBytes = size_t{1} << 14;
 // Of a token whose merges are found by cutting it at every byte, in time quadratic in its length.
 constexpr size_t kMaxCutBytes = 4096;
 
@@ -75,9 +74,9 @@ Result<void> BpeModel::set_tokens(std::vector<std::string> tokens, bool ignore_m
   return {};
 }
 
-// Where the origins are known, the merges that no text can reach are left out, and a piece that is
-// what merging would make of it is looked up.
-void BpeModel::set_merges(MergeTable merges, bool ignore_merges) {
+// Where the origins are known, only the merges stay that a text can reach, and the tokens that
+// begin a text are found.
+void BpeModel::set_merges(MergeTable merges) {
   auto origins = BpeOrigins::build(tokens_, merges);
   if (!origins) {
     merges_ = std::move(merges);
@@ -90,11 +89,12 @@ void BpeModel::set_merges(MergeTable merges, bool ignore_merges) {
     if (tokens_[at].size() > 1 && origins_.is_made(id)) reached.push_back(origins_.merge_of(id));
   }
   merges_ = MergeTable(reached.size());
-  if (!ignore_merges) whole_ = TokenTable(reached.size());
+  std::vector<int32_t> made(byte_ids_.begin(), byte_ids_.end());
   for (const auto& merge : reached) {
     merges_.set(merge);
-    if (!ignore_merges) whole_.add(tokens_, merge.joined);
+    made.push_back(merge.joined);
   }
+  beginnings_ = TokenTrie(tokens_, std::move(made));
 }
 
 Result<BpeModel> BpeModel::build(std::vector<std::string> tokens, std::span<const BpeMerge> merges,
@@ -108,7 +108,7 @@ Result<BpeModel> BpeModel::build(std::vector<std::string> tokens, std::span<cons
     if (yields(merge.left) && yields(merge.right) && yields(merge.joined))
       table.set({merge.left, merge.right, static_cast<uint32_t>(rank), merge.joined});
   }
-  model.set_merges(std::move(table), ignore_merges);
+  model.set_merges(std::move(table));
   return model;
 }
 
@@ -132,7 +132,7 @@ Result<BpeModel> BpeModel::from_ranks(std::vector<std::string> tokens, const std
   }
   MergeTable table(all.size());
   for (const auto& merge : all) table.set(merge);
-  model.set_merges(std::move(table), true);
+  model.set_merges(std::move(table));
   return model;
 }
 
@@ -142,14 +142,50 @@ void BpeModel::encode(std::string_view piece, BpeScratch& scratch,
     out.push_back(whole);
     return;
   }
+  if (!origins_.empty()) {
+    walk(piece, scratch, out);
+    return;
+  }
   if (piece.size() > kScanBytes) {
-    merge_windows(piece, scratch, out);
+    merge_by_heap(piece, scratch, out);
     return;
   }
   scratch.ids.resize(piece.size());
   for (size_t i = 0; i < piece.size(); ++i)
     scratch.ids[i] = byte_ids_[static_cast<uint8_t>(piece[i])];
   merge_short(scratch.ids, scratch, out);
+}
+
+// From the left: the longest token that stays apart from the one before it, or else a shorter one,
+// or else the one before it is taken back for a shorter one. The tokens up to a place are what
+// merging makes of the text up to there (bpe_origin.h), so a place is never reached with others,
+// and one that was taken back is not tried again: each place is reached at most once.
+void BpeModel::walk(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const {
+  auto& taken_back = scratch.taken_back;
+  taken_back.assign(piece.size() / 64 + 1, 0);
+  const auto fits = [&](size_t end, bool first, int32_t token) {
+    return (taken_back[end / 64] >> end % 64 & 1) == 0 &&
+           (first || origins_.stay_apart(merges_, out.back(), token));
+  };
+  const size_t base = out.size();
+  size_t at = 0;
+  int32_t token = piece.empty() ? -1 : beginnings_.longest(piece);
+  while (at < piece.size()) {
+    while (token >= 0 && !fits(at + beginnings_.length(token), out.size() == base, token))
+      token = beginnings_.shorter(token);
+    if (token >= 0) {
+      out.push_back(token);
+      at += beginnings_.length(token);
+      token = beginnings_.longest(piece.substr(at));
+    } else {
+      taken_back[at / 64] |= uint64_t{1} << at % 64;
+      token =
+          out.back();  // there is one: the piece has tokens, and their places are never taken back
+      out.pop_back();
+      at -= beginnings_.length(token);
+      token = beginnings_.shorter(token);
+    }
+  }
 }
 
 void BpeModel::merge_short(std::span<int32_t> ids, BpeScratch& scratch,
@@ -173,44 +209,6 @@ void BpeModel::merge_short(std::span<int32_t> ids, BpeScratch& scratch,
     if (best > 0) ranks[best - 1] = merges_.find(ids[best - 1], ids[best]).rank;
   }
   out.insert(out.end(), ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
-}
-
-// Each window gives its tokens but for those near its end, which the text behind it may change; the
-// next begins there. Where the first token of a window would have joined what is before it, the
-// window before is taken again, twice as wide.
-void BpeModel::merge_windows(std::string_view piece, BpeScratch& scratch,
-                             std::vector<int32_t>& out) const {
-  struct Mark {
-    size_t begin, tokens;  // of the window, and before it
-  };
-  const size_t base = out.size();
-  size_t width = origins_.empty() ? piece.size() : kWindowBytes;
-  std::vector<Mark> windows;
-  size_t begin = 0;
-  while (true) {
-    const size_t before = out.size();
-    const size_t bytes = std::min(width, piece.size() - begin);
-    merge_by_heap(piece.substr(begin, bytes), scratch, out);
-    if (before > base && !origins_.stay_apart(merges_, out[before - 1], out[before])) {
-      out.resize(windows.back().tokens);
-      begin = windows.back().begin;
-      windows.pop_back();
-      width *= 2;
-      continue;
-    }
-    if (begin + bytes == piece.size()) return;
-    size_t kept = bytes;
-    while (kept > width - width / 8) {
-      kept -= tokens_[static_cast<size_t>(out.back())].size();
-      out.pop_back();
-    }
-    if (out.size() == before) {
-      width *= 2;
-      continue;
-    }
-    windows.push_back({begin, before});
-    begin += kept;
-  }
 }
 
 // Symbols are a doubly linked list over positions; the heap holds (rank, position) and entries that

@@ -1,9 +1,9 @@
 // Byte-level BPE: a vocabulary of byte strings and ranked merges. A piece starts as its bytes; the
 // adjacent pair of lowest rank is joined first, the leftmost of equal ones, until no pair has a
-// merge. Short pieces are merged by definition, longer ones with a heap, in windows: a border
-// between windows is right when merging keeps the tokens beside it apart (bpe_origin.h), so time is
-// linear in the piece and memory is that of a window. Vocabularies whose merges can fall in rank
-// have one window. Immutable after build(); any thread, each with its own BpeScratch.
+// merge. That is the one sequence of tokens in which merging keeps each two neighbours apart
+// (bpe_origin.h), and it is found from the left, without merging, in time linear in the piece.
+// Where merges can fall in rank this does not hold, and pieces are merged, short ones by definition
+// and longer ones with a heap. Immutable after build(); any thread, each with its own BpeScratch.
 //
 // Source: Sennrich et al., "Neural machine translation of rare words with subword units" (2016);
 // the order of merges is that of Hugging Face tokenizers, or tiktoken's.
@@ -20,6 +20,7 @@
 #include "libcore/text/bpe_origin.h"
 #include "libcore/text/merge_table.h"
 #include "libcore/text/token_table.h"
+#include "libcore/text/token_trie.h"
 
 namespace ballast {
 
@@ -28,6 +29,7 @@ struct BpeScratch {
   std::vector<int32_t> ids, left, right;
   std::vector<uint32_t> ranks;
   std::vector<uint64_t> heap;
+  std::vector<uint64_t> taken_back;  // a bit for each place in the piece
 };
 
 class BpeModel {
@@ -47,16 +49,17 @@ class BpeModel {
  private:
   Result<void> set_tokens(std::vector<std::string> tokens, bool ignore_merges,
                           const std::string& where);
-  void set_merges(MergeTable merges, bool ignore_merges);
+  void set_merges(MergeTable merges);
   void merge_short(std::span<int32_t> ids, BpeScratch& scratch, std::vector<int32_t>& out) const;
   void merge_by_heap(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
-  void merge_windows(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
+  void walk(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
 
   std::vector<std::string> tokens_;
   std::array<int32_t, 256> byte_ids_{};
   MergeTable merges_;
-  BpeOrigins origins_;  // empty when merges fall in rank
-  TokenTable whole_;    // pieces that are one token
+  BpeOrigins origins_;    // empty when merges fall in rank
+  TokenTrie beginnings_;  // of the tokens that merging makes; with origins
+  TokenTable whole_;      // pieces that are never merged
 };
 
 // The 256 printable characters that stand for bytes in byte-level vocabularies: byte -> UTF-8.

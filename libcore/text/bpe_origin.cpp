@@ -8,7 +8,7 @@ namespace ballast {
 // came first when its rank + 1 is below `limit`: of equal ranks the left place is first, so a merge
 // inside the left token wins against one across the border, and that against one inside the right.
 // False when both are bytes.
-bool BpeOrigins::undo_later(int32_t& left, int32_t& right, uint32_t& limit) const {
+inline bool BpeOrigins::undo_later(int32_t& left, int32_t& right, uint32_t& limit) const {
   const Origin& first = at(left);
   const Origin& second = at(right);
   if (first.birth > second.birth) {
@@ -25,6 +25,7 @@ bool BpeOrigins::undo_later(int32_t& left, int32_t& right, uint32_t& limit) cons
 bool BpeOrigins::stay_apart(const MergeTable& merges, int32_t left, int32_t right) const {
   uint32_t limit = kNever;
   do {
+    if (!merges.may_hold(left, right)) continue;
     const auto& merge = merges.find(left, right);
     if (merge.rank != MergeTable::kNoRank && merge.rank + 1 < limit) return false;
   } while (undo_later(left, right, limit));

@@ -160,8 +160,8 @@ TEST(BpeModel, RefusesTokensTooLongToCut) {
   EXPECT_EQ(message.find('\n'), std::string::npos);
 }
 
-// Far longer than a window: the borders between windows are where one window would not put them.
-TEST(BpeModel, GivesTheSameInWindowsAsAtOnce) {
+// Walked from the left where the origins are known, else merged with a heap.
+TEST(BpeModel, GivesLongPiecesTheSameIdsByBothMethods) {
   std::mt19937 random(17);
   for (int round = 0; round < 30; ++round) {
     const Table table = random_table(random, 5 + static_cast<int>(random() % 200));
@@ -179,10 +179,10 @@ TEST(BpeModel, GivesTheSameInWindowsAsAtOnce) {
     for (size_t i = 0; i < piece.size(); ++i)
       piece[i] = i < period ? static_cast<char>('a' + random() % 3) : piece[i - period];
     BpeScratch scratch;
-    std::vector<int32_t> in_windows, at_once;
-    model->encode(piece, scratch, in_windows);
-    whole->encode(piece, scratch, at_once);
-    ASSERT_EQ(in_windows, at_once) << round;
+    std::vector<int32_t> walked, merged;
+    model->encode(piece, scratch, walked);
+    whole->encode(piece, scratch, merged);
+    ASSERT_EQ(walked, merged) << round;
   }
 }
 
@@ -246,6 +246,69 @@ TEST(ByteLevelAlphabet, MapsEveryByteThereAndBack) {
   EXPECT_EQ(back, bytes);
   EXPECT_FALSE(append_byte_level("a b", back));
   EXPECT_EQ(back, bytes);
+}
+
+TEST(TokenTrie, FindsTheLongestBeginningAndTheNextShorter) {
+  std::mt19937 random(23);
+  for (int round = 0; round < 60; ++round) {
+    std::vector<std::string> tokens = {""};
+    std::vector<int32_t> ids;
+    const size_t letters = round % 2 ? 2 : 256;
+    for (int i = 0; i < 900; ++i) {
+      std::string token(1 + random() % 6, '\0');
+      for (char& byte : token) byte = static_cast<char>(random() % letters);
+      if (std::ranges::find(tokens, token) != tokens.end()) continue;
+      ids.push_back(static_cast<int32_t>(tokens.size()));
+      tokens.push_back(token);
+    }
+    const auto longest = [&](std::string_view text) {
+      int32_t best = -1;
+      for (const int32_t id : ids) {
+        const std::string& token = tokens[static_cast<size_t>(id)];
+        if (text.starts_with(token) &&
+            (best < 0 || token.size() > tokens[static_cast<size_t>(best)].size()))
+          best = id;
+      }
+      return best;
+    };
+    const TokenTrie trie(tokens, ids);
+    for (const int32_t id : ids) {
+      const std::string& token = tokens[static_cast<size_t>(id)];
+      const std::string text = token + static_cast<char>(random() % letters) + "x";
+      ASSERT_EQ(trie.longest(token), id);
+      ASSERT_EQ(trie.longest(text), longest(text));
+      ASSERT_EQ(trie.length(id), token.size());
+      ASSERT_EQ(trie.shorter(id), longest(token.substr(0, token.size() - 1)));
+    }
+    EXPECT_EQ(trie.longest(""), -1);
+  }
+}
+
+TEST(TokenTrie, FindsTheFirstOfTwoWithTheSameBytes) {
+  const std::vector<std::string> tokens = {"a", "ab", "ab"};
+  const TokenTrie trie(tokens, {2, 0, 1});
+  EXPECT_EQ(trie.longest("abc"), 2);
+  EXPECT_EQ(trie.longest("ac"), 0);
+  EXPECT_EQ(trie.longest("b"), -1);
+}
+
+TEST(MergeTable, HoldsWhatWasSetAndSaysSo) {
+  MergeTable table(500);
+  std::mt19937 random(29);
+  std::map<std::pair<int32_t, int32_t>, uint32_t> ranks;
+  while (ranks.size() < 500) {
+    const auto left = static_cast<int32_t>(random() % 70000);
+    const auto right = static_cast<int32_t>(random() % 70000);
+    ranks[{left, right}] = static_cast<uint32_t>(ranks.size());
+    table.set({left, right, ranks[{left, right}], 7});
+  }
+  for (const auto& [pair, rank] : ranks) {
+    EXPECT_TRUE(table.may_hold(pair.first, pair.second));
+    EXPECT_EQ(table.find(pair.first, pair.second).rank, rank);
+  }
+  int doubted = 0;
+  for (int32_t i = 0; i < 10000; ++i) doubted += table.may_hold(70000 + i, i);
+  EXPECT_LT(doubted, 2500);  // at most one bit in sixteen is set; a quarter is 30 deviations off
 }
 
 TEST(PieceCache, KeysAreThePaddedPieceWhateverFollows) {

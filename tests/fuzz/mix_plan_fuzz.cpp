@@ -21,6 +21,7 @@ void check_rule(const ballast::MixPlan& plan, size_t index) {
   const ballast::MixPlan::Rule& rule = plan.rules()[index];
   BALLAST_CHECK(rule.rate >= 0 && rule.rate <= ballast::kMaxMixRate);
   const std::string language = rule.languages.empty() ? "" : name_of(rule.languages.back());
+  for (const auto& code : rule.languages) BALLAST_CHECK(ballast::names_language(code));
   const std::string source = rule.sources.empty() ? "" : rule.sources.back();
   BALLAST_CHECK(plan.rule_of(language, source) <= index);
   const int64_t copies = ballast::mix_copies(7, source, rule.rate);

@@ -27,6 +27,10 @@ LanguageCode parse_language(std::string_view name) {
   return code;
 }
 
+bool names_language(const LanguageCode& code) {
+  return !code.language.empty() && trim_blanks(code.language) == code.language;
+}
+
 bool language_matches(const LanguageCode& wanted, const LanguageCode& found) {
   return wanted.language == found.language &&
          (wanted.script.empty() || wanted.script == found.script);

@@ -16,6 +16,9 @@ struct LanguageCode {
 // Region and variant are left out. What is no code is its own language.
 LanguageCode parse_language(std::string_view name);
 
+// Whether a document's language can be this one: not "_Latn", and not "de _Latn", a slip.
+bool names_language(const LanguageCode& code);
+
 // The language is the wanted one, and its script too where one is wanted.
 bool language_matches(const LanguageCode& wanted, const LanguageCode& found);
 

@@ -36,7 +36,7 @@ Result<double> parse_threshold(std::string_view word) {
 
 Result<LanguageCode> parse_name(std::string_view name, const char* flag) {
   LanguageCode code = parse_language(name);
-  if (code.language.empty())
+  if (!names_language(code))
     return usage_error(fmt::format("'{}' names no language", printable(name)), flag);
   return code;
 }

@@ -64,7 +64,7 @@ Result<MixPlan::Rule> parse_rule(std::string_view text, const std::string& where
       good = good && !value.empty();
       if (key == "language") {
         rule.languages.push_back(parse_language(value));
-        good = good && !rule.languages.back().language.empty();
+        good = good && names_language(rule.languages.back());
       } else {
         rule.sources.emplace_back(value);
       }

@@ -32,9 +32,9 @@ TEST(MixPlan, RecipesOfApertus) {
 }
 
 TEST(MixPlan, RefusesWhatIsNoRule) {
-  for (const char* bad :
-       {"", "de:1", "language=de", "language=:1", "*:-1", "*:1001", "*:x", "*:nan",
-        "language=de&language=fr:1", "host=x:1", "*:1,", "language=de|:1", "language=_Latn:1"}) {
+  for (const char* bad : {"", "de:1", "language=de", "language=:1", "*:-1", "*:1001", "*:x",
+                          "*:nan", "language=de&language=fr:1", "host=x:1", "*:1,",
+                          "language=de|:1", "language=_Latn:1", "language=de |fr:1"}) {
     EXPECT_FALSE(MixPlan::parse(bad, "--rates").ok()) << bad;
   }
 }

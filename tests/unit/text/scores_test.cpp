@@ -37,7 +37,7 @@ TEST(LanguagePolicy, GivenLabelsWithoutAModel) {
   EXPECT_EQ(policy.judge("x", "fr", buffers).outcome, LanguageOutcome::other);
   EXPECT_EQ(policy.judge("x", "", buffers).outcome, LanguageOutcome::missing);
   EXPECT_FALSE(LanguagePolicy::make("en", "0.5", nullptr).ok());
-  for (const char* bad : {"en,,de", "en,", "_Latn", "__label__"})
+  for (const char* bad : {"en,,de", "en,", "_Latn", "__label__", "de _Latn"})
     EXPECT_FALSE(LanguagePolicy::make(bad, "", nullptr).ok()) << bad;
 }
 

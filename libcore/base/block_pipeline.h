@@ -52,7 +52,8 @@ class BlockPipeline {
         most_blocks_(2 * pool.size() + 1) {}
 
   // Runs every stream to its end. A stream that fails ends there, after the blocks before were
-  // taken; the others go on. Failures in the order of streams.
+  // taken; the others go on. Failures in the order of streams. What a call throws ends all of them
+  // and is thrown.
   std::vector<Failure> run() {
     pool_.parallel_for(pool_.size(), 1,
                        [&](int64_t begin, int64_t) { work_until_done(static_cast<int>(begin)); });
@@ -77,12 +78,22 @@ class BlockPipeline {
   using Lock = std::unique_lock<std::mutex>;
 
   void work_until_done(int worker) {
-    Lock lock(mutex_);
-    while (!(drained_ && open_.empty())) {
-      if (take_one(lock) || read_ahead(lock) || work_one(lock, worker) || read_one(lock)) continue;
-      if (!(drained_ && open_.empty())) changed_.wait(lock);
+    try {
+      Lock lock(mutex_);
+      while (!done()) {
+        if (take_one(lock) || read_ahead(lock) || work_one(lock, worker) || read_one(lock))
+          continue;
+        if (!done()) changed_.wait(lock);
+      }
+    } catch (...) {
+      const Lock lock(mutex_);
+      abandoned_ = true;
+      changed_.notify_all();
+      throw;
     }
   }
+
+  bool done() const { return abandoned_ || (drained_ && open_.empty()); }
 
   bool take_one(Lock& lock) {
     for (const auto& entry : open_) {
@@ -187,7 +198,7 @@ class BlockPipeline {
   std::deque<std::pair<Open*, Slot*>> ready_;
   int blocks_ = 0;  // being read, worked on, waiting or being taken
   int64_t numbered_ = 0;
-  bool drained_ = false;
+  bool drained_ = false, abandoned_ = false;
   std::vector<Failure> failures_;
 };
 

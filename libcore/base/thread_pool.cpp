@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "libcore/base/check.h"
@@ -34,14 +36,21 @@ struct ThreadPool::State {
   const std::function<void(int64_t, int64_t)>* body = nullptr;
   int64_t n = 0, grain = 1;
   std::atomic<int64_t> next{0};
+  std::exception_ptr thrown;
   std::vector<std::thread> workers;
 
   void work() {
     inside_parallel_for = true;
-    for (;;) {
-      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= n) break;
-      (*body)(begin, std::min(n, begin + grain));
+    try {
+      for (;;) {
+        const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+        if (begin >= n) break;
+        (*body)(begin, std::min(n, begin + grain));
+      }
+    } catch (...) {
+      next.store(n, std::memory_order_relaxed);
+      const std::lock_guard lock(mutex);
+      if (!thrown) thrown = std::current_exception();
     }
     inside_parallel_for = false;
   }
@@ -99,6 +108,7 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain,
   state.work();
   std::unique_lock lock(state.mutex);
   state.done.wait(lock, [&] { return state.busy == 0; });
+  if (state.thrown) std::rethrow_exception(std::exchange(state.thrown, nullptr));
 }
 
 }  // namespace ballast

@@ -2,7 +2,8 @@
 // parallel_for splits a range into chunks whose borders depend only on the range and the grain,
 // never on the number of threads, so a kernel whose chunks write disjoint outputs gives the same
 // bits with any number of threads. Calls from several threads are serialised; nested calls run
-// inline. A body must not throw.
+// inline. What a body throws (out of memory) ends the range early and is thrown by parallel_for,
+// when every thread has left the body; of several the first.
 #pragma once
 
 #include <cstdint>

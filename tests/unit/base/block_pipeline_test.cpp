@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <new>
 
 namespace ballast {
 namespace {
@@ -21,6 +22,7 @@ class Counter final : public BlockStream<Number> {
   struct Script {
     int64_t blocks = 0;
     int64_t read_fails_at = -1, take_fails_at = -1;
+    int64_t read_throws_at = -1, work_throws_at = -1, take_throws_at = -1;
     std::vector<int64_t> taken = {};
     std::atomic<int>* alive = nullptr;
     std::atomic<int>* most = nullptr;
@@ -33,6 +35,7 @@ class Counter final : public BlockStream<Number> {
     const int64_t value = next_++;
     block.value = value;
     reading_ = false;
+    if (value == script_.read_throws_at) throw std::bad_alloc();
     if (value == script_.read_fails_at) return io_error("unreadable");
     if (value >= script_.blocks) return false;
     const int now = ++*script_.alive;
@@ -40,11 +43,15 @@ class Counter final : public BlockStream<Number> {
     }
     return true;
   }
-  void work(Number& block, int) override { block.worked = true; }
+  void work(Number& block, int) override {
+    if (block.value == script_.work_throws_at) throw std::bad_alloc();
+    block.worked = true;
+  }
   Result<void> take(Number& block) override {
     if (taking_.exchange(true) || !block.worked) script_.torn = true;
     taking_ = false;
     --*script_.alive;
+    if (block.value == script_.take_throws_at) throw std::bad_alloc();
     if (block.value == script_.take_fails_at) return io_error("full");
     script_.taken.push_back(block.value);
     return {};
@@ -109,6 +116,18 @@ TEST_P(BlockPipelineTest, TakesWhatWasReadBeforeAnErrorAndGoesOnWithOtherStreams
   EXPECT_EQ(scripts[0].taken, first(40));
   EXPECT_EQ(scripts[1].taken, first(100));
   EXPECT_EQ(scripts[2].taken, first(7));
+}
+
+// As when memory runs out: every thread comes to an end, and the caller learns of it.
+TEST_P(BlockPipelineTest, ThrowsWhatACallThrows) {
+  for (const auto thrower : {&Counter::Script::read_throws_at, &Counter::Script::work_throws_at,
+                             &Counter::Script::take_throws_at})
+    for (const int64_t at : {0, 40}) {
+      std::vector<Counter::Script> scripts(3);
+      for (Counter::Script& script : scripts) script.blocks = 100;
+      scripts[1].*thrower = at;
+      EXPECT_THROW(run(scripts), std::bad_alloc);
+    }
 }
 
 TEST_P(BlockPipelineTest, EndsWithoutStreams) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -63,6 +64,28 @@ TEST(ThreadPool, TakesCallsFromSeveralThreads) {
     });
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(total, 4 * 50 * 100);
+}
+
+TEST(ThreadPool, ThrowsWhatABodyThrowsWhenAllThreadsHaveLeftIt) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (const int64_t thrower : {0, 3, 99}) {
+      std::atomic<int> inside = 0;
+      const auto body = [&](int64_t begin, int64_t) {
+        ++inside;
+        if (begin == thrower) {
+          --inside;
+          throw std::bad_alloc();
+        }
+        --inside;
+      };
+      EXPECT_THROW(pool.parallel_for(100, 1, body), std::bad_alloc);
+      EXPECT_EQ(inside, 0);
+    }
+    std::atomic<int64_t> total = 0;
+    pool.parallel_for(100, 1, [&](int64_t, int64_t) { ++total; });
+    EXPECT_EQ(total, 100) << "after a throw";
+  }
 }
 
 TEST(ThreadPool, ZeroMeansOnePerCore) {

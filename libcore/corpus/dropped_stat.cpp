@@ -79,6 +79,7 @@ struct VerdictKeys {
   const char *object, *first, *second;
   int64_t RuleVerdicts::*into_first;
   int64_t RuleVerdicts::*into_second;
+  RuleVerdicts* others;  // for the empty name, where it means all that are not listed
 };
 
 Result<void> read_verdicts(const Json& record, const VerdictKeys& keys, int64_t documents,
@@ -93,8 +94,9 @@ Result<void> read_verdicts(const Json& record, const VerdictKeys& keys, int64_t 
       return corrupt_error(fmt::format("'{}' counts more documents than there are", keys.object),
                            where);
     left -= first + second;
-    into[name].*keys.into_first = first;
-    into[name].*keys.into_second = second;
+    RuleVerdicts& verdicts = name.empty() && keys.others != nullptr ? *keys.others : into[name];
+    verdicts.*keys.into_first = first;
+    verdicts.*keys.into_second = second;
   }
   return {};
 }
@@ -102,12 +104,15 @@ Result<void> read_verdicts(const Json& record, const VerdictKeys& keys, int64_t 
 Result<void> read_rules(const Json& record, int64_t documents, const std::string& where,
                         DroppedStat& stat) {
   using V = RuleVerdicts;
-  BALLAST_TRY(read_verdicts(record, {"languages", "kept", "rejected", &V::kept, &V::rejected},
-                            documents, where, stat.languages));
-  BALLAST_TRY(read_verdicts(record, {"licenses", "kept", "rejected", &V::kept, &V::rejected},
-                            documents, where, stat.licenses));
-  BALLAST_TRY(read_verdicts(record, {"languages_asked", "asked", "blocked", &V::asked, &V::blocked},
-                            documents, where, stat.languages));
+  BALLAST_TRY(read_verdicts(
+      record, {"languages", "kept", "rejected", &V::kept, &V::rejected, &stat.other_languages},
+      documents, where, stat.languages));
+  BALLAST_TRY(read_verdicts(
+      record, {"licenses", "kept", "rejected", &V::kept, &V::rejected, &stat.other_licenses},
+      documents, where, stat.licenses));
+  BALLAST_TRY(read_verdicts(
+      record, {"languages_asked", "asked", "blocked", &V::asked, &V::blocked, nullptr}, documents,
+      where, stat.languages));
   for (const auto& [name, verdicts] : stat.languages) stat.blocked += verdicts.blocked;
   if (!record.contains("blocking_hosts")) return {};
   const Json* hosts = BALLAST_TRY(object_of(record, "blocking_hosts", where));
@@ -131,6 +136,9 @@ Result<DroppedStat> parse_summary(const Json& record, const std::string& where) 
   if (type->text != nullptr) {
     step.text = BALLAST_TRY(bounded(record, type->text, where));
     step.text_kept = BALLAST_TRY(bounded(record, fmt::format("{}_kept", type->text), where));
+    if (step.text_kept > step.text)
+      return corrupt_error("more text was kept than was read", where,
+                           fmt::format("{} of {} {}", step.text_kept, step.text, type->text));
   }
   stat.reasons = BALLAST_TRY(counts_of(record, "reasons", step.rejected, where));
   int64_t reasons = 0;
@@ -161,18 +169,14 @@ void DroppedStat::add(const DroppedStat& other) {
     for (const auto& [name, count] : from) into[name] += count;
   };
   const auto add_verdicts = [](const auto& from, auto& into) {
-    for (const auto& [name, verdicts] : from) {
-      RuleVerdicts& sum = into[name];
-      sum.kept += verdicts.kept;
-      sum.rejected += verdicts.rejected;
-      sum.asked += verdicts.asked;
-      sum.blocked += verdicts.blocked;
-    }
+    for (const auto& [name, verdicts] : from) into[name].add(verdicts);
   };
   add_counts(other.reasons, reasons);
   add_counts(other.hosts, hosts);
   add_verdicts(other.languages, languages);
   add_verdicts(other.licenses, licenses);
+  other_languages.add(other.other_languages);
+  other_licenses.add(other.other_licenses);
   blocked += other.blocked;
 }
 

@@ -22,12 +22,20 @@ struct StepStat {
 struct RuleVerdicts {
   int64_t kept = 0, rejected = 0;  // by the rule about it
   int64_t asked = 0, blocked = 0;  // of languages: by robots.txt
+
+  void add(const RuleVerdicts& other) {
+    kept += other.kept;
+    rejected += other.rejected;
+    asked += other.asked;
+    blocked += other.blocked;
+  }
 };
 
 struct DroppedStat {
   std::map<std::string, StepStat> steps;   // "filter", "dedup minhash document"
   std::map<std::string, int64_t> reasons;  // documents by "stage:reason"
   std::map<std::string, RuleVerdicts> languages, licenses;
+  RuleVerdicts other_languages, other_licenses;  // of names that a record does not list
   std::map<std::string, int64_t> hosts;  // documents that robots.txt closes; a record lists some
   int64_t blocked = 0;                   // by robots.txt, those of unlisted hosts too
 

@@ -17,15 +17,18 @@ namespace ballast {
 
 struct ShardStat {
   int64_t shards = 0, documents = 0, tokens = 0;
-  std::optional<int64_t> bytes = 0;          // of all texts; absent when a shard does not say
-  ShardCounts languages, licenses, sources;  // "unknown" where the shard does not say
-  std::map<std::string, int64_t> hosts;      // documents; "" without URL; of shards with sidecar
+  int64_t redacted_documents = 0, redacted_tokens = 0;  // overwritten, of those above
+  std::optional<int64_t> bytes = 0;  // of all texts; absent when a shard does not say
+  // "unknown" where the shard does not say; of what is redacted it says nothing
+  ShardCounts languages, licenses, sources;
+  std::map<std::string, int64_t> hosts;  // documents; "" without URL; of shards with sidecar
   LengthHistogram lengths;
 
   void add(const ShardStat& other);
 };
 
-// Kind corrupt when index, data and manifest disagree. Memory: that of the sidecar's hosts.
+// Kind corrupt when index, data, manifest and sidecar disagree. Memory: that of the sidecar's
+// hosts.
 Result<ShardStat> read_shard_stat(FileSystem& fs, const std::string& prefix);
 
 // Tokens for each byte of text; none when the bytes are not known or there are none.

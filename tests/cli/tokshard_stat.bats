@@ -117,6 +117,68 @@ make_shards() {
   [ "$(jq -s '.[1].shards | has("bytes") or has("tokens_per_byte")' <<<"$output")" = false ]
 }
 
+@test "redacted shards are told apart, their splits and merges too" {
+  make_shards
+  printf '{"id":"b%d"}\n' 1 7 8 | "$BIN/tokshard" recheck -q --takedown - b -o out.jsonl
+  mkdir red forgotten small
+  "$BIN/tokshard" redact -q --list out.jsonl b -o red
+  "$BIN/tokshard" redact -q --forget --list out.jsonl b -o forgotten
+  "$BIN/tokshard" redact -q --compact --list out.jsonl b -o small
+  printf '{"id":"b%d"}\n' 20 | "$BIN/tokshard" recheck -q --takedown - red/b -o again.jsonl
+  mkdir twice
+  "$BIN/tokshard" redact -q --list again.jsonl red/b -o twice
+  "$BIN/tokshard" split -q --shards 3 red/b -o piece
+  "$BIN/tokshard" merge -q red/b set -o both
+  for shard in red/b:3:60 forgotten/b:3:60 twice/b:4:60 piece:3:60 both:3:120 small/b:null:57; do
+    IFS=: read -r name redacted documents <<<"$shard"
+    tokshard stat --json "$name"
+    [ "$status" -eq 0 ]
+    jq -s .[-1].shards <<<"$output" >total.json
+    [ "$(jq .redacted.documents total.json)" = "$redacted" ]
+    [ "$(jq .documents total.json)" -eq "$documents" ]
+    jq -e '.tokens == (.languages | map(.tokens) | add) + (.redacted.tokens // 0)' total.json
+    jq -e '.documents == (.sources | map(.documents) | add) + (.redacted.documents // 0)' total.json
+    jq -e '((.tokens - (.redacted.tokens // 0)) / .bytes - .tokens_per_byte | fabs) < 1e-12' total.json
+  done
+  tokshard stat red/b
+  [ "$(grep -cE '^redacted +3 +[0-9]+ +[0-9.]+ % +-$' <<<"$output")" -eq 3 ]
+  rm red/b.docs.jsonl.zst
+  cp small/b.docs.jsonl.zst red/
+  tokshard stat red/b
+  assert_fails 3 "sidecar and index differ in their documents: red/b.docs.jsonl.zst (57, the index says 60)"
+}
+
+@test "names that a summary does not list are under others" {
+  awk 'BEGIN {
+    for (i = 0; i < 1003; ++i)
+      printf "{\"text\":\"Text.\",\"url\":\"https://h.example/%d\",\"license\":\"LicenseRef-n%d\"}\n", i, i
+  }' >many.jsonl
+  "$BIN/tokshard" filter -q --license 'deny:MIT' --stats many.json many.jsonl -o kept.jsonl
+  tokshard stat many.json
+  grep -qE '^others +983 +0$' <<<"$output"
+  run ! grep -q '(none)' <<<"$output"
+  tokshard stat --json many.json
+  [ "$(jq -sc '.[-1].dropped | [(.licenses | length), .other_licenses]' <<<"$output")" = '[1000,{"kept":3,"rejected":0}]' ]
+}
+
+@test "documents without URL are no host" {
+  make_shards
+  sed 's/"url":"[^"]*",//' a.jsonl >bare.jsonl
+  "$BIN/tokshard" encode -q --tokenizer tok.json bare.jsonl b.jsonl -o half
+  tokshard stat --json half
+  [ "$(jq -sc '.[-1].shards.hosts | [.hosts, .without, (.most | length), .most["h3.example"]]' <<<"$output")" = '[30,60,30,2]' ]
+}
+
+@test "names of wide characters do not move the columns" {
+  make_shards
+  printf '{"text":"Text.","id":"w","source":"\u4e2d\u6587"}\n{"text":"Text.","id":"x","source":"%s"}\n' \
+    "$(printf '\xe4\xb8\xad%.0s' $(seq 60))" >wide.jsonl
+  "$BIN/tokshard" encode -q --tokenizer tok.json wide.jsonl -o wide
+  tokshard stat wide
+  # Of a wide character of three bytes two cells are shown: two rows beside "all", of 80 cells each.
+  [ "$(sed -n '/^source/,/^all/p' <<<"$output" | awk '{n = gsub(/\xe4\xb8\xad|\xe6\x96\x87/, "xx"); print length}' | sort -u)" = 80 ]
+}
+
 @test "pictures: reasons, tokens, tokens per byte, lengths" {
   command -v gnuplot || skip "no gnuplot"
   make_summaries
@@ -160,6 +222,14 @@ make_shards() {
   assert_fails 2 "no shards in this folder: folder (none ends in .idx)"
   tokshard stat b b.idx
   assert_fails 2 "input is named twice: b"
+  tokshard stat b ./b
+  assert_fails 2 "input is named twice: ./b (as b)"
+  make_summaries
+  tokshard stat filter-a.json ./filter-a.json
+  assert_fails 2 "input is named twice: ./filter-a.json (as filter-a.json)"
+  ln -s filter-a.json linked.json
+  run --separate-stderr bash -c '"$BIN/tokshard" stat linked.json - <filter-a.json'
+  assert_fails 2 "input is named twice: - (as linked.json)"
   tokshard stat b -f -o b.bin
   assert_fails 2 "output is also an input: b.bin"
   jq -c '.tokens += 1' b.manifest.json >other && mv other b.manifest.json

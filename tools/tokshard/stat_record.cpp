@@ -23,12 +23,16 @@ Json counts_record(const ShardCounts& counts, int64_t all_tokens) {
   return object;
 }
 
-Json hosts_record(const std::map<std::string, int64_t>& hosts) {
+// What is under "" has no host.
+Json hosts_record(std::map<std::string, int64_t> hosts) {
+  const auto without = hosts.extract("");
   const auto rows = ranked(hosts, [](int64_t count) { return count; });
   Json most = Json::object();
   for (size_t i = 0; i < std::min(kHostsListed, rows.size()); ++i)
     most[rows[i]->first] = rows[i]->second;
-  return {{"hosts", hosts.size()}, {"most", std::move(most)}};
+  Json record = {{"hosts", hosts.size()}, {"most", std::move(most)}};
+  if (!without.empty()) record["without"] = without.mapped();
+  return record;
 }
 
 Json verdicts_record(const RuleVerdicts& verdicts) {
@@ -55,6 +59,9 @@ Json dropped_record(const DroppedStat& stat) {
     record[key] = Json::object();
     for (const auto& [name, verdicts] : *rules) record[key][name] = verdicts_record(verdicts);
   }
+  for (const auto& [key, others] : {std::pair("other_languages", &stat.other_languages),
+                                    {"other_licenses", &stat.other_licenses}})
+    if (others->kept + others->rejected > 0) record[key] = verdicts_record(*others);
   record["blocked"] = stat.blocked;
   record["blocking_hosts"] = hosts_record(stat.hosts);
   return record;
@@ -63,7 +70,10 @@ Json dropped_record(const DroppedStat& stat) {
 Json shards_record(const ShardStat& stat) {
   Json record = {{"shards", stat.shards}, {"documents", stat.documents}, {"tokens", stat.tokens}};
   if (stat.bytes) record["bytes"] = *stat.bytes;
-  if (const auto rate = tokens_per_byte(stat.tokens, stat.bytes)) record["tokens_per_byte"] = *rate;
+  if (const auto rate = tokens_per_byte(stat.tokens - stat.redacted_tokens, stat.bytes))
+    record["tokens_per_byte"] = *rate;
+  if (stat.redacted_documents > 0)
+    record["redacted"] = {{"documents", stat.redacted_documents}, {"tokens", stat.redacted_tokens}};
   record["languages"] = counts_record(stat.languages, stat.tokens);
   record["licenses"] = counts_record(stat.licenses, stat.tokens);
   record["sources"] = counts_record(stat.sources, stat.tokens);

@@ -8,6 +8,7 @@
 #include "libcore/base/units.h"
 #include "libcore/corpus/ranking.h"
 #include "libcore/io/utf8.h"
+#include "libcore/text/display_cells.h"
 
 namespace ballast {
 namespace {
@@ -16,19 +17,10 @@ constexpr size_t kRows = 20;     // then "others"
 constexpr size_t kColumns = 80;  // of a terminal
 constexpr size_t kShortestName = 12;
 
-bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
-
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), begins_character));
-}
-
-// A name of a file or a stranger in at most `width` characters.
+// A name of a file or a stranger in at most `width` cells.
 std::string fitted(const std::string& text, size_t width) {
-  if (width_of(text) <= width) return text;
-  size_t end = 0;
-  for (size_t passed = 0; end < text.size(); ++end)
-    if (begins_character(text[end]) && ++passed > width - 3) break;
-  return text.substr(0, end) + "...";
+  if (display_cells(text) <= width) return text;
+  return std::string(fit_cells(text, width - 3)) + "...";
 }
 
 // First column to the left and cut to fit, the others to the right.
@@ -40,7 +32,8 @@ class Table {
   std::string text() const {
     std::vector<size_t> widths(rows_[0].size());
     for (const auto& row : rows_)
-      for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+      for (size_t i = 0; i < row.size(); ++i)
+        widths[i] = std::max(widths[i], display_cells(row[i]));
     size_t numbers = 0;
     for (size_t i = 1; i < widths.size(); ++i) numbers += 2 + widths[i];
     const size_t room = numbers + kShortestName < kColumns ? kColumns - numbers : kShortestName;
@@ -48,8 +41,9 @@ class Table {
     std::string text;
     for (const auto& row : rows_) {
       const std::string name = fitted(row[0], widths[0]);
-      text += name + std::string(widths[0] - width_of(name), ' ');
-      for (size_t i = 1; i < row.size(); ++i) text += fmt::format("  {:>{}}", row[i], widths[i]);
+      text += name + std::string(widths[0] - display_cells(name), ' ');
+      for (size_t i = 1; i < row.size(); ++i)
+        text += std::string(2 + widths[i] - display_cells(row[i]), ' ') + row[i];
       text += '\n';
     }
     return text + '\n';
@@ -103,16 +97,18 @@ std::string steps_table(const DroppedStat& stat) {
   return table.text();
 }
 
-// `robots`: with the columns about robots.txt, which knows languages and no licences.
+// `robots`: with the columns about robots.txt, which knows languages and no licences. `unlisted`
+// are those of names that nobody knows.
 std::string verdicts_table(const char* title, const std::map<std::string, RuleVerdicts>& rules,
-                           bool robots) {
-  if (rules.empty()) return "";
+                           const RuleVerdicts& unlisted, bool robots) {
+  const bool some_unlisted = unlisted.kept + unlisted.rejected > 0;
+  if (rules.empty() && !some_unlisted) return "";
   const auto weight = [](const RuleVerdicts& v) { return std::max(v.kept + v.rejected, v.asked); };
   const auto rows = ranked(rules, weight);
   std::vector<std::string> head = {title, "judged", "rejected"};
   if (robots) head.insert(head.end(), {"asked robots", "blocked"});
   Table table(head);
-  RuleVerdicts rest;
+  RuleVerdicts rest = unlisted;
   const auto add = [&](const std::string& name, const RuleVerdicts& v) {
     const int64_t judged = v.kept + v.rejected;
     std::vector<std::string> row = {name, judged > 0 ? number(judged) : "-",
@@ -127,12 +123,13 @@ std::string verdicts_table(const char* title, const std::map<std::string, RuleVe
       add(name_of(name), v);
       continue;
     }
-    rest.kept += v.kept;
-    rest.rejected += v.rejected;
-    rest.asked += v.asked;
-    rest.blocked += v.blocked;
+    rest.add(v);
   }
-  if (rows.size() > kRows) add(others(rows.size() - kRows), rest);
+  if (some_unlisted) {
+    add("others", rest);
+  } else if (rows.size() > kRows) {
+    add(others(rows.size() - kRows), rest);
+  }
   return table.text();
 }
 
@@ -156,7 +153,10 @@ std::string counts_table(const char* title, const ShardCounts& counts, const Sha
     if (rest.bytes) *rest.bytes += *count.bytes;
   }
   if (rows.size() > kRows) add(others(rows.size() - kRows), rest);
-  add("all", {stat.documents, stat.tokens, stat.bytes});
+  if (stat.redacted_documents > 0)
+    add("redacted", {stat.redacted_documents, stat.redacted_tokens, std::nullopt});
+  table.add({"all", number(stat.documents), number(stat.tokens), percent(stat.tokens, stat.tokens),
+             rate(stat.tokens - stat.redacted_tokens, stat.bytes)});
   return table.text();
 }
 
@@ -178,8 +178,8 @@ std::string dropped_tables(const DroppedStat& stat) {
   int64_t unlisted = stat.blocked;
   for (const auto& [host, count] : stat.hosts) unlisted -= count;
   return steps_table(stat) + documents_table("rejected by", stat.reasons, 0) +
-         verdicts_table("language", stat.languages, true) +
-         verdicts_table("licence", stat.licenses, false) +
+         verdicts_table("language", stat.languages, stat.other_languages, true) +
+         verdicts_table("licence", stat.licenses, stat.other_licenses, false) +
          documents_table("host closed by robots.txt", stat.hosts, unlisted);
 }
 

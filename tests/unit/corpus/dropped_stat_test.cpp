@@ -47,7 +47,22 @@ TEST(DroppedStat, AddsUpStepsOfTheSameKindAndKeepsOthersApart) {
   EXPECT_EQ(sum.languages.at("fr").rejected, 2);
   EXPECT_EQ(sum.licenses.at("CC0-1.0").kept, 12);
   EXPECT_EQ(sum.hosts.at("a.example"), 4);
+  EXPECT_EQ(sum.other_languages.kept, 0);
   EXPECT_EQ(sum.blocked, 6);  // a host of each record is not listed
+}
+
+// The empty name of a rule is all names that are not listed; that of robots.txt is no language.
+TEST(DroppedStat, NamesThatAreNotListedAreNoName) {
+  const auto stat = parse(
+      changed(changed(kFilter, "\"fr\":{\"kept\":0", "\"\":{\"kept\":0"), "\"CC0-1.0\"", "\"\""));
+  ASSERT_TRUE(stat.ok()) << stat.error().message();
+  DroppedStat sum = *stat;
+  sum.add(*stat);
+  EXPECT_EQ(sum.other_languages.rejected, 2);
+  EXPECT_EQ(sum.languages.at("").rejected, 0);
+  EXPECT_EQ(sum.languages.at("").asked, 6);
+  EXPECT_EQ(sum.other_licenses.kept, 12);
+  EXPECT_TRUE(sum.licenses.empty());
 }
 
 TEST(DroppedStat, RefusesWhatIsNoSummaryOrContradictsItself) {
@@ -64,6 +79,8 @@ TEST(DroppedStat, RefusesWhatIsNoSummaryOrContradictsItself) {
       {changed(kFilter, "\"asked\":6", "\"asked\":60"), "'languages_asked' counts more"},
       {changed(kFilter, "\"asked\":6", "\"asked\":9007199254740993"), "out of range"},
       {changed(kFilter, "\"chars\":100,", ""), "missing key 'chars'"},
+      {changed(kFilter, "\"chars_kept\":50", "\"chars_kept\":101"), "more text was kept"},
+      {changed(kDedup, "\"bytes\":60", "\"bytes\":54"), "more text was kept"},
       {changed(kDedup, "\"minhash\"", "7"), "'method'"},
       {changed(kDedup, "{\"dedup:near\":1}", "[]"), "'reasons' is not an object"}};
   for (const auto& [text, message] : bad) {

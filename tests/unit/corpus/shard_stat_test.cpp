@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "libcore/base/sha256.h"
 #include "libcore/io/memory_file_system.h"
 #include "libcore/shard/builder.h"
@@ -112,6 +115,64 @@ TEST(ShardStat, RefusesManifestsThatDisagreeWithTheIndex) {
     EXPECT_EQ(stat.error().kind, ErrorKind::corrupt);
     EXPECT_EQ(stat.error().where, "web.manifest.json");
   }
+}
+
+ShardManifest with_tombstones(const Tombstones& tombstones) {
+  ShardManifest made = manifest();
+  made.redaction.emplace();
+  made.redaction->tombstones = tombstones;
+  return made;
+}
+
+// Documents of 1, 0, 2 and 3 tokens; those that are named are redacted.
+void make_redacted(FileSystem& fs, const std::string& prefix, const Tombstones& tombstones,
+                   const std::vector<int>& redacted) {
+  ShardBuilder builder(fs, prefix, with_tombstones(tombstones), false);
+  constexpr size_t kLengths[] = {1, 0, 2, 3};
+  for (int i = 0; i < 4; ++i) {
+    ShardDocument document;
+    document.redacted = std::ranges::count(redacted, i) > 0;
+    if (!document.redacted) document.bytes = 10;
+    document.sha256 = std::string(64, 'a');
+    ASSERT_TRUE(builder.append(document, std::vector<int32_t>(kLengths[i], 7)).ok());
+  }
+  ASSERT_TRUE(builder.finish().ok());
+}
+
+TEST(ShardStat, RedactedDocumentsAreThoseThatTombstonesCover) {
+  MemoryFileSystem fs;
+  make_redacted(fs, "one", {{1, 3, 7}}, {2});
+  make_redacted(fs, "most", {{0, 1, 7}, {1, 6, 8}}, {0, 2, 3});
+  const ShardStat one = stat_of(fs, "one");
+  EXPECT_EQ(one.documents, 4);
+  EXPECT_EQ(one.tokens, 6);
+  EXPECT_EQ(one.redacted_documents, 1);
+  EXPECT_EQ(one.redacted_tokens, 2);
+  EXPECT_EQ(one.languages.at("unknown").tokens, 4);
+  EXPECT_EQ(one.bytes, 30);
+  ShardStat sum = stat_of(fs, "most");
+  EXPECT_EQ(sum.redacted_documents, 3);
+  sum.add(one);
+  EXPECT_EQ(sum.redacted_documents, 4);
+  EXPECT_EQ(sum.redacted_tokens, 8);
+  make_redacted(fs, "empty", {{1, 3, 7}}, {1, 2});  // no tombstone shows the one without tokens
+  EXPECT_EQ(stat_of(fs, "empty").redacted_documents, 2);
+  // Tombstones of other documents than those that the manifest does not count.
+  make_redacted(fs, "other", {{0, 1, 7}}, {2});
+  const auto other = read_shard_stat(fs, "other");
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().where, "other.manifest.json");
+}
+
+TEST(ShardStat, RefusesASidecarOfOtherDocuments) {
+  MemoryFileSystem fs;
+  make_shard(fs, "web", 5);
+  make_shard(fs, "few", 4);
+  ASSERT_TRUE(fs.rename("few.docs.jsonl.zst", "web.docs.jsonl.zst").ok());
+  const auto stat = read_shard_stat(fs, "web");
+  ASSERT_FALSE(stat.ok());
+  EXPECT_EQ(stat.error().kind, ErrorKind::corrupt);
+  EXPECT_EQ(stat.error().where, "web.docs.jsonl.zst");
 }
 
 TEST(ShardStat, RefusesDataOfAnotherSize) {

@@ -9,7 +9,8 @@ all documents, and short pieces of all, of which models are less sure. Compared 
 
 - --lang-model with LanguageFilter (ft176, and GlotLID's labels with scripts), with and without a list of languages;
 - --score fasttext: and --keep with FastTextClassifierFilter, for labels to keep and to remove;
-- --score linear: with scikit-learn's own scores, and the words of every assigned code point with those of its CountVectorizer.
+- --score linear: with scikit-learn's own scores (and its processor time on the documents, one thread each; tokshard's has start,
+  reading the model, reading and writing of the documents in it), and the words of every assigned code point with those of its CountVectorizer.
 
 A decision may differ where a score is within 2e-5 of the limit, the rounding of float sums; these are counted. The default of
 FastTextClassifierFilter joins the last word of a line with the first of the next, and it takes white space beyond ASCII off the
@@ -20,9 +21,11 @@ import argparse
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 import unicodedata
 
 import fasttext
@@ -44,13 +47,16 @@ class Tokshard:
         self.path, self.folder = path, folder
 
     def ask(self, texts, *flags):
-        """Of each text: whether it stays, and what is known of it."""
+        """Of each text: whether it stays, and what is known of it. Leaves its processor time in self.seconds."""
         source, kept, rejects = (os.path.join(self.folder, name) for name in ("in.jsonl", "kept.jsonl", "rejects.jsonl"))
         with open(source, "w") as out:
             for i, text in enumerate(texts):
                 out.write(json.dumps({"text": text, "id": str(i)}) + "\n")
-        subprocess.run([self.path, "filter", "-q", "-f", "--pii", "off", "--min-chars", "0", *flags, "--rejects", rejects, "-o",
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([self.path, "filter", "-q", "-f", "-j", "1", "--pii", "off", "--min-chars", "0", *flags, "--rejects", rejects, "-o",
                         kept, source], check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         said = [None] * len(texts)
         for path in (kept, rejects):
             with open(path) as lines:
@@ -138,6 +144,14 @@ def compare_linear(tool, documents, texts):
     model = LogisticRegression().fit(vectorizer.fit_transform([document["text"] for document in documents]), languages)
     path = write_linear(os.path.join(tool.folder, "linear.json"), vectorizer, model.coef_[0].tolist(), float(model.intercept_[0]),
                         idf=vectorizer.idf_.tolist(), tf="log", norm="l2", ngrams=[1, 2])
+    ours, theirs = [], []
+    for _ in range(3):
+        tool.ask([document["text"] for document in documents], "--score", "s=linear:" + path)
+        ours.append(tool.seconds)
+        start = time.process_time()
+        model.predict_proba(vectorizer.transform([document["text"] for document in documents]))
+        theirs.append(time.process_time() - start)
+    print(f"linear, {len(documents)} documents: tokshard {sorted(ours)[1]:.2f} s, scikit-learn {sorted(theirs)[1]:.2f} s")
     vectors = vectorizer.transform(texts)
     scores = model.predict_proba(vectors)[:, 1]
     ours = tool.ask(texts, "--score", "s=linear:" + path, "--keep", "s>0.5")

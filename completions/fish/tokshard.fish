@@ -120,6 +120,7 @@ complete -c tokshard -n '__fish_seen_subcommand_from encode' -l part-size -x -d 
 complete -c tokshard -n '__fish_seen_subcommand_from merge' -F
 complete -c tokshard -n '__fish_seen_subcommand_from merge' -l rejects -r -F -d 'of filtered parts: rejected documents with their reasons'
 complete -c tokshard -n '__fish_seen_subcommand_from merge' -l stats -r -F -d 'of filtered parts: summary as one JSON record'
+complete -c tokshard -n '__fish_seen_subcommand_from merge' -l shard-tokens -x -d 'tokens a shard may have, as in 100M: a set PREFIX-00000, ...; 0 is one shard'
 complete -c tokshard -n '__fish_seen_subcommand_from split' -F
 complete -c tokshard -n '__fish_seen_subcommand_from split' -l shard-tokens -x -d 'tokens a shard may have, as in 100M; no document is cut'
 complete -c tokshard -n '__fish_seen_subcommand_from split' -l shards -x -d 'number of shards of about the same size'

@@ -6,7 +6,7 @@
 #include <set>
 #include <tuple>
 
-#include "libcore/shard/builder.h"
+#include "libcore/shard/set_builder.h"
 #include "libcore/shard/whole_shard.h"
 
 namespace ballast {
@@ -96,10 +96,20 @@ Result<ShardManifest> joined_manifest(FileSystem& fs, std::span<const std::strin
   return all;
 }
 
-Result<ShardManifest> merge_shards(FileSystem& fs, std::span<const std::string> prefixes,
-                                   const std::string& target, const MergeOptions& options) {
-  ShardBuilder builder(fs, target, BALLAST_TRY(joined_manifest(fs, prefixes, options)),
-                       options.force);
+Result<std::vector<ShardManifest>> merge_shards(FileSystem& fs,
+                                                std::span<const std::string> prefixes,
+                                                const std::string& target,
+                                                const MergeOptions& options) {
+  ShardManifest manifest = BALLAST_TRY(joined_manifest(fs, prefixes, options));
+  if (options.shard_tokens) {
+    std::vector<std::string> inputs;
+    for (const std::string& prefix : prefixes)
+      for (std::string path : {shard_bin_path(prefix), shard_idx_path(prefix),
+                               shard_docs_path(prefix), shard_manifest_path(prefix)})
+        inputs.push_back(std::move(path));
+    BALLAST_TRY(refuse_existing_set(fs, target, options.force, inputs));
+  }
+  ShardSetBuilder builder(fs, target, std::move(manifest), options.shard_tokens, options.force);
   for (const std::string& prefix : prefixes) {
     WholeShard shard = BALLAST_TRY(WholeShard::open(fs, prefix));
     builder.begin_origin(shard.origin());

@@ -1,8 +1,8 @@
 // Redacts shards together, all or none: they are made in FOLDER/redact.unfinished, with their
-// receipt, and moved into the folder when all are there, the receipt last. A failure leaves the
-// folder as it was. After a death the next call with the same shards, documents and options goes
-// on: with what is whole in redact.unfinished, or with moving. Nobody else may redact into the
-// folder meanwhile. One thread.
+// receipt, and moved into the folder when all are there, the receipt last. A failure before that
+// leaves the folder as it was. After a death, or a failure of the moving, the next call with the
+// same shards, documents and options goes on: with what is whole in redact.unfinished, or with
+// moving. Nobody else may redact into the folder meanwhile. One thread.
 #pragma once
 
 #include <functional>

@@ -28,9 +28,12 @@ std::string ShardSetBuilder::name(int64_t number) const {
   return limit_ ? shard_set_member(prefix_, number) : prefix_;
 }
 
-void ShardSetBuilder::begin_origin(ShardOrigin origin) {
-  if (!shards_.empty()) shards_.back()->begin_origin(origin);
-  origin_ = std::move(origin);
+void ShardSetBuilder::name_origins() {
+  for (ShardOrigin& origin : begun_) {
+    shards_.back()->begin_origin(origin);
+    origin_ = std::move(origin);
+  }
+  begun_.clear();
 }
 
 Result<void> ShardSetBuilder::begin_shard() {
@@ -41,7 +44,7 @@ Result<void> ShardSetBuilder::begin_shard() {
   }
   shards_.push_back(
       std::make_unique<ShardBuilder>(fs_, name(std::ssize(shards_)), manifest_, force_));
-  if (origin_) shards_.back()->begin_origin(*origin_);
+  if (origin_ && begun_.empty()) shards_.back()->begin_origin(*origin_);
   ended_ = false;
   return {};
 }
@@ -52,11 +55,13 @@ Result<void> ShardSetBuilder::append(ShardDocument document, std::span<const int
     return limit_ && shard.documents() > 0 && shard.tokens() + std::ssize(tokens) > *limit_;
   };
   if (shards_.empty() || ended_ || is_full(*shards_.back())) BALLAST_TRY(begin_shard());
+  name_origins();
   return shards_.back()->append(std::move(document), tokens, tombstones);
 }
 
 Result<void> ShardSetBuilder::seal() {
   if (shards_.empty()) BALLAST_TRY(begin_shard());
+  name_origins();
   BALLAST_TRY(shards_.back()->seal());
   shards_.back()->drop_token_counts();
   return {};

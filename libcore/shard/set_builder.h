@@ -22,8 +22,9 @@ class ShardSetBuilder {
 
   Result<void> append(ShardDocument document, std::span<const int32_t> tokens,
                       std::span<const Tombstone> tombstones = {});
-  // Where the documents come from, for the manifest of every shard.
-  void begin_origin(ShardOrigin origin);
+  // Where the documents from here on come from, for the manifest of every shard that has some. One
+  // without documents is named by the shard that the next document, or the last one, is in.
+  void begin_origin(ShardOrigin origin) { begun_.push_back(std::move(origin)); }
   // The next document begins a shard, whatever the limit.
   void end_shard() { ended_ = !shards_.empty(); }
   // All shards are written whole, but not yet visible.
@@ -37,6 +38,7 @@ class ShardSetBuilder {
 
  private:
   Result<void> begin_shard();
+  void name_origins();
   Result<std::vector<std::string>> stale() const;
 
   FileSystem& fs_;
@@ -45,7 +47,8 @@ class ShardSetBuilder {
   std::optional<int64_t> limit_;
   bool force_;
   bool ended_ = false;
-  std::optional<ShardOrigin> origin_;
+  std::vector<ShardOrigin> begun_;                     // since the last document
+  std::optional<ShardOrigin> origin_;                  // of the last document
   std::vector<std::unique_ptr<ShardBuilder>> shards_;  // all but the last are sealed
 };
 

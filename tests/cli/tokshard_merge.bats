@@ -40,6 +40,39 @@ setup() {
   cmp all.bin again.bin
 }
 
+@test "merge writes a set when shards have a limit" {
+  "$BIN/tokshard" merge -q a b c -o all
+  "$BIN/tokshard" split -q --shard-tokens 1K all -o cut
+  run --separate-stderr "$BIN/tokshard" merge --json --shard-tokens 1K a b c -o set
+  [ "$status" -eq 0 ]
+  [ "$(jq -r .prefix <<<"$output" | tr '\n' ' ')" = "$(ls set-*.idx | sed 's/.idx$//' | tr '\n' ' ')" ]
+  [ "${#lines[@]}" -ge 3 ]
+  [ "$(jq -s 'map(.tokens) | max <= 1000' <<<"$output")" = true ]
+  for file in cut-*.bin cut-*.idx cut-*.zst; do cmp "$file" "set${file#cut}"; done
+  "$BIN/tokshard" verify -q --full set
+  [ "$(jq -rs 'map(.made_from[] | .documents) | add' set-*.manifest.json)" -eq 120 ]
+  # A set that is merged anew, with another limit, as one, and into parts of itself.
+  "$BIN/tokshard" merge -q --shard-tokens 2K set -o larger
+  [ "$(ls larger-*.idx | wc -l)" -lt "$(ls set-*.idx | wc -l)" ]
+  "$BIN/tokshard" merge -q --shard-tokens 0 larger -o one
+  cmp one.bin all.bin
+  [ ! -e one-00000.bin ]
+  local before
+  before=$(sha256sum set-*)
+  run --separate-stderr "$BIN/tokshard" merge -f --shard-tokens 2K set -o set
+  assert_fails 2 "output is also an input: set-00000.bin"
+  run --separate-stderr "$BIN/tokshard" merge --shard-tokens 2K a b -o set
+  assert_fails 2 "output exists: set-00000.bin (-f replaces it)"
+  run --separate-stderr "$BIN/tokshard" merge --shard-tokens -1 a b -o other
+  [ "$status" -eq 2 ] && [[ "$stderr" == *"--shard-tokens"*"-1"* ]]
+  [ "$(sha256sum set-*)" = "$before" ]
+  "$BIN/tokshard" merge -q -f --shard-tokens 100K a b c -o set
+  [ "$(ls set-* | wc -l)" -eq 4 ]
+  "$BIN/tokshard" encode -q --order input --parts work --tokenizer tok.json --task 0/1 a.jsonl
+  run --separate-stderr "$BIN/tokshard" merge --shard-tokens 1K work -o parts
+  assert_fails 2 "is of shards: --shard-tokens (for parts encode or build takes it)"
+}
+
 @test "merge refuses what does not fit, and its own inputs as output" {
   "$BIN/tokshard" vocab -q --size 270 b.jsonl -o other.json
   "$BIN/tokshard" encode -q --tokenizer other.json b.jsonl -o d

@@ -40,8 +40,8 @@ Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
   BALLAST_TRY(refuse_repeated_inputs(flags.inputs));
   if (parts.shared()) return {};
   const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
-  return check_shard_outputs(common, holdout > 0, shard_limit(flags.encode).has_value(),
-                             read_files(flags));
+  return check_shard_outputs(common, holdout > 0,
+                             shard_limit(flags.encode.shard_tokens).has_value(), read_files(flags));
 }
 
 Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const CommonOptions& common) {

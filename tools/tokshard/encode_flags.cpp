@@ -60,12 +60,22 @@ Result<OpenedEncoding> open_encoding(const EncodeFlags& flags, const CommonOptio
   return opened;
 }
 
-std::optional<int64_t> shard_limit(const EncodeFlags& flags) {
-  return flags.shard_tokens > 0 ? std::optional<int64_t>(flags.shard_tokens) : std::nullopt;
+void add_shard_tokens(CLI::App& app, int64_t& shard_tokens) {
+  count_option(app, "--shard-tokens", shard_tokens,
+               "tokens a shard may have, as in 100M: a set PREFIX-00000, ...; 0 is one shard")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return text.starts_with('-') ? std::string("must not be negative") : std::string();
+          },
+          "", "not negative"));
+}
+
+std::optional<int64_t> shard_limit(int64_t shard_tokens) {
+  return shard_tokens > 0 ? std::optional<int64_t>(shard_tokens) : std::nullopt;
 }
 
 void plan_encoding(const EncodeFlags& flags, const ShardManifest& manifest, Json& options) {
-  if (const auto limit = shard_limit(flags)) options["shard_tokens"] = *limit;
+  if (const auto limit = shard_limit(flags.shard_tokens)) options["shard_tokens"] = *limit;
   options["order"] = flags.order;
   options["manifest"] = manifest_json(manifest);
   options["manifest"]["run"] = {{"tokenizer", flags.tokenizer}};
@@ -90,13 +100,7 @@ void add_encode_flags(CLI::App& app, EncodeFlags& flags) {
                                "order of the documents: shuffle (by id and --seed), input"),
                 {"shuffle", "input"})
       ->capture_default_str();
-  count_option(app, "--shard-tokens", flags.shard_tokens,
-               "tokens a shard may have, as in 100M: a set PREFIX-00000, ...; 0 is one shard")
-      ->check(CLI::Validator(
-          [](std::string& text) {
-            return text.starts_with('-') ? std::string("must not be negative") : std::string();
-          },
-          "", "not negative"));
+  add_shard_tokens(app, flags.shard_tokens);
 }
 
 }  // namespace ballast

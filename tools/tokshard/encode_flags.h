@@ -19,8 +19,10 @@ struct EncodeFlags {
   int64_t shard_tokens = 0;  // 0: one shard
 };
 
+// --shard-tokens of every verb that makes a shard or a set of shards.
+void add_shard_tokens(CLI::App& app, int64_t& shard_tokens);
 // Of tokens per shard, if there is one.
-std::optional<int64_t> shard_limit(const EncodeFlags& flags);
+std::optional<int64_t> shard_limit(int64_t shard_tokens);
 
 // `flags` must outlive the parsing.
 void add_encode_flags(CLI::App& app, EncodeFlags& flags);

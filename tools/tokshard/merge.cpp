@@ -1,4 +1,5 @@
-// tokshard merge: several finished shards to one, or the parts of a job to what it makes.
+// tokshard merge: several finished shards to one or to a set, or the parts of a job to what it
+// makes.
 #include "libcore/shard/merge.h"
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "libcore/parts/parts_folder.h"
 #include "libcore/shard/shard_set.h"
 #include "tools/tokshard/document_blocks.h"
+#include "tools/tokshard/encode_flags.h"
 #include "tools/tokshard/merge_parts.h"
 #include "tools/tokshard/run_record.h"
 #include "tools/tokshard/shard_output.h"
@@ -21,28 +23,39 @@ namespace {
 struct MergeFlags {
   std::vector<std::string> words;
   std::string rejects, stats;
+  int64_t shard_tokens = 0;  // no limit
 };
 
 Result<int> merge_finished(const MergeFlags& flags, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   const std::vector<std::string>& words = flags.words;
-  if (words.size() == 1 && is_parts_folder(fs, words.front()))
-    return merge_parts(words.front(), flags.rejects, flags.stats, common);
+  const MergeOptions options{fmt::format("tokshard {}", kVersion), run_record(common), common.force,
+                             shard_limit(flags.shard_tokens)};
+  const bool parts = words.size() == 1 && is_parts_folder(fs, words.front());
+  if (parts && options.shard_tokens)
+    return usage_error("is of shards", "--shard-tokens", "for parts encode or build takes it");
+  if (parts) return merge_parts(words.front(), flags.rejects, flags.stats, common);
   for (const auto& [name, value] :
        {std::pair("--rejects", &flags.rejects), {"--stats", &flags.stats}})
     if (!value->empty()) return usage_error("is of the parts of a filter", name, "not of shards");
   const auto prefixes = BALLAST_TRY(shard_prefixes(fs, words));
   BALLAST_TRY(refuse_repeated_inputs(prefixes));
-  BALLAST_TRY(check_shard_output(common, prefixes, {common.output}));
-  MergeOptions options{fmt::format("tokshard {}", kVersion), run_record(common), common.force};
+  std::vector<std::string> replaced = {common.output};
+  if (options.shard_tokens) replaced = BALLAST_TRY(replaced_by_set(common.output));
+  BALLAST_TRY(check_shard_output(common, prefixes, replaced));
   const ShardManifest expected = BALLAST_TRY(joined_manifest(fs, prefixes, options));
   if (common.dry_run) {
     print_note(fmt::format("would merge {} shards with a vocabulary of {} into {}", prefixes.size(),
                            expected.vocab_size, common.output));
     return kExitDone;
   }
-  report_shard(common, common.output,
-               BALLAST_TRY(merge_shards(fs, prefixes, common.output, options)));
+  const auto made = BALLAST_TRY(merge_shards(fs, prefixes, common.output, options));
+  for (size_t i = 0; i < made.size(); ++i) {
+    const auto number = static_cast<int64_t>(i);
+    report_shard(common,
+                 options.shard_tokens ? shard_set_member(common.output, number) : common.output,
+                 made[i]);
+  }
   return kExitDone;
 }
 
@@ -58,6 +71,7 @@ VerbRun add_merge(CLI::App& app, const CommonOptions& common) {
                              "of filtered parts: rejected documents with their reasons"));
   path_option(
       app.add_option("--stats", flags->stats, "of filtered parts: summary as one JSON record"));
+  add_shard_tokens(app, flags->shard_tokens);
   return [flags, &common] { return merge_finished(*flags, common); };
 }
 

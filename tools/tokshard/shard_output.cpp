@@ -5,6 +5,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/io/atomic_file.h"
 #include "libcore/shard/format.h"
+#include "libcore/shard/shard_set.h"
 
 namespace ballast {
 namespace {
@@ -34,6 +35,15 @@ Result<void> check_shard_output(const CommonOptions& common,
     }
   }
   return {};
+}
+
+Result<std::vector<std::string>> replaced_by_set(const std::string& output) {
+  std::vector<std::string> names;
+  if (output.empty()) return names;
+  names.push_back(output);
+  for (const int64_t number : BALLAST_TRY(shard_set_numbers(posix_file_system(), output)))
+    names.push_back(shard_set_member(output, number));
+  return names;
 }
 
 void report_shard(const CommonOptions& common, const std::string& prefix,

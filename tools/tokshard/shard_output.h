@@ -16,6 +16,9 @@ Result<void> check_shard_output(const CommonOptions& common,
                                 const std::vector<std::string>& prefixes,
                                 const std::vector<std::string>& targets);
 
+// Existing shards that a set at `output` replaces or removes: its members, and one of its name.
+Result<std::vector<std::string>> replaced_by_set(const std::string& output);
+
 // A line on standard error, and with --json a record.
 void report_shard(const CommonOptions& common, const std::string& prefix,
                   const ShardManifest& made);

@@ -8,7 +8,6 @@
 #include "libcore/base/version.h"
 #include "libcore/cli/message.h"
 #include "libcore/shard/reader.h"
-#include "libcore/shard/shard_set.h"
 #include "tools/tokshard/run_record.h"
 #include "tools/tokshard/shard_output.h"
 #include "tools/tokshard/verbs.h"
@@ -41,21 +40,11 @@ Result<SplitOptions> options_of(const SplitFlags& flags, const CommonOptions& co
   return options;
 }
 
-// Existing shards that a set replaces or removes; with --by the names show only while splitting.
-Result<std::vector<std::string>> replaced_names(FileSystem& fs, const std::string& output,
-                                                const SplitOptions& options) {
-  std::vector<std::string> names;
-  if (options.by || output.empty()) return names;
-  names.push_back(output);
-  for (const int64_t number : BALLAST_TRY(shard_set_numbers(fs, output)))
-    names.push_back(shard_set_member(output, number));
-  return names;
-}
-
 Result<int> run_split(const SplitFlags& flags, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   const SplitOptions options = BALLAST_TRY(options_of(flags, common));
-  const auto replaced = BALLAST_TRY(replaced_names(fs, common.output, options));
+  std::vector<std::string> replaced;  // with --by the names show only while splitting
+  if (!options.by) replaced = BALLAST_TRY(replaced_by_set(common.output));
   BALLAST_TRY(check_shard_output(common, {flags.prefix}, replaced));
   if (common.dry_run) {
     const ShardReader reader = BALLAST_TRY(ShardReader::open(fs, flags.prefix));

@@ -232,6 +232,30 @@ void die_everywhere(bool over_another) {
 TEST(RedactSet, ADeathAnywhereIsFinishedByTheNextCall) { die_everywhere(false); }
 TEST(RedactSet, ADeathAnywhereOverAnotherRedactionToo) { die_everywhere(true); }
 
+TEST(RedactSet, WhatAnotherCallLeftIsNotTakenForThisOne) {
+  MemoryFileSystem whole;
+  make_set(whole);
+  ASSERT_TRUE(redact(whole, options_of("list")).ok());
+  std::vector<RedactJob> others = kJobs;
+  others[0].documents = std::vector<int64_t>{3};
+  std::swap(others[1].documents, others[2].documents);
+  RedactOptions options = options_of("list");
+  options.force = true;
+  int64_t step = 0;
+  for (bool finished = false; !finished; ++step) {
+    ASSERT_LT(step, 2000);
+    MemoryFileSystem fs;
+    make_set(fs);
+    FaultyFileSystem faulty(fs, step + 1);
+    finished = redact(faulty, options_of("other"), others).ok();
+    fs.crash();
+    const auto made = redact(fs, options);
+    ASSERT_TRUE(made.ok()) << made.error().message() << " after " << step;
+    EXPECT_EQ(files_in(fs, "new"), files_in(whole, "new")) << "after " << step;
+  }
+  EXPECT_GT(step, 50);
+}
+
 TEST(RedactSet, WhatAnotherCallBeganIsItsOwn) {
   // The first death that leaves a receipt behind, so that only moving is left.
   for (int64_t step = 1;; ++step) {

@@ -96,21 +96,35 @@ Result<std::vector<std::string>> shard_prefixes(FileSystem& fs,
   return all;
 }
 
-Result<TrainingShards> training_shards(FileSystem& fs, const std::string& word) {
+namespace {
+
+// Those of a folder by what their manifests say; what a prefix names is taken as it is.
+Result<TrainingShards> parted(FileSystem& fs, const std::string& word) {
   TrainingShards shards;
-  shards.prefixes = BALLAST_TRY(shard_prefixes(fs, word));
-  if (!BALLAST_TRY(is_folder(fs, word))) return shards;
-  std::vector<std::string> found;
-  found.swap(shards.prefixes);
+  std::vector<std::string> found = BALLAST_TRY(shard_prefixes(fs, word));
+  const bool folder = BALLAST_TRY(is_folder(fs, word));
   for (std::string& prefix : found) {
-    const bool has_manifest = fs.exists(shard_manifest_path(prefix));
-    const bool held_out = has_manifest && BALLAST_TRY(read_manifest(fs, prefix)).part == "holdout";
+    const bool asked = folder && fs.exists(shard_manifest_path(prefix));
+    const bool held_out = asked && BALLAST_TRY(read_manifest(fs, prefix)).part == "holdout";
     (held_out ? shards.held_out : shards.prefixes).push_back(std::move(prefix));
   }
+  return shards;
+}
+
+}  // namespace
+
+Result<TrainingShards> training_shards(FileSystem& fs, const std::string& word) {
+  TrainingShards shards = BALLAST_TRY(parted(fs, word));
   if (shards.prefixes.empty())
     return usage_error("all shards in this folder are held out", word,
                        "to train on one, name it by its prefix");
   return shards;
+}
+
+Result<ValidationShards> validation_shards(FileSystem& fs, const std::string& word) {
+  TrainingShards shards = BALLAST_TRY(parted(fs, word));
+  if (shards.held_out.empty()) return ValidationShards{std::move(shards.prefixes), {}};
+  return ValidationShards{std::move(shards.held_out), std::move(shards.prefixes)};
 }
 
 }  // namespace ballast

@@ -32,4 +32,13 @@ struct TrainingShards {
 // their manifests, kind usage when there is none; what a prefix names is taken as it is.
 Result<TrainingShards> training_shards(FileSystem& fs, const std::string& word);
 
+struct ValidationShards {
+  std::vector<std::string> prefixes;
+  std::vector<std::string> trained;  // of a folder, left out
+};
+
+// shard_prefixes() of a word to evaluate on. A folder in which shards are held out by their
+// manifests stands for these, another one for all of its shards.
+Result<ValidationShards> validation_shards(FileSystem& fs, const std::string& word);
+
 }  // namespace ballast

@@ -161,3 +161,40 @@ same_as_web() {
   run --separate-stderr "$BIN/pretrain" plan --json "${options[@]}" --data set=3 --data folder=1 --phase from=1600,weights=1:1:1
   assert_fails 2 "--phase: 3 weights for 2 sources (from=1600,weights=1:1:1)"
 }
+
+@test "pretrain evaluates on a set or a folder: on what is held out, every shard by its size" {
+  mkdir folder
+  "$BIN/tokshard" encode -q --shard-tokens 2K --holdout 40% --tokenizer tok.json docs.jsonl -o folder/web
+  local held=(folder/web-holdout-0*.idx)
+  [ "${#held[@]}" -ge 2 ]
+  printf '{"model_type": "llama", "vocab_size": 280, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 16}' >model.json
+  local options=(--model model.json --seq-len 16 --micro-batch 4 --batch-tokens 64 --steps 2 --guard off)
+  run --separate-stderr "$BIN/pretrain" "${options[@]}" --data folder --val folder --run one
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"folder: ${#held[@]} of $(ls folder/*.idx | wc -l) shards are held out and evaluated on, as web-holdout-00000"* ]]
+  "$BIN/pretrain" -q "${options[@]}" --data folder --val folder/web-holdout --run two
+  eval_of() { jq -c 'select(.type == "eval") | [.loss, .n_tokens]' "$1/trace.jsonl"; }
+  [ "$(eval_of one)" = "$(eval_of two)" ]
+  [ "$(jq -r 'select(.type == "eval") | .set' one/trace.jsonl)" = folder ]
+  [ "$(jq -r 'select(.type == "eval") | .set' two/trace.jsonl)" = web-holdout ]
+  # All labels of all shards: the mean of what eval says of each.
+  "$BIN/pretrain" eval one --data folder/web-holdout --json >each
+  [ "$(wc -l <each)" -eq "${#held[@]}" ]
+  jq -se --argjson all "$(eval_of one)" '(map(.n_tokens) | add) == $all[1] and
+    ((map(.loss * .n_tokens) | add) / $all[1] - $all[0] | fabs) < 1e-9' each
+  # Fewer tokens: from every shard.
+  "$BIN/pretrain" -q "${options[@]}" --data folder --val folder --val-tokens 1K --run three
+  jq -se --argjson all "$(eval_of one)" 'map(select(.type == "eval")) | length == 1 and
+    (.[0] | .n_tokens <= 1000 and .n_tokens > 500 and .loss != $all[0])' three/trace.jsonl
+  # A copy of the trace is none of the shards, and what is missing or too short is said.
+  run --separate-stderr "$BIN/pretrain" "${options[@]}" --data folder --val folder --run four --trace folder/web-holdout-00001.idx
+  assert_fails 2 "output is also an input: folder/web-holdout-00001.idx"
+  run --separate-stderr "$BIN/pretrain" "${options[@]}" --data web --val nothing --run four
+  [ "$status" -eq 3 ] && [[ "$stderr" == *"nothing.idx"* ]]
+  rm folder/web-holdout-00000.*
+  run --separate-stderr "$BIN/pretrain" "${options[@]}" --data web --val folder/web-holdout --run four
+  assert_fails 3 "a shard of the set is missing: folder/web-holdout-00000 (the set goes up to web-holdout-0000$((${#held[@]} - 1)))"
+  mkdir empty
+  run --separate-stderr "$BIN/pretrain" "${options[@]}" --data web --val empty --run four
+  assert_fails 2 "no shards in this folder: empty (none ends in .idx)"
+}

@@ -88,11 +88,12 @@ class Evaluation {
 Result<void> Evaluation::held_out(const std::string& prefix) {
   const auto shard = std::make_shared<const ShardReader>(
       BALLAST_TRY(ShardReader::open_to_learn(posix_file_system(), prefix)));
-  const WindowReader reader(shard, seq_len(), model_.config().vocab_size);
-  if (reader.windows() == 0)
+  const HeldOutWindows chosen({WindowReader(shard, seq_len(), model_.config().vocab_size)},
+                              options_.tokens, seq_len());
+  const int64_t windows = chosen.size();
+  if (windows == 0)
     return insufficient_error(
         fmt::format("{} tokens, a window needs {}", shard->total_tokens(), seq_len() + 1), prefix);
-  const int64_t windows = windows_within(reader, options_.tokens, seq_len());
   model_.shape(options_.micro_batch, seq_len());
   ProgressLine progress;
   int64_t done = 0;
@@ -103,7 +104,7 @@ Result<void> Evaluation::held_out(const std::string& prefix) {
   };
   std::vector<WindowSum> sums(static_cast<size_t>(windows));
   BALLAST_TRY(held_out_sums(
-      reader, {.micro_batch = options_.micro_batch, .seq_len = seq_len()}, losses,
+      chosen, {.micro_batch = options_.micro_batch, .seq_len = seq_len()}, losses,
       [] { return false; }, sums));
   progress.clear();
   EvalRecord r;

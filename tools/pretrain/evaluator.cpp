@@ -20,7 +20,7 @@ Evaluator::Evaluator(World& world, const RunConfig& config, Engine& engine, RunS
       log_(log) {}
 
 bool Evaluator::due(int64_t step) const {
-  if (config_.validation == nullptr) return false;
+  if (config_.validation.empty()) return false;
   if (step == config_.total_steps) return true;
   return config_.val_every > 0 && step > 0 && step % config_.val_every == 0;
 }
@@ -43,7 +43,7 @@ Result<bool> Evaluator::missing(int64_t step) const {
 }
 
 Result<void> Evaluator::evaluate() {
-  const std::string set = file_name(config_.typed.validation);
+  const std::string set = file_name(config_.typed.validation);  // of a folder, too
   const TrainBuffers& buffers = engine_.buffers();
   BALLAST_TRY(evaluate_weights(set, true));
   const WeightAverages& averages = state_.averages();
@@ -110,9 +110,9 @@ Result<void> Evaluator::evaluate_average(const std::string& set, const Tensor& a
 }
 
 Result<void> Evaluator::evaluate_weights(const std::string& set, bool plain) {
-  const WindowReader reader(config_.validation, config_.seq_len, config_.model.vocab_size);
+  const HeldOutWindows windows = config_.validation_windows();
   const auto losses_of = [&](const HostBatch& batch) { return engine_.forward(batch); };
-  std::vector<WindowSum> sums(static_cast<size_t>(config_.validation_windows()));
+  std::vector<WindowSum> sums(static_cast<size_t>(windows.size()));
   const bool together = engine_.passes_are_collective();
   const auto stop = [&] {
     double signalled = Control::stop_signalled() ? 1 : 0;
@@ -120,7 +120,7 @@ Result<void> Evaluator::evaluate_weights(const std::string& set, bool plain) {
     return signalled > 0;
   };
   Result<void> read = held_out_sums(
-      reader, {config_.micro_batch, config_.seq_len, world_.rank(), world_.size(), together},
+      windows, {config_.micro_batch, config_.seq_len, world_.rank(), world_.size(), together},
       losses_of, stop, sums);
   cut_short_ = BALLAST_TRY(share(std::move(read), sums));
   const TrainState& counters = state_.counters();

@@ -30,8 +30,8 @@ void add_train_options(CLI::App& app, TrainOptions& o) {
       ->group("Data");
   app.add_option("--max-epochs", o.max_epochs, "refuse to show a source more often (0: no limit)")
       ->group("Data");
-  path_option(
-      app.add_option("--val", o.validation, "shard PREFIX held out for evaluation")->group("Data"));
+  path_option(app.add_option("--val", o.validation, "shard, set or folder held out for evaluation")
+                  ->group("Data"));
   app.add_option("--val-every", o.val_every, "steps between evaluations (0: only at the end)")
       ->group("Data");
   app.add_option("--val-tokens", o.val_tokens, "most tokens of one evaluation")->group("Data");

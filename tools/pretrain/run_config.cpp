@@ -99,18 +99,31 @@ Result<void> resolve_lengths(const TrainOptions& o, RunConfig& c) {
 
 // Read before the first step: what is wrong with it would show only after hours, before a save.
 Result<void> check_validation(const RunConfig& c) {
-  const WindowReader reader(c.validation, c.seq_len, c.model.vocab_size);
-  if (reader.windows() == 0) {
-    return usage_error(fmt::format("--val has {} tokens", c.validation->total_tokens()),
-                       c.validation->prefix(),
+  const HeldOutWindows windows = c.validation_windows();
+  if (windows.size() == 0) {
+    int64_t most = 0;  // of one shard
+    for (const auto& shard : c.validation) most = std::max(most, shard->total_tokens());
+    return usage_error(fmt::format("--val has {} tokens", most), c.typed.validation,
                        fmt::format("{} are needed, --seq-len and one more", c.seq_len + 1));
   }
   HostBatch batch;
-  for (int64_t w = 0; w < c.validation_windows(); ++w) {
+  for (int64_t w = 0; w < windows.size(); ++w) {
     batch.resize(1, c.seq_len);
-    BALLAST_TRY(reader.read(w, batch, 0));
+    BALLAST_TRY(windows.read(w, batch, 0));
   }
   return {};
+}
+
+Result<void> open_validation(FileSystem& fs, const std::string& word, RunConfig& c) {
+  const ValidationShards shards = BALLAST_TRY(validation_shards(fs, word));
+  if (!shards.trained.empty())
+    c.notes.push_back(fmt::format(
+        "{}: {} of {} shards are held out and evaluated on, as {}", word, shards.prefixes.size(),
+        shards.prefixes.size() + shards.trained.size(), file_name(shards.prefixes.front())));
+  for (const std::string& prefix : shards.prefixes)
+    c.validation.push_back(
+        std::make_shared<const ShardReader>(BALLAST_TRY(ShardReader::open_to_learn(fs, prefix))));
+  return check_validation(c);
 }
 
 // A shard says by its manifest, if it has one, which ids it may hold and whose they are.
@@ -181,11 +194,7 @@ Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
       c.sources.push_back(std::move(source));
   BALLAST_TRY(resolve_receipts(fs, o, c));
   c.val_tokens = BALLAST_TRY(parse_count(o.val_tokens));
-  if (!o.validation.empty()) {
-    c.validation = std::make_shared<const ShardReader>(
-        BALLAST_TRY(ShardReader::open_to_learn(fs, o.validation)));
-    BALLAST_TRY(check_validation(c));
-  }
+  if (!o.validation.empty()) BALLAST_TRY(open_validation(fs, o.validation, c));
   c.val_every = o.val_every;
   if (c.val_every < 0)
     return usage_error(fmt::format("--val-every is {}", c.val_every), "", "accepted: 0 or more");
@@ -194,7 +203,7 @@ Result<void> resolve_data(FileSystem& fs, const TrainOptions& o, RunConfig& c) {
     BALLAST_TRY(check_tokenizer(o.tokenizer, c));
   }
   for (const SourceConfig& source : c.sources) BALLAST_TRY(check_vocabulary(fs, source.prefix, c));
-  if (!o.validation.empty()) BALLAST_TRY(check_vocabulary(fs, o.validation, c));
+  for (const auto& shard : c.validation) BALLAST_TRY(check_vocabulary(fs, shard->prefix(), c));
   return {};
 }
 
@@ -289,9 +298,10 @@ Result<RunConfig> resolve(FileSystem& fs, const TrainOptions& o, int64_t seed, b
   return c;
 }
 
-int64_t RunConfig::validation_windows() const {
-  const WindowReader reader(validation, seq_len, model.vocab_size);
-  return windows_within(reader, val_tokens, seq_len);
+HeldOutWindows RunConfig::validation_windows() const {
+  std::vector<WindowReader> readers;
+  for (const auto& shard : validation) readers.emplace_back(shard, seq_len, model.vocab_size);
+  return HeldOutWindows(std::move(readers), val_tokens, seq_len);
 }
 
 int64_t RunConfig::slots_of_rank(int ranks) const {

@@ -30,6 +30,8 @@
 
 namespace ballast {
 
+class HeldOutWindows;
+
 struct SourceConfig {
   std::string prefix;
   std::string name;  // last part of the prefix: keys the data order, so shards may move
@@ -72,8 +74,8 @@ struct RunConfig {
   ModelConfig model;
   std::vector<SourceConfig> sources;
   std::vector<AcceptedReceipt> receipts;
-  std::shared_ptr<const ShardReader> validation;  // null: none
-  std::string tokenizer;                          // text
+  std::vector<std::shared_ptr<const ShardReader>> validation;  // empty: none
+  std::string tokenizer;                                       // text
   BatchSchedule batches;
   int64_t total_steps = 0, micro_batch = 0, seq_len = 0;
   std::vector<PhaseConfig> phases;           // after the first, whose weights are the sources'
@@ -101,7 +103,7 @@ struct RunConfig {
   std::vector<std::string> notes;  // what was resolved otherwise than one might think, to print
 
   int64_t total_tokens() const { return batches.tokens_before(total_steps); }
-  int64_t validation_windows() const;  // of one evaluation; there is a validation shard
+  HeldOutWindows validation_windows() const;  // of one evaluation
   // What one of `ranks` does of a step: contiguous shares, the same for all. `slots`: 1, or with
   // --deterministic world its part of kWorldSlots.
   int64_t slots_of_rank(int ranks) const;

@@ -43,7 +43,8 @@ Result<void> check_trace_copy(FileSystem& fs, const TrainOptions& options,
   std::vector<std::string> inputs = {options.model, options.tokenizer};
   for (const char* name : {"config.toml", kTraceFileName, kJournalName})
     inputs.push_back(join_path(options.run, name));
-  std::vector<std::string> shards = {options.validation};
+  std::vector<std::string> shards;
+  for (const auto& shard : config.validation) shards.push_back(shard->prefix());
   for (const SourceConfig& source : config.sources) shards.push_back(source.prefix);
   for (const std::string& prefix : shards)
     for (const std::string& path : {shard_bin_path(prefix), shard_idx_path(prefix),

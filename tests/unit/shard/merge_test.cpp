@@ -266,5 +266,25 @@ TEST(TrainingShards, LeaveOutWhatAFolderHoldsOut) {
             "all shards in this folder are held out: e (to train on one, name it by its prefix)");
 }
 
+TEST(ValidationShards, AreThoseOfAFolderThatAreHeldOutOrAll) {
+  MemoryFileSystem fs;
+  ShardManifest held_out = manifest();
+  held_out.part = "holdout";
+  make_shard(fs, "d/web", 0, 2);
+  make_shard(fs, "d/other", 0, 2);
+  using Words = std::vector<std::string>;
+  const auto all = validation_shards(fs, "d");
+  ASSERT_TRUE(all.ok()) << all.error().message();
+  EXPECT_EQ(all->prefixes, (Words{"d/other", "d/web"}));
+  EXPECT_TRUE(all->trained.empty());
+  make_shard(fs, "d/web-holdout-00000", 2, 2, held_out);
+  make_shard(fs, "d/web-holdout-00001", 2, 2, held_out);
+  const auto some = validation_shards(fs, "d");
+  EXPECT_EQ(some->prefixes, (Words{"d/web-holdout-00000", "d/web-holdout-00001"}));
+  EXPECT_EQ(some->trained, (Words{"d/other", "d/web"}));
+  EXPECT_EQ(validation_shards(fs, "d/web-holdout")->prefixes, some->prefixes);
+  EXPECT_EQ(validation_shards(fs, "d/web")->prefixes, Words{"d/web"}) << "a shard is what it is";
+}
+
 }  // namespace
 }  // namespace ballast

@@ -35,7 +35,8 @@ setup() {
   [ "$status" -eq 2 ]
   "$BIN/ckpt" convert -f run@200 --to hf -o model/
   "$BIN/ckpt" diff run@200 model
-  mkdir home && touch home/letter
+  mkdir home
+  touch home/letter
   run --separate-stderr "$BIN/ckpt" convert -f run --to hf -o home
   [ "$status" -eq 2 ]
   [ -e home/letter ]

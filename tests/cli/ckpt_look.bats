@@ -33,9 +33,11 @@ flip() {
   mkdir nothing young
   : > young/trace.jsonl
   run --separate-stderr "$BIN/ckpt" list nothing
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"not a run"* ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"not a run"* ]]
   run --separate-stderr "$BIN/ckpt" list young
-  [ "$status" -eq 0 ] && [ -z "$output" ]
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
 }
 
 @test "inspect: facts of one checkpoint, by every kind of address" {

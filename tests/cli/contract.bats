@@ -50,7 +50,8 @@ END
   for tool in "${present[@]}"; do
     for verb in "" $(verbs_of "$tool"); do
       run --separate-stderr "$BIN/$tool" $verb --help
-      [ "$status" -eq 0 ] && [ -z "$stderr" ]
+      [ "$status" -eq 0 ]
+      [ -z "$stderr" ]
       awk -v name="$tool $verb" 'length > 80 {print name ": " $0; bad = 1} END {exit bad}' <<< "$output"
       [[ "$output" == *"usage: "* && "$output" == *"exit codes: "* && "$output" == *"$tool(1)"* ]]
       "$BIN/$tool" $verb --help > help.txt
@@ -62,7 +63,8 @@ END
 @test "--version: one form for all, --json parses" {
   for tool in "${present[@]}"; do
     run --separate-stderr "$BIN/$tool" --version
-    [ "$status" -eq 0 ] && [ -z "$stderr" ]
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
     [[ "${lines[0]}" =~ ^"$tool (Ballast) "[0-9]+\.[0-9]+\.[0-9]+$ ]]
     for name in compiler zstd xxHash CUDA MPI; do grep -q "^$name " <<< "$output"; done
     "$BIN/$tool" --version --json | jq -e --arg tool "$tool" '.v == 1 and .tool == $tool' > /dev/null
@@ -97,7 +99,8 @@ END
   for tool in "${present[@]}"; do
     "$BIN/$tool" --help | grep -q "^usage: $tool \[" && continue
     run --separate-stderr "$BIN/$tool"
-    [ "$status" -eq 2 ] && [ -z "$output" ]
+    [ "$status" -eq 2 ]
+    [ -z "$output" ]
     [[ "${stderr_lines[0]}" == "usage: $tool "* ]]
   done
 }
@@ -123,7 +126,8 @@ END
   while IFS='|' read -r tool words; do
     run --separate-stderr "$BIN/$tool" $words ./no/such.file
     echo "$tool $words: exit $status, $stderr"
-    [ "$status" -eq 3 ] && [ -z "$output" ]
+    [ "$status" -eq 3 ]
+    [ -z "$output" ]
     [[ "$stderr" == "$tool: error: "*"no/such.file"* ]]
     [ ! -e vocab.json ]
   done < <(readers)
@@ -148,7 +152,8 @@ END
     for file in cut.gz noise; do
       run --separate-stderr "$BIN/$tool" $words "$file"
       echo "$tool $words $file: exit $status, $stderr"
-      [ "$status" -ge 1 ] && [ "$status" -lt 8 ]
+      [ "$status" -ge 1 ]
+      [ "$status" -lt 8 ]
       [[ "$stderr" != *"internal error"* ]]
       rm -f vocab.json
     done

@@ -10,7 +10,8 @@ setup() {
 
 @test "a missing operand is the usage on stderr and exit 2" {
   run --separate-stderr "$sample" copy
-  [ "$status" -eq 2 ] && [ -z "$output" ]
+  [ "$status" -eq 2 ]
+  [ -z "$output" ]
   [ "${stderr_lines[0]}" = "usage: sample copy [options] INPUT..." ]
   run --separate-stderr "$sample" copy -q
   [ "$status" -eq 2 ]
@@ -63,7 +64,8 @@ setup() {
   grep -q '"lr":7.0' out.json
   run "$sample" end corrupt -o gone.txt
   [ "$status" -eq 3 ]
-  [ ! -e gone.txt ] && [ -z "$(ls | grep tmp-)" ]
+  [ ! -e gone.txt ]
+  [ -z "$(ls | grep tmp-)" ]
 }
 
 @test "-o compresses by its ending and - is stdout" {
@@ -105,7 +107,8 @@ setup() {
   [ "$status" -eq 3 ]
   seq 1000000 > many
   run --separate-stderr bash -c "'$sample' copy many | head -1; echo \${PIPESTATUS[0]}"
-  [ "$output" = $'1\n141' ] && [ -z "$stderr" ]
+  [ "$output" = $'1\n141' ]
+  [ -z "$stderr" ]
 }
 
 @test "precedence over the whole chain, and the file's line in its errors" {
@@ -125,7 +128,8 @@ setup() {
   for words in --help "show --help" "copy -h" "show --bogus=1 --help"; do
     run --separate-stderr "$sample" $words
     if [ "$words" != "show --bogus=1 --help" ]; then
-      [ "$status" -eq 0 ] && [ -z "$stderr" ]
+      [ "$status" -eq 0 ]
+      [ -z "$stderr" ]
       [ "${#lines[@]}" -le 60 ]
       [ "$(awk 'length > 80' <<< "$output")" = "" ]
     else

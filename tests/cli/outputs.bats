@@ -15,7 +15,9 @@ documents() { for i in $(seq "$1"); do echo "{\"text\":\"ballast keeps ship $i u
 # Exit code $1, a message with $2, and file $3 as it was in $4.
 refused() {
   echo "exit $status: $stderr"
-  [ "$status" -eq "$1" ] && [[ "$stderr" == *"$2"* ]] && cmp "$3" "$4"
+  [ "$status" -eq "$1" ]
+  [[ "$stderr" == *"$2"* ]]
+  cmp "$3" "$4"
 }
 
 @test "-f -o never replaces a file of the shard, run or checkpoint that is read" {
@@ -65,9 +67,11 @@ refused() {
 @test "-o of nothing is an empty file, of a failure none; a device takes a tokenizer" {
   train --run run --steps 1
   "$BIN/ckpt" pin run -o pins
-  [ -f pins ] && [ ! -s pins ]
+  [ -f pins ]
+  [ ! -s pins ]
   run "$BIN/ckpt" inspect absent -o none
-  [ "$status" -eq 3 ] && [ ! -e none ]
+  [ "$status" -eq 3 ]
+  [ ! -e none ]
   documents 20 > docs.jsonl
   run --separate-stderr "$BIN/tokshard" vocab --size 262 docs.jsonl -o /dev/full
   [ "$status" -eq 3 ]

@@ -28,7 +28,8 @@ setup() { cd "$BATS_FILE_TMPDIR/lab" || return 1; }
 
 fails() {
   echo "wanted exit $1 with: $2; got exit $status: $stderr"
-  [ "$status" -eq "$1" ] && [[ "$stderr" == *"$2"* ]]
+  [ "$status" -eq "$1" ]
+  [[ "$stderr" == *"$2"* ]]
 }
 
 @test "eval gives the held-out loss that training wrote, to the last bit" {

@@ -17,7 +17,8 @@ setup() {
 
 @test "an adopted shard has the sidecar and the counts of an encoded one" {
   run --separate-stderr "$BIN/tokshard" adopt --tokenizer tok.json --documents docs.jsonl bare/web
-  [ "$status" -eq 0 ] && [[ "$stderr" == *"bare/web: 60 documents"* ]]
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"bare/web: 60 documents"* ]]
   cmp bare/web.docs.jsonl.zst web.docs.jsonl.zst
   cmp bare/web.bin web.bin
   for key in languages token_counts tokenizer_sha256 bos eos vocab_size outputs; do
@@ -50,7 +51,8 @@ setup() {
   run --separate-stderr "$BIN/tokshard" adopt --tokenizer tok.json --documents wrong.jsonl bare/web
   assert_fails 3 "the text is not that of document 6: wrong.jsonl:7"
   run --separate-stderr "$BIN/tokshard" adopt --vocab-size 200 bare/web
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"outside the vocabulary"* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"outside the vocabulary"* ]]
   run --separate-stderr "$BIN/tokshard" adopt --vocab-size 280 --eos 7 bare/web
   assert_fails 2 "document 0 does not end with token 7: web (say --eos none or the right one)"
   run --separate-stderr "$BIN/tokshard" adopt bare/web
@@ -68,24 +70,30 @@ setup() {
     "$BIN/tokshard" export -q --to datatrove --dtype $dtype --tokenizer-name org/tok web -o out.ds
     [ "$(head -n 1 out.ds.metadata)" = "org/tok|$([ $dtype = uint16 ] && echo 2 || echo 4)" ]
     "$BIN/tokshard" adopt -q --tokenizer tok.json --documents docs.jsonl out.ds -o back
-    cmp back.bin web.bin && cmp back.idx web.idx && cmp back.docs.jsonl.zst web.docs.jsonl.zst
+    cmp back.bin web.bin
+    cmp back.idx web.idx
+    cmp back.docs.jsonl.zst web.docs.jsonl.zst
     "$BIN/tokshard" export -q --to datatrove --dtype $dtype back -o again.ds
     for ending in ds ds.index ds.metadata; do cmp out.$ending again.$ending; done
 
     "$BIN/tokshard" export -q --to olmo --dtype $dtype web -o out.npy
     [ "$(zcat out.csv.gz | sed -n 2p)" = "$(printf '%s,"a, ""b""",2\r' "$(awk -F, 'NR == 1 { print $2 }' <(zcat out.csv.gz)),$(zcat out.csv.gz | awk -F, 'NR == 2 { print $2 }'),d1")" ]
     "$BIN/tokshard" adopt -q --tokenizer tok.json --dtype $dtype out.npy -o back -f
-    cmp back.bin web.bin && cmp back.idx web.idx
+    cmp back.bin web.bin
+    cmp back.idx web.idx
     [ "$(zstdcat back.docs.jsonl.zst | jq -rc '[.id, .source]' | tail -n 1)" = '["d59","a, \"b\""]' ]
     "$BIN/tokshard" export -q --to olmo --dtype $dtype back -o again.npy
-    cmp out.npy again.npy && cmp <(zcat out.csv.gz) <(zcat again.csv.gz)
+    cmp out.npy again.npy
+    cmp <(zcat out.csv.gz) <(zcat again.csv.gz)
     rm out.csv.gz # borders by the token that ends documents
     "$BIN/tokshard" adopt -q --tokenizer tok.json --dtype $dtype out.npy -o back -f
-    cmp back.bin web.bin && cmp back.idx web.idx
+    cmp back.bin web.bin
+    cmp back.idx web.idx
 
     "$BIN/tokshard" export -q --to llmc --dtype $dtype web -o out.bin
     "$BIN/tokshard" adopt -q --tokenizer tok.json --from llmc out.bin -o back -f
-    cmp back.bin web.bin && cmp back.idx web.idx
+    cmp back.bin web.bin
+    cmp back.idx web.idx
     "$BIN/tokshard" export -q --to llmc --dtype $dtype back -o again.bin
     cmp out.bin again.bin
   done
@@ -98,7 +106,8 @@ setup() {
   cp out.ds.index good
   truncate -s -8 out.ds.index
   run --separate-stderr "$BIN/tokshard" adopt --tokenizer tok.json out.ds -o back
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"index does not end where the data does: out.ds.index"* ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"index does not end where the data does: out.ds.index"* ]]
   cp good out.ds.index
   head -c "$(($(stat -c %s out.ds) / 2))" /dev/zero | tr '\0' '\1' >out.ds.loss
   "$BIN/tokshard" adopt -q --tokenizer tok.json out.ds -o whole
@@ -108,7 +117,8 @@ setup() {
   "$BIN/tokshard" export -q --to llmc web -o out.bin
   truncate -s -2 out.bin
   run --separate-stderr "$BIN/tokshard" adopt --tokenizer tok.json --from llmc out.bin -o back
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"header and data differ in the number of tokens: out.bin"* ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"header and data differ in the number of tokens: out.bin"* ]]
   printf '\223NUMPY.........' >out.npy
   run --separate-stderr "$BIN/tokshard" adopt --tokenizer tok.json out.npy -o back
   assert_fails 2 "a NumPy file with a header: out.npy (OLMo's are raw ids)"
@@ -120,7 +130,8 @@ setup() {
   mkdir red
   "$BIN/tokshard" redact -q --list out.jsonl web -o red
   run --separate-stderr "$BIN/tokshard" export --to datatrove red/web -o out.ds
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"the shard has tombstones"* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"the shard has tombstones"* ]]
   [ ! -e out.ds ]
 }
 

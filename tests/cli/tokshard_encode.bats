@@ -62,14 +62,16 @@ It's en again &amp; again." ]
   { "$BIN/tokshard" decode web; "$BIN/tokshard" decode web-holdout; } | grep -o '"id":"[^"]*"' | sort > found
   grep -o '"id":"[^"]*"' docs.jsonl | sort | cmp - found
   held=$("$BIN/tokshard" decode web-holdout | wc -l)
-  [ "$held" -gt 20 ] && [ "$held" -lt 60 ]
+  [ "$held" -gt 20 ]
+  [ "$held" -lt 60 ]
 }
 
 @test "the held-out part of an earlier shard is not left beside a shard that trains on it" {
   prepare
   "$BIN/tokshard" encode -q --holdout 20% --tokenizer tok.json docs.jsonl -o web
   run --separate-stderr "$BIN/tokshard" encode -q -f --tokenizer tok.json docs.jsonl -o web
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"web-holdout.manifest.json"* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"web-holdout.manifest.json"* ]]
   rm web-holdout.*
   "$BIN/tokshard" encode -q -f --tokenizer tok.json docs.jsonl -o web
 }

@@ -77,7 +77,8 @@ setup() {
   "$BIN/tokshard" vocab -q --size 270 b.jsonl -o other.json
   "$BIN/tokshard" encode -q --tokenizer other.json b.jsonl -o d
   run --separate-stderr "$BIN/tokshard" merge a d -o all
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"shards of different tokenizers: d ("* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"shards of different tokenizers: d ("* ]]
   run --separate-stderr "$BIN/tokshard" merge -f a b -o a
   assert_fails 2 "output is also an input: a.bin"
   run --separate-stderr "$BIN/tokshard" merge a a -o all
@@ -90,7 +91,8 @@ setup() {
   run --separate-stderr "$BIN/tokshard" merge a b -o all
   assert_fails 2 "the shard has no manifest: b (tokshard adopt makes one)"
   run --separate-stderr "$BIN/tokshard" merge -n a c -o all
-  [ "$status" -eq 0 ] && [[ "$stderr" == *"would merge 2 shards"* ]]
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"would merge 2 shards"* ]]
   [ ! -e all.bin ]
   "$BIN/tokshard" merge -q a c -o all
   run --separate-stderr "$BIN/tokshard" merge a c -o all
@@ -100,6 +102,7 @@ setup() {
 @test "a damaged shard is not merged" {
   printf '\005' | dd of=b.bin bs=1 seek=8 conv=notrunc status=none
   run --separate-stderr "$BIN/tokshard" merge a b -o all
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"b.bin"* ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"b.bin"* ]]
   [ -z "$(ls | grep '^all')" ]
 }

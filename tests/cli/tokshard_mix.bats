@@ -18,7 +18,8 @@ tokshard() { run --separate-stderr "$BIN/tokshard" "$@"; }
   [ "$(grep -c '"source":"wiki".*"copy":2' one.jsonl)" -eq 100 ]
   [ "$(grep -c '"language":"de","source":"web"' one.jsonl)" -eq 100 ]
   drawn=$(grep -c '"language":"en"' one.jsonl)
-  [ "$drawn" -gt 20 ] && [ "$drawn" -lt 80 ]
+  [ "$drawn" -gt 20 ]
+  [ "$drawn" -lt 80 ]
   grep -q '"rules":\[{"rule":"source=wiki:2","rate":2.0,"documents":100,"written":200}' stats.json
   "$BIN/tokshard" mix -q -j 4 --rates 'source=wiki:2,language=en:0.25' in.jsonl | cmp - one.jsonl
   sort -r in.jsonl >other.jsonl

@@ -64,7 +64,8 @@ same_as_web() {
   [ "$status" -eq 2 ]
   "$BIN/tokshard" split -q --shards 3 web -o set
   run --separate-stderr "$BIN/tokshard" split --shards 2 web -o set
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"output exists: set-00000."* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"output exists: set-00000."* ]]
   "$BIN/tokshard" split -q -f --shards 2 web -o set
   [ ! -e set-00002.bin ]
   run --separate-stderr "$BIN/tokshard" split -n --shards 2 web -o other
@@ -80,12 +81,15 @@ same_as_web() {
   local member
   for member in set-00000 set-00003; do
     run --separate-stderr "$BIN/tokshard" split -f --shards 2 $member -o set
-    [ "$status" -eq 2 ] && [[ "$stderr" == *"output is also an input: $member."* ]]
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"output is also an input: $member."* ]]
     run --separate-stderr "$BIN/tokshard" split -n -f --shard-tokens 1K $member -o ./set
-    [ "$status" -eq 2 ] && [[ "$stderr" == *"output is also an input: ./$member."* ]]
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"output is also an input: ./$member."* ]]
   done
   run --separate-stderr "$BIN/tokshard" split -f --by language web-de -o web
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"output is also an input: web-de."* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"output is also an input: web-de."* ]]
   [ "$(sha256sum set-* web*)" = "$before" ]
   "$BIN/tokshard" merge -q set -o again
   same_as_web again
@@ -108,7 +112,8 @@ same_as_web() {
   run "$BIN/tokshard" verify --full set set-holdout
   [ "$status" -eq 0 ]
   run --separate-stderr "$BIN/tokshard" encode --shard-tokens 2K --tokenizer tok.json docs.jsonl -o set
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"output exists: set-00000."* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"output exists: set-00000."* ]]
   run --separate-stderr "$BIN/tokshard" encode --shard-tokens -1 --tokenizer tok.json docs.jsonl -o other
   [ "$status" -eq 2 ]
 }

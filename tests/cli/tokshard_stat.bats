@@ -78,7 +78,8 @@ make_shards() {
   [ "$(jq .bytes total.json)" -eq "$(jq -j .text a.jsonl b.jsonl | wc -c)" ]
   jq -e '(.tokens / .bytes - .tokens_per_byte | fabs) < 1e-12' total.json
   jq -e '(.languages | map(.share) | add - 1 | fabs) < 1e-12' total.json
-  [ "$(jq .hosts.hosts total.json)" -eq 30 ] && [ "$(jq '.hosts.most["h3.example"]' total.json)" -eq 4 ]
+  [ "$(jq .hosts.hosts total.json)" -eq 30 ]
+  [ "$(jq '.hosts.most["h3.example"]' total.json)" -eq 4 ]
   [ "$(jq -c .lengths total.json)" = "$("$BIN/tokshard" inspect --json set b |
     jq -sc 'map(.lengths) | add | group_by(.below) | map({below: .[0].below, documents: (map(.documents) | add)})')" ]
   [ "$(jq '.lengths | map(.documents) | add' total.json)" -eq 120 ]
@@ -184,7 +185,8 @@ make_shards() {
   make_summaries
   make_shards
   tokshard stat filter-a.json set -o all.svg
-  [ "$status" -eq 0 ] && [ -z "$output" ]
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
   for text in "Documents dropped by reason" "Tokens by language" "Tokens per byte by language" "Documents by tokens"; do
     grep -q "$text" all.svg
   done
@@ -210,7 +212,9 @@ make_shards() {
   tokshard stat a.jsonl
   assert_fails 3 "no summary record: a.jsonl:1 (filter, dedup, decontaminate or mix --stats writes one)"
   tokshard stat tok.json
-  [ "$status" -eq 3 ] && [ -z "$output" ] && [ "${#stderr_lines[@]}" -eq 1 ]
+  [ "$status" -eq 3 ]
+  [ -z "$output" ]
+  [ "${#stderr_lines[@]}" -eq 1 ]
   : >empty.json
   tokshard stat empty.json
   assert_fails 3 "no summary record in this file: empty.json"
@@ -232,10 +236,13 @@ make_shards() {
   assert_fails 2 "input is named twice: - (as linked.json)"
   tokshard stat b -f -o b.bin
   assert_fails 2 "output is also an input: b.bin"
-  jq -c '.tokens += 1' b.manifest.json >other && mv other b.manifest.json
+  jq -c '.tokens += 1' b.manifest.json >other
+  mv other b.manifest.json
   tokshard stat b
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"manifest disagrees with the shard index: b.manifest.json"* ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"manifest disagrees with the shard index: b.manifest.json"* ]]
   truncate -s -2 b.bin
   tokshard stat b
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"shard index disagrees with the size of the data: b.bin"* ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"shard index disagrees with the size of the data: b.bin"* ]]
 }

@@ -33,3 +33,10 @@ setup() { cd "$SRC"; }
   ! grep -rnE '\b(std::)?(printf|puts|cout|cerr)\b|\bstd::exit\(|[^_]\bexit\(' libcore --include='*.cpp' --include='*.h' |
     grep -v '^libcore/cli/' | grep -v '^libcore/base/check.cpp' | grep -vE '^[^:]+:[0-9]+: *//'
 }
+
+@test "no test hides a condition in a list: a false command before && does not end it" {
+  local check='(\[\[?|cmp|diff|grep|jq|test|run) '
+  found=$(grep -rnE "^ *$check.* && (! )?$check|\|\| \{.* && $check" tests --include='*.bats' |
+    grep -vE ' && return$|^[^{]* \|\| [^{]*$') || true
+  [ -z "$found" ] || { echo "$found"; return 1; }
+}

@@ -50,7 +50,8 @@ last_step() { losses "$1" | tail -1 | cut -d' ' -f1; }
   [ "${status[*]}" = "75 1" ]
   [[ "$(tail -1 out)" =~ ^"step "([0-9]+)": persistent of the" ]]
   found=${BASH_REMATCH[1]}
-  [ "$found" -ge 199 ] && [ "$found" -le 202 ]
+  [ "$found" -ge 199 ]
+  [ "$found" -le 202 ]
   stopped_well "$found"
   [ "$(last_step run)" -le $((found + 1)) ]
 }

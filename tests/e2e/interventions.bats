@@ -32,7 +32,8 @@ gradstat_check() { "$BIN/gradstat" clip --check --line all "$1" > check.txt || {
   [ "$(steps_of whole lr | head -1)" = 0.003 ]
   # 1 - sqrt(7/8) of the peak in the last of eight steps
   steps_of whole lr | tail -1 | awk '{exit !($1 > 0.000193 && $1 < 0.000194)}'
-  mkdir -p cut/control && touch cut/control/stop
+  mkdir -p cut/control
+  touch cut/control/stop
   run -75 train --run cut --branch parent@10 --cooldown 8steps
   rm -r parent  # a branch that has begun needs its parent no more
   train --run cut --branch parent@10 --cooldown 8steps

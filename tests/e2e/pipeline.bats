@@ -101,7 +101,9 @@ losses() {
 
 @test "the converted folder has the weights of the checkpoint" {
   "$BIN/ckpt" convert -q --to hf run -o hf
-  [ -e hf/config.json ] && [ -e hf/tokenizer.json ] && [ -e hf/model.safetensors ]
+  [ -e hf/config.json ]
+  [ -e hf/tokenizer.json ]
+  [ -e hf/model.safetensors ]
   "$BIN/ckpt" diff -q run hf
 }
 

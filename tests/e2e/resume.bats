@@ -66,7 +66,8 @@ wait_for_step() {
   head -c 64 /dev/zero | dd of=train.bin conv=notrunc status=none
   run --separate-stderr "$BIN/pretrain" "${moved[@]}"
   echo "$stderr"
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"cannot resume: the content of shard 'train' is "* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"cannot resume: the content of shard 'train' is "* ]]
 }
 
 @test "a run whose checkpoints are all damaged is refused, not begun anew" {

@@ -28,7 +28,8 @@ resumes_bit_exactly() {
 @test "the nine methods resume bit for bit" {
   local method
   for method in sigma_reparam soft_temp soft_cap=2 soft_clip layerscale qk_norm qk_norm_cap qkv_norm qk_fc_norm; do
-    mkdir "$method" && cd "$method"
+    mkdir "$method"
+    cd "$method"
     resumes_bit_exactly "$method"
     cd ..
   done
@@ -39,7 +40,8 @@ resumes_bit_exactly() {
   for method in norm=layer placement=post activation=gelu activation=squared_relu activation=xielu mup_base_width=32 \
       norm=layer,activation=xielu,sigma_reparam,qkv_norm,soft_clip,layerscale,mup_base_width=32 \
       placement=post,activation=squared_relu,qk_fc_norm,soft_cap,soft_temp,sigma_reparam; do
-    mkdir "$method" && cd "$method"
+    mkdir "$method"
+    cd "$method"
     resumes_bit_exactly "$method" --recompute block
     cd ..
   done

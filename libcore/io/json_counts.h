@@ -59,7 +59,8 @@ class CountsAdder {
 
   Result<void> add(const Json& from, int64_t& count) const {
     if (!from.is_number_integer() || from.get<int64_t>() < 0) return wrong("no count");
-    count += from.get<int64_t>();
+    if (__builtin_add_overflow(count, from.get<int64_t>(), &count))
+      return wrong("counts add up to more than 2^63");
     return {};
   }
   template <class Map>

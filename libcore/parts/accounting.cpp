@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libcore/shard/file_list.h"
 
 namespace ballast {
@@ -9,8 +11,9 @@ namespace {
 
 class Accountant {
  public:
-  Accountant(const PartsFolder& folder, const CountedRecords& counted, bool full)
-      : folder_(folder), counted_(counted), full_(full) {}
+  Accountant(const PartsFolder& folder, const std::vector<std::string>& suffixes,
+             const CountedRecords& counted, bool full)
+      : folder_(folder), suffixes_(suffixes), counted_(counted), full_(full) {}
 
   Result<PartsAccount> run() {
     for (int64_t input = 0; input < folder_.inputs(); ++input) {
@@ -59,6 +62,12 @@ class Accountant {
   }
 
   Result<void> check(const PartRecord& record, const std::string& path) {
+    for (const std::string& suffix : suffixes_) {
+      const std::string name = PartsFolder::name(record.input, record.part, suffix);
+      if (std::ranges::none_of(record.files,
+                               [&](const OutputFile& file) { return file.path == name; }))
+        found(fmt::format("has no file {}: {}", name, path));
+    }
     for (const OutputFile& file : record.files)
       BALLAST_TRY(check_file(file, join_path(folder_.directory(), file_name(file.path)), full_));
     auto counted = counted_(record);
@@ -100,6 +109,7 @@ class Accountant {
   }
 
   const PartsFolder& folder_;
+  const std::vector<std::string>& suffixes_;
   const CountedRecords& counted_;
   const bool full_;
   PartsAccount account_;
@@ -127,9 +137,10 @@ int64_t PartsAccount::records() const {
   return sum(inputs, [](const InputAccount& input) { return input.records; });
 }
 
-Result<PartsAccount> account_parts(const PartsFolder& folder, const CountedRecords& counted,
-                                   bool full) {
-  return Accountant(folder, counted, full).run();
+Result<PartsAccount> account_parts(const PartsFolder& folder,
+                                   const std::vector<std::string>& suffixes,
+                                   const CountedRecords& counted, bool full) {
+  return Accountant(folder, suffixes, counted, full).run();
 }
 
 Result<void> visit_parts(const PartsFolder& folder,

@@ -38,10 +38,12 @@ struct PartsAccount {
 // Records that the counts of a part account for, of those it says it had.
 using CountedRecords = std::function<Result<int64_t>(const PartRecord& part)>;
 
-// Reads all records, and sizes of files. With `full` every byte too: files of parts and inputs must
-// have their hashes. Kind io when something that is there cannot be read.
-Result<PartsAccount> account_parts(const PartsFolder& folder, const CountedRecords& counted,
-                                   bool full);
+// Reads all records, and sizes of files. Every part must have a file of each of `suffixes`. With
+// `full` every byte too: files of parts and inputs must have their hashes. Kind io when something
+// that is there cannot be read.
+Result<PartsAccount> account_parts(const PartsFolder& folder,
+                                   const std::vector<std::string>& suffixes,
+                                   const CountedRecords& counted, bool full);
 
 // The parts of complete inputs, in the order of the plan.
 Result<void> visit_parts(const PartsFolder& folder,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "libcore/base/units.h"
 #include "libcore/io/atomic_file.h"
 #include "libcore/shard/file_list.h"
 
@@ -150,8 +151,15 @@ Result<void> PartsFolder::write(PartRecord record, const std::vector<std::string
     file.path = name(record.input, record.part, suffix);
     record.files.push_back(std::move(file));
   }
-  AtomicFile file(*fs_, path(record.input, record.part, kRecordSuffix), true);
-  BALLAST_TRY(file.write(record.text()));
+  const std::string text = record.text();
+  const std::string target = path(record.input, record.part, kRecordSuffix);
+  if (std::ssize(text) > kRecordLimit)  // it could not be read again
+    return insufficient_error(
+        fmt::format("counts of a part take {}", format_bytes(std::ssize(text))), target,
+        fmt::format("at most {}: a smaller --part-size counts fewer names",
+                    format_bytes(kRecordLimit)));
+  AtomicFile file(*fs_, target, true);
+  BALLAST_TRY(file.write(text));
   return file.commit();
 }
 

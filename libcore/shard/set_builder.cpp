@@ -69,10 +69,10 @@ Result<void> ShardSetBuilder::seal() {
 
 Result<std::vector<std::string>> ShardSetBuilder::stale() const {
   std::vector<std::string> names;
-  if (!limit_) return names;
-  names.push_back(prefix_);
+  if (limit_) names.push_back(prefix_);
   for (const int64_t number : BALLAST_TRY(shard_set_numbers(fs_, prefix_)))
-    if (number >= std::ssize(shards_)) names.push_back(shard_set_member(prefix_, number));
+    if (!limit_ || number >= std::ssize(shards_))
+      names.push_back(shard_set_member(prefix_, number));
   return names;
 }
 
@@ -104,8 +104,10 @@ Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool
   for (const int64_t number : BALLAST_TRY(shard_set_numbers(fs, prefix)))
     names.push_back(shard_set_member(prefix, number));
   std::vector<std::string> paths;
-  for (const std::string& name : names)
-    for (std::string& path : paths_of(name)) paths.push_back(std::move(path));
+  for (const std::string& name : names) {
+    const std::vector<std::string> files = paths_of(name);
+    paths.insert(paths.end(), files.rbegin(), files.rend());  // the tokens first
+  }
   // Of all files first: -f would not help where one of them is an input.
   for (const std::string& path : paths) BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
   for (const std::string& path : paths)

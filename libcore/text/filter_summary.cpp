@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kHostsListed = 100;
 constexpr size_t kNamesListed = 1000;  // of licences and languages: strangers make them up
+constexpr size_t kNameBytes = 256;     // of these and of record types
+constexpr const char* kLongName = "(a long name)";
 
 // The most frequent first, equal ones by name; behind the names that are listed the sum of all
 // others, whose name is empty as no name counted is. All are counted before any is left out, so the
@@ -34,19 +36,24 @@ auto listed(const ByName& counts) {
   return most;
 }
 
+std::string counted_name(const std::string& name) {
+  return name.size() <= kNameBytes ? name : kLongName;
+}
+
 }  // namespace
 
 void FilterSummary::add(const FilterOutcome& outcome) {
   ++records_;
   if (outcome.verdict == FilterVerdict::other) {
-    ++others_[outcome.reason];
+    ++others_[counted_name(outcome.reason)];
     return;
   }
   chars_in_ += outcome.chars;
   replaced_ += outcome.replaced;
   if (!outcome.robots.empty()) {
     ++robots_[outcome.robots];
-    robots_tally_.add(outcome.host, outcome.language, outcome.stage == "robots", outcome.agents);
+    robots_tally_.add(counted_name(outcome.host), counted_name(outcome.language),
+                      outcome.stage == "robots", outcome.agents);
   }
   for (const AiSignal signal : kAiSignals) {
     ++signals_[static_cast<size_t>(signal)][static_cast<size_t>(outcome.signals[signal])];
@@ -91,7 +98,7 @@ Json FilterSummary::signals_record() const {
 
 void FilterSummary::count(ByName& counts, const std::string& name, bool kept) {
   if (name.empty()) return;
-  Verdicts& verdicts = counts[name];
+  Verdicts& verdicts = counts[counted_name(name)];
   ++(kept ? verdicts.kept : verdicts.rejected);
 }
 

@@ -2,6 +2,7 @@
 // personal data. Plain counts, so the order of add() does not matter. One thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -50,6 +51,8 @@ class FilterSummary {
   int64_t rejected() const { return rejected_; }
   int64_t others() const;  // records that hold no document
   int64_t records_counted() const { return kept_ + rejected_ + others(); }
+  // That are counted, which may be fewer than were asked about.
+  size_t agents() const { return std::max(agents_.size(), robots_tally_.agents()); }
 
  private:
   int64_t said(AiSignal signal, Preference preference) const;

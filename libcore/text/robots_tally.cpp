@@ -31,6 +31,12 @@ void RobotsTally::add(const std::string& host, const std::string& language, bool
   ++hosts_[host];
 }
 
+size_t RobotsTally::agents() const {
+  size_t most = 0;
+  for (const auto& [language, counts] : languages_) most = std::max(most, counts.agents.size());
+  return most;
+}
+
 Json RobotsTally::languages_json(const std::vector<std::string>& agents) const {
   Json record = Json::object();
   for (const auto& [language, counts] : languages_) {

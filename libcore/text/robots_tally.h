@@ -20,6 +20,7 @@ class RobotsTally {
            const std::vector<int>& agents);
 
   bool empty() const { return languages_.empty(); }
+  size_t agents() const;  // that are counted
   // {"en":{"asked":n,"blocked":n,"agents":{...}},...}; "" is an unknown language.
   Json languages_json(const std::vector<std::string>& agents) const;
   // {"hosts":n,"most":{host:blocked,...}}: how many hosts keep something out, and the `limit` that

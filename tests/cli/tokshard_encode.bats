@@ -199,6 +199,20 @@ It's en again &amp; again." ]
   [ "$status" -eq 3 ]
 }
 
+@test "a shard and a set of one name do not stand side by side" {
+  prepare
+  "$BIN/tokshard" encode -q --tokenizer tok.json --shard-tokens 2000 docs.jsonl -o web
+  [ -e web-00001.bin ]
+  run --separate-stderr "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o web
+  [ "$status" -eq 2 ]
+  [ "$stderr" = "tokshard: error: output exists: web-00000.bin (-f replaces it)" ]
+  "$BIN/tokshard" encode -qf --tokenizer tok.json docs.jsonl -o web
+  [ -z "$(ls web-0*)" ]
+  "$BIN/tokshard" verify --full web
+  "$BIN/tokshard" encode -qf --tokenizer tok.json --shard-tokens 2000 docs.jsonl -o web
+  [ ! -e web.bin ]
+}
+
 @test "a vocabulary that cannot be filled is not enough data" {
   echo '{"text":"ab","id":"x"}' > small.jsonl
   run --separate-stderr "$BIN/tokshard" vocab --size 5000 small.jsonl -o y.json

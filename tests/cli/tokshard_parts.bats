@@ -102,7 +102,7 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
   run --separate-stderr "$BIN/tokshard" filter --parts parts --task 0/2 a.jsonl -o k.jsonl
   assert_fails 2 "is written by \`tokshard merge\`: --output (not by a task)"
   run --separate-stderr "$BIN/tokshard" filter --parts parts --task 2/2 a.jsonl
-  assert_fails 2 "is not I/N with 0 <= I < N: --task (2/2)"
+  assert_fails 2 "is not I/N with 0 <= I < N <= 16777216: --task (2/2)"
   run --separate-stderr "$BIN/tokshard" filter --parts parts --task 0/1 - < a.jsonl
   assert_fails 2 "a job in parts reads its inputs again: -"
   run --separate-stderr "$BIN/tokshard" filter --parts parts --part-size 10 a.jsonl
@@ -229,4 +229,59 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
 @test "a summary does not replace what is read" {
   run --separate-stderr "$BIN/tokshard" build -f --tokenizer tok.json --stats tok.json a.jsonl -o one
   assert_fails 2 "output is also an input: tok.json"
+}
+
+@test "records of parts that were tampered with are damage, with their file" {
+  "$BIN/tokshard" filter -q --parts parts --part-size 4KiB a.jsonl -o k.jsonl
+  record=parts/0000000-000001.json
+  cp $record sound
+  while IFS='|' read -r change why; do
+    jq -c "$change" sound > $record
+    run --separate-stderr "$BIN/tokshard" verify --full parts
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"$why"*"$record"* ]]
+    run --separate-stderr "$BIN/tokshard" merge -f parts -o k.jsonl
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"$record"* ]]
+  done <<'CHANGES'
+.counts.agents=[1,2,3]|counts are damaged
+.counts.robots_tally.languages.en={"asked":1,"blocked":1,"agents":[1]}|counts are damaged
+.counts.kept="x"|counts are damaged
+.files=[]|has no file 0000000-000001.jsonl.zst
+CHANGES
+  # Each part alone may say so, but not all of them.
+  cp sound $record
+  sed -i 's/"chars":[0-9]*/"chars":9223372036854775807/' parts/0*.json  # jq would round it
+  run --separate-stderr "$BIN/tokshard" merge -f parts -o k.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"counts are damaged: parts/0000000-000001.json (counts add up to more than 2^63)"* ]]
+}
+
+@test "outputs do not lie among the parts" {
+  "$BIN/tokshard" filter -q --parts parts a.jsonl -o k.jsonl
+  sum=$(cat parts/* | sha256sum)
+  run --separate-stderr "$BIN/tokshard" filter -f --parts parts --stats parts/plan.json a.jsonl -o k.jsonl
+  assert_fails 2 "output lies in the folder of parts: --stats (parts/plan.json)"
+  run --separate-stderr "$BIN/tokshard" merge -f parts -o ./parts/0000000-000000.jsonl.zst
+  assert_fails 2 "output lies in the folder of parts: --output (./parts/0000000-000000.jsonl.zst)"
+  [ "$(cat parts/* | sha256sum)" = "$sum" ]
+}
+
+@test "names that strangers make up do not fill the records" {
+  awk 'BEGIN { long = sprintf("%300s", ""); gsub(" ", "x", long)
+    printf "{\"text\":\"a\",\"language\":\"%s\"}\n{\"text\":\"b\",\"language\":\"en\"}\n", long }' > names.jsonl
+  "$BIN/tokshard" filter -q --languages en --stats s.json names.jsonl -o k.jsonl
+  [ "$(jq -c .languages s.json)" = '{"(a long name)":{"kept":0,"rejected":1},"en":{"kept":1,"rejected":0}}' ]
+}
+
+@test "the outputs of build appear together, and its own folder says what it is" {
+  run --separate-stderr "$BIN/tokshard" build -q --tokenizer tok.json --stats nowhere/s.json a.jsonl -o one
+  assert_fails 3 "cannot create, its folder is not there: nowhere/s.json (nowhere)"
+  [ ! -e one.tmp-parts ]
+  run --separate-stderr "$BIN/tokshard" build -q --min-chars 1000 --tokenizer tok.json a.jsonl -o one
+  assert_fails 7 "no documents to encode: one.tmp-parts"
+  [ ! -e one.bin ]
+  run --separate-stderr "$BIN/tokshard" build -q --tokenizer tok.json a.jsonl -o one
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"one.tmp-parts/plan.json (left by a build that did not end; remove it to begin anew)" ]]
 }

@@ -40,8 +40,7 @@ Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
   BALLAST_TRY(refuse_repeated_inputs(flags.inputs));
   if (parts.shared()) return {};
   const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
-  return check_shard_outputs(common, holdout > 0,
-                             shard_limit(flags.encode.shard_tokens).has_value(), read_files(flags));
+  return check_shard_outputs(common, holdout > 0, read_files(flags));
 }
 
 Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const CommonOptions& common) {
@@ -71,7 +70,13 @@ Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const Common
   }
   ThreadPool pool(common.threads);
   FileSystem& fs = posix_file_system();
-  const PartsFolder folder = BALLAST_TRY(PartsFolder::create(fs, parts.folder, std::move(plan)));
+  auto opened = PartsFolder::create(fs, parts.folder, std::move(plan));
+  if (own_folder && !opened.ok() && opened.error().kind == ErrorKind::usage) {
+    Error error = opened.take_error();
+    error.why = "left by a build that did not end; remove it to begin anew";
+    return error;
+  }
+  const PartsFolder folder = BALLAST_TRY(std::move(opened));
   const FilterWork work{rules.options, flags.on_error == "skip"};
   BALLAST_TRY(build_parts(work, encoding.rule, folder, share, pool));
   if (parts.shared()) return kExitDone;

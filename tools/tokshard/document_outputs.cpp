@@ -15,7 +15,12 @@ Result<void> check_outputs(const std::vector<std::string>& outputs,
       if (other == path) return usage_error("two outputs have the same name", path);
     }
     taken.push_back(path);
-    if (path != "-") BALLAST_TRY(refuse_output_over_input(posix_file_system(), path, inputs));
+    if (path == "-") continue;
+    BALLAST_TRY(refuse_output_over_input(posix_file_system(), path, inputs));
+    // Found now, not when hours of work are done.
+    const std::string folder = parent_directory(path);
+    if (!posix_file_system().exists(folder))
+      return io_error("cannot create, its folder is not there", path, folder);
   }
   return {};
 }

@@ -69,7 +69,7 @@ class EncodeJob {
     manifest_.skipped = blocks_.skipped();
     manifest_.empty = blocks_.empty();
     manifest_.replaced = blocks_.replaced();
-    return write_shards(documents_, manifest_, shard_limit(flags_.encode.shard_tokens), common_);
+    return write_shards(documents_, manifest_, shard_limit(flags_.encode), common_);
   }
   EncodeCounts counts() const {
     return {documents_.count(), blocks_.skipped(), blocks_.empty(), blocks_.rejected(),
@@ -114,8 +114,7 @@ Result<void> check_outputs(const Flags& flags, const CommonOptions& common, doub
   if (flags.parts.shared()) return {};
   std::vector<std::string> inputs = flags.inputs;
   inputs.push_back(flags.encode.tokenizer);
-  return check_shard_outputs(common, holdout > 0,
-                             shard_limit(flags.encode.shard_tokens).has_value(), std::move(inputs));
+  return check_shard_outputs(common, holdout > 0, std::move(inputs));
 }
 
 // A task's share, or all parts and then the shards made of them.

@@ -87,7 +87,8 @@ Result<void> EncodedDocuments::drain(
 
 Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, ShardManifest manifest,
                                                std::optional<int64_t> shard_tokens,
-                                               const CommonOptions& common) {
+                                               const CommonOptions& common,
+                                               const std::function<Result<void>()>& sealed) {
   const bool split = manifest.holdout > 0;
   manifest.part = split ? "train" : "all";
   ShardSetBuilder all(posix_file_system(), common.output, manifest, shard_tokens, common.force);
@@ -114,6 +115,7 @@ Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, Shar
   // Neither part appears before both are whole: a full disk leaves no held-out part alone.
   BALLAST_TRY(all.seal());
   if (split) BALLAST_TRY(held_out->seal());
+  if (sealed) BALLAST_TRY(sealed());
   std::vector<WrittenShard> apart;
   if (split) apart = BALLAST_TRY(publish(*held_out));
   std::vector<WrittenShard> shards = BALLAST_TRY(publish(all));
@@ -121,7 +123,7 @@ Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, Shar
   return shards;
 }
 
-Result<void> check_shard_outputs(const CommonOptions& common, bool split, bool as_sets,
+Result<void> check_shard_outputs(const CommonOptions& common, bool split,
                                  std::vector<std::string> inputs) {
   FileSystem& fs = posix_file_system();
   if (common.output.empty()) return usage_error("PREFIX of the shard is missing", "-o");
@@ -129,17 +131,9 @@ Result<void> check_shard_outputs(const CommonOptions& common, bool split, bool a
     return usage_error("shards are files: give a prefix", "-o");
   std::vector<std::string> prefixes = {common.output};
   if (split) prefixes.push_back(common.output + "-holdout");
-  for (const std::string& prefix : prefixes) {
-    for (const std::string& path : {shard_bin_path(prefix), shard_idx_path(prefix),
-                                    shard_docs_path(prefix), shard_manifest_path(prefix)}) {
-      BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
-      if (!common.force && fs.exists(path))
-        return usage_error("output exists", path, "-f replaces it");
-    }
-  }
-  if (as_sets)
-    for (const std::string& prefix : prefixes)
-      BALLAST_TRY(refuse_existing_set(fs, prefix, common.force, inputs));
+  // A shard beside a set of its name would hide the set, and the other way round.
+  for (const std::string& prefix : prefixes)
+    BALLAST_TRY(refuse_existing_set(fs, prefix, common.force, inputs));
   if (split) return {};
   // Documents held out of an earlier shard would now be trained on, and still pass for held out.
   const std::string stale = shard_manifest_path(common.output + "-holdout");

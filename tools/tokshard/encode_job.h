@@ -103,12 +103,13 @@ struct WrittenShard {
 
 // Writes the documents as common.output and, when the manifest says so, a held-out part; with a
 // limit of tokens both as sets of shards. `manifest` brings what the documents do not tell. Nothing
-// appears before all is whole.
+// appears before all is whole, and then `sealed` has been called and did not fail.
 Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, ShardManifest manifest,
                                                std::optional<int64_t> shard_tokens,
-                                               const CommonOptions& common);
+                                               const CommonOptions& common,
+                                               const std::function<Result<void>()>& sealed = {});
 // Kind usage when that would overwrite something, one of `inputs` most of all.
-Result<void> check_shard_outputs(const CommonOptions& common, bool split, bool as_sets,
+Result<void> check_shard_outputs(const CommonOptions& common, bool split,
                                  std::vector<std::string> inputs);
 void report_shards(const CommonOptions& common, const std::vector<WrittenShard>& shards,
                    const EncodeCounts& counts);

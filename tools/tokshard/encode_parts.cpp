@@ -67,7 +67,8 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
     for (const EncodedDocument& document : block.documents)
       BALLAST_TRY(write_encoded(*sink_, document));
     totals_.add(block.counts);
-    progress_.took(static_cast<int64_t>(block.documents.size()));
+    const EncodeCounts& counts = block.counts;
+    progress_.took(counts.documents + counts.skipped + counts.empty + counts.rejected);
     if (!block.in.end) return {};
     BALLAST_TRY(sink_->finish());
     block.in.end->counts = counts_json(totals_);

@@ -12,6 +12,7 @@
 #include "tools/tokshard/build_job.h"
 #include "tools/tokshard/encode_job.h"
 #include "tools/tokshard/filter_job.h"
+#include "tools/tokshard/parts_flags.h"
 #include "tools/tokshard/run_record.h"
 
 namespace ballast {
@@ -21,34 +22,93 @@ constexpr const char* kFilter = "filter";
 constexpr const char* kEncode = "encode";
 constexpr const char* kBuild = "build";
 
-Result<int64_t> counted_by_filter(const PartRecord& part) {
-  FilterSummary summary;
-  BALLAST_TRY(add_counts(part.counts, summary, "counts"));
-  return summary.records_counted();
-}
-Result<int64_t> counted_by_encode(const PartRecord& part) {
-  EncodeCounts counts;
-  BALLAST_TRY(add_counts(part.counts, counts, "counts"));
-  return counts.documents + counts.skipped + counts.empty + counts.rejected;
+Result<std::vector<std::string>> agents_asked(const PartsFolder& folder) {
+  const std::string where = join_path(folder.directory(), kPlanName);
+  const Json* asked = BALLAST_TRY(member(folder.plan().options, "agents-asked", where));
+  std::vector<std::string> agents;
+  for (const Json& agent : *asked) {
+    if (!agent.is_string()) return corrupt_error("'agents-asked' is not a list of names", where);
+    agents.push_back(agent.get<std::string>());
+  }
+  return agents;
 }
 
-// Of both: what the filter kept was encoded.
-Result<int64_t> counted_by_build(const PartRecord& part) {
-  BuildCounts counts;
-  BALLAST_TRY(add_counts(part.counts, counts, "counts"));
-  if (counts.encode.documents + counts.encode.empty != counts.filter.kept())
-    return corrupt_error(fmt::format("{} documents were kept and {} encoded", counts.filter.kept(),
-                                     counts.encode.documents),
-                         PartsFolder::name(part.input, part.part, ".json"));
-  return counts.filter.records_counted();
+// Adds the counts of a part to those of its verb. What is added up is what the parts alone were
+// checked for, so damage is found where it is.
+template <class Counts>
+Result<void> add_part(const PartsFolder& folder, const PartRecord& part, Counts& counts) {
+  return add_counts(part.counts, counts, folder.path(part.input, part.part, ".json"));
+}
+
+Result<void> check_agents(const FilterSummary& summary, size_t asked, const std::string& where) {
+  if (summary.agents() <= asked) return {};
+  return corrupt_error("counts are damaged", where,
+                       fmt::format("{} robots of {}", summary.agents(), asked));
+}
+
+// Of each verb: the files of a part, and how many records its counts account for.
+struct PartRule {
+  std::vector<std::string> suffixes;
+  CountedRecords counted;
+};
+
+Result<PartRule> encode_rule(const PartsFolder& folder) {
+  const auto counted = [&folder](const PartRecord& part) -> Result<int64_t> {
+    EncodeCounts counts;
+    BALLAST_TRY(add_part(folder, part, counts));
+    return counts.documents + counts.skipped + counts.empty + counts.rejected;
+  };
+  return PartRule{{kEncodedSuffix}, counted};
+}
+
+Result<PartRule> filter_rule(const PartsFolder& folder) {
+  const size_t asked = BALLAST_TRY(agents_asked(folder)).size();
+  const auto counted = [&folder, asked](const PartRecord& part) -> Result<int64_t> {
+    FilterSummary summary;
+    BALLAST_TRY(add_part(folder, part, summary));
+    BALLAST_TRY(check_agents(summary, asked, folder.path(part.input, part.part, ".json")));
+    return summary.records_counted();
+  };
+  return PartRule{{kKeptSuffix}, counted};
+}
+
+// What the filter kept was encoded.
+Result<PartRule> build_rule(const PartsFolder& folder) {
+  const size_t asked = BALLAST_TRY(agents_asked(folder)).size();
+  const auto counted = [&folder, asked](const PartRecord& part) -> Result<int64_t> {
+    const std::string path = folder.path(part.input, part.part, ".json");
+    BuildCounts counts;
+    BALLAST_TRY(add_part(folder, part, counts));
+    BALLAST_TRY(check_agents(counts.filter, asked, path));
+    if (counts.encode.documents + counts.encode.empty != counts.filter.kept())
+      return corrupt_error(fmt::format("{} documents were kept and {} encoded",
+                                       counts.filter.kept(), counts.encode.documents),
+                           path);
+    return counts.filter.records_counted();
+  };
+  return PartRule{{kEncodedSuffix}, counted};
+}
+
+Result<bool> keeps_rejects(const PartsFolder& folder) {
+  const std::string where = join_path(folder.directory(), kPlanName);
+  const Json* kept = BALLAST_TRY(member(folder.plan().options, "keep-rejects", where));
+  return *kept == true;
+}
+
+Result<PartRule> part_rule(const PartsFolder& folder) {
+  const std::string& verb = folder.plan().verb;
+  if (verb == kEncode) return encode_rule(folder);
+  if (verb != kFilter && verb != kBuild)
+    return corrupt_error("parts of an unknown verb", join_path(folder.directory(), kPlanName),
+                         verb);
+  PartRule rule = BALLAST_TRY(verb == kFilter ? filter_rule(folder) : build_rule(folder));
+  if (BALLAST_TRY(keeps_rejects(folder))) rule.suffixes.emplace_back(kRejectsSuffix);
+  return rule;
 }
 
 Result<PartsAccount> account(const PartsFolder& folder, bool full) {
-  const std::string& verb = folder.plan().verb;
-  if (verb == kFilter) return account_parts(folder, counted_by_filter, full);
-  if (verb == kEncode) return account_parts(folder, counted_by_encode, full);
-  if (verb == kBuild) return account_parts(folder, counted_by_build, full);
-  return corrupt_error("parts of an unknown verb", join_path(folder.directory(), kPlanName), verb);
+  const PartRule rule = BALLAST_TRY(part_rule(folder));
+  return account_parts(folder, rule.suffixes, rule.counted, full);
 }
 
 std::string missing_text(const PartsFolder& folder, const PartsAccount::Missing& missing) {
@@ -80,21 +140,12 @@ Result<void> copy(const PartsFolder& folder, const PartRecord& part, const char*
   return file.check();
 }
 
-Result<std::vector<std::string>> agents_asked(const PartsFolder& folder) {
-  const std::string where = join_path(folder.directory(), kPlanName);
-  const Json* asked = BALLAST_TRY(member(folder.plan().options, "agents-asked", where));
-  std::vector<std::string> agents;
-  for (const Json& agent : *asked) {
-    if (!agent.is_string()) return corrupt_error("'agents-asked' is not a list of names", where);
-    agents.push_back(agent.get<std::string>());
-  }
-  return agents;
-}
-
-// The shards of all parts; `each` adds a part's counts, of which `counts` are those of encoding.
+// The shards of all parts; `each` adds a part's counts, of which `counts` are those of encoding,
+// and `sealed` writes what else there is when the shards are whole.
 Result<std::vector<WrittenShard>> merge_documents(
     const PartsFolder& folder, const std::function<Result<void>(const PartRecord&)>& each,
-    const EncodeCounts& counts, const CommonOptions& common) {
+    const EncodeCounts& counts, const CommonOptions& common,
+    const std::function<Result<void>()>& sealed = {}) {
   const PartsAccount whole = BALLAST_TRY(complete_account(folder));
   const std::string where = join_path(folder.directory(), kPlanName);
   const Json& options = folder.plan().options;
@@ -106,7 +157,7 @@ Result<std::vector<WrittenShard>> merge_documents(
   std::optional<int64_t> limit;
   if (options.contains("shard_tokens"))
     limit = BALLAST_TRY(integer_member(options, "shard_tokens", where));
-  BALLAST_TRY(check_shard_outputs(common, manifest.holdout > 0, limit.has_value(), inputs));
+  BALLAST_TRY(check_shard_outputs(common, manifest.holdout > 0, inputs));
   EncodedDocuments documents(common.output + ".tmp-shuffle", order == "input");
   const auto add = [&](const EncodedDocument& document) { return documents.add(document); };
   ProgressLine progress;
@@ -130,7 +181,7 @@ Result<std::vector<WrittenShard>> merge_documents(
   manifest.empty = counts.empty;
   manifest.replaced = counts.replaced;
   print_note(totals_text(whole));
-  return write_shards(documents, std::move(manifest), limit, common);
+  return write_shards(documents, std::move(manifest), limit, common, sealed);
 }
 
 }  // namespace
@@ -146,7 +197,7 @@ Result<void> merge_filter_parts(const PartsFolder& folder, DocumentOutputs& outp
     progress.update(fmt::format("merging: {} of {} parts", ++merged, whole.parts()));
     if (outputs.kept) BALLAST_TRY(copy(folder, part, kKeptSuffix, *outputs.kept));
     if (outputs.rejects) BALLAST_TRY(copy(folder, part, kRejectsSuffix, *outputs.rejects));
-    return add_counts(part.counts, summary, folder.directory());
+    return add_part(folder, part, summary);
   };
   BALLAST_TRY(visit_parts(folder, take));
   progress.clear();
@@ -157,9 +208,7 @@ Result<void> merge_filter_parts(const PartsFolder& folder, DocumentOutputs& outp
 
 Result<void> merge_encoded_parts(const PartsFolder& folder, const CommonOptions& common) {
   EncodeCounts counts;
-  const auto add = [&](const PartRecord& part) {
-    return add_counts(part.counts, counts, folder.directory());
-  };
+  const auto add = [&](const PartRecord& part) { return add_part(folder, part, counts); };
   const auto shards = BALLAST_TRY(merge_documents(folder, add, counts, common));
   report_shards(common, shards, counts);
   return {};
@@ -170,14 +219,17 @@ Result<void> merge_built_parts(const PartsFolder& folder, DocumentOutputs& outpu
   BuildCounts counts;
   const auto add = [&](const PartRecord& part) -> Result<void> {
     if (outputs.rejects) BALLAST_TRY(copy(folder, part, kRejectsSuffix, *outputs.rejects));
-    return add_counts(part.counts, counts, folder.directory());
+    return add_part(folder, part, counts);
   };
-  const auto shards = BALLAST_TRY(merge_documents(folder, add, counts.encode, common));
   const std::vector<std::string> agents = BALLAST_TRY(agents_asked(folder));
   CommonOptions quiet = common;  // on stdout, the shards speak
   quiet.json = false;
-  BALLAST_TRY(finish_document_outputs(quiet, outputs, counts.filter.to_json(agents),
-                                      counts.filter.to_lines(agents)));
+  const auto finish_others = [&] {
+    return finish_document_outputs(quiet, outputs, counts.filter.to_json(agents),
+                                   counts.filter.to_lines(agents));
+  };
+  const auto shards =
+      BALLAST_TRY(merge_documents(folder, add, counts.encode, common, finish_others));
   report_shards(common, shards, counts.encode);
   return {};
 }
@@ -186,6 +238,8 @@ Result<int> merge_parts(const std::string& directory, const std::string& rejects
                         const std::string& stats, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   const PartsFolder folder = BALLAST_TRY(PartsFolder::open(fs, directory));
+  BALLAST_TRY(refuse_outputs_in_parts(
+      directory, {{"--output", common.output}, {"--rejects", rejects}, {"--stats", stats}}));
   if (folder.plan().verb == kEncode) {
     for (const auto& [name, value] : {std::pair("--rejects", &rejects), {"--stats", &stats}})
       if (!value->empty()) return usage_error("means nothing for encoded parts", name);
@@ -196,9 +250,7 @@ Result<int> merge_parts(const std::string& directory, const std::string& rejects
     BALLAST_TRY(merge_encoded_parts(folder, common));
     return kExitDone;
   }
-  const std::string where = join_path(directory, kPlanName);
-  const Json* kept = BALLAST_TRY(member(folder.plan().options, "keep-rejects", where));
-  if (!rejects.empty() && *kept != true)
+  if (!rejects.empty() && !BALLAST_TRY(keeps_rejects(folder)))
     return usage_error("the parts hold no rejected documents", "--rejects",
                        "run the tasks with --keep-rejects");
   std::vector<std::string> inputs;

@@ -52,6 +52,20 @@ void add_parts_flags(CLI::App& app, PartsFlags& flags) {
       count_option(app, "--part-size", flags.part_bytes, "decoded bytes of input to a part"));
 }
 
+Result<void> refuse_outputs_in_parts(
+    const std::string& folder, const std::vector<std::pair<const char*, std::string>>& outputs) {
+  FileSystem& fs = posix_file_system();
+  const auto parts = fs.info(folder);
+  if (!parts.ok()) return {};  // not made yet
+  for (const auto& [name, value] : outputs) {
+    if (value.empty() || value == "-") continue;
+    const auto above = fs.info(parent_directory(value));
+    if (above.ok() && above->device == parts->device && above->inode == parts->inode)
+      return usage_error("output lies in the folder of parts", name, value);
+  }
+  return {};
+}
+
 Result<void> check_parts_flags(const PartsFlags& flags, const std::vector<std::string>& inputs,
                                const std::vector<std::pair<const char*, std::string>>& outputs) {
   if (!flags.given()) {
@@ -67,7 +81,7 @@ Result<void> check_parts_flags(const PartsFlags& flags, const std::vector<std::s
     if (!info.is_regular)
       return usage_error("a job in parts reads its inputs again", path, "not a plain file");
   }
-  if (!flags.shared()) return {};
+  if (!flags.shared()) return refuse_outputs_in_parts(flags.folder, outputs);
   for (const auto& [name, value] : outputs)
     if (!value.empty()) return usage_error("is written by `tokshard merge`", name, "not by a task");
   return {};

@@ -24,8 +24,12 @@ struct PartsFlags {
 // `flags` must outlive the parsing.
 void add_parts_flags(CLI::App& app, PartsFlags& flags);
 
-// Kind usage for options without --parts, inputs that cannot be read twice, and outputs (option and
-// value) of a task.
+// Kind usage when one of the outputs (option and value) lies among the parts, where it might
+// replace one.
+Result<void> refuse_outputs_in_parts(
+    const std::string& folder, const std::vector<std::pair<const char*, std::string>>& outputs);
+// Kind usage for options without --parts, inputs that cannot be read twice, and outputs of a task
+// or among the parts.
 Result<void> check_parts_flags(const PartsFlags& flags, const std::vector<std::string>& inputs,
                                const std::vector<std::pair<const char*, std::string>>& outputs);
 

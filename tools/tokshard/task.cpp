@@ -87,7 +87,7 @@ Result<Share> parse_task(const std::string& text, const Variable& variable) {
   const auto tasks =
       slash == text.npos ? std::nullopt : whole(std::string_view(text).substr(slash + 1));
   if (!task || !tasks || *task >= *tasks || *tasks > kMostTasks)
-    return usage_error("is not I/N with 0 <= I < N", "--task", text);
+    return usage_error(fmt::format("is not I/N with 0 <= I < N <= {}", kMostTasks), "--task", text);
   return Share{*task, *tasks};
 }
 

@@ -73,7 +73,7 @@ class PartsTest : public testing::Test {
     return integer_member(part.counts, "lines", "counts");
   }
   PartsAccount account(const PartsFolder& folder, bool full = true) {
-    auto found = account_parts(folder, counted, full);
+    auto found = account_parts(folder, {kSuffix}, counted, full);
     EXPECT_TRUE(found.ok());
     return found.take_value();
   }

@@ -251,7 +251,7 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
 CHANGES
   # Each part alone may say so, but not all of them.
   cp sound $record
-  sed -i 's/"chars":[0-9]*/"chars":9223372036854775807/' parts/0*.json  # jq would round it
+  sed -i 's/"chars": *[0-9]*/"chars":9223372036854775807/' parts/0*.json  # jq would round it
   run --separate-stderr "$BIN/tokshard" merge -f parts -o k.jsonl
   [ "$status" -eq 3 ]
   [[ "$stderr" == *"counts are damaged: parts/0000000-000001.json (counts add up to more than 2^63)"* ]]

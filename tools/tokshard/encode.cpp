@@ -69,7 +69,7 @@ class EncodeJob {
     manifest_.skipped = blocks_.skipped();
     manifest_.empty = blocks_.empty();
     manifest_.replaced = blocks_.replaced();
-    return write_shards(documents_, manifest_, shard_limit(flags_.encode), common_);
+    return write_shards(documents_, manifest_, shard_limit(flags_.encode.shard_tokens), common_);
   }
   EncodeCounts counts() const {
     return {documents_.count(), blocks_.skipped(), blocks_.empty(), blocks_.rejected(),

@@ -64,7 +64,8 @@ setup() {
   run --separate-stderr "$BIN/tokshard" merge --shard-tokens 2K a b -o set
   assert_fails 2 "output exists: set-00000.bin (-f replaces it)"
   run --separate-stderr "$BIN/tokshard" merge --shard-tokens -1 a b -o other
-  [ "$status" -eq 2 ] && [[ "$stderr" == *"--shard-tokens"*"-1"* ]]
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"--shard-tokens"*"-1"* ]]
   [ "$(sha256sum set-*)" = "$before" ]
   "$BIN/tokshard" merge -q -f --shard-tokens 100K a b c -o set
   [ "$(ls set-* | wc -l)" -eq 4 ]

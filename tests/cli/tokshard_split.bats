@@ -195,7 +195,8 @@ same_as_web() {
   run --separate-stderr "$BIN/pretrain" "${options[@]}" --data folder --val folder --run four --trace folder/web-holdout-00001.idx
   assert_fails 2 "output is also an input: folder/web-holdout-00001.idx"
   run --separate-stderr "$BIN/pretrain" "${options[@]}" --data web --val nothing --run four
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"nothing.idx"* ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"nothing.idx"* ]]
   rm folder/web-holdout-00000.*
   run --separate-stderr "$BIN/pretrain" "${options[@]}" --data web --val folder/web-holdout --run four
   assert_fails 3 "a shard of the set is missing: folder/web-holdout-00000 (the set goes up to web-holdout-0000$((${#held[@]} - 1)))"

@@ -34,9 +34,14 @@ class ShardBuilder {
   int64_t tokens() const { return writer_.tokens(); }
   // All files of the shard are written whole, but not yet visible: what can run out of space has.
   Result<void> seal();
-  void drop_token_counts() { manifest_.token_counts = {}; }  // after seal(): the file has them
-  Result<ShardManifest> publish();                           // after seal()
-  Result<ShardManifest> finish();                            // both
+  // After seal(): the file has them, and publish() returns a manifest without them. Of a set, they
+  // would be there as often as it has shards.
+  void drop_counts_and_inputs() {
+    manifest_.token_counts = {};
+    manifest_.inputs = {};
+  }
+  Result<ShardManifest> publish();  // after seal()
+  Result<ShardManifest> finish();   // both
 
  private:
   ShardManifest manifest_;

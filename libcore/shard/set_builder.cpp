@@ -39,7 +39,7 @@ void ShardSetBuilder::name_origins() {
 Result<void> ShardSetBuilder::begin_shard() {
   if (!shards_.empty()) {
     BALLAST_TRY(shards_.back()->seal());
-    shards_.back()->drop_token_counts();
+    shards_.back()->drop_counts_and_inputs();
     manifest_.skipped = manifest_.empty = manifest_.replaced = 0;
   }
   shards_.push_back(
@@ -63,7 +63,7 @@ Result<void> ShardSetBuilder::seal() {
   if (shards_.empty()) BALLAST_TRY(begin_shard());
   name_origins();
   BALLAST_TRY(shards_.back()->seal());
-  shards_.back()->drop_token_counts();
+  shards_.back()->drop_counts_and_inputs();
   return {};
 }
 

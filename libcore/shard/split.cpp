@@ -149,7 +149,7 @@ Result<std::vector<SplitPiece>> split_by_key(FileSystem& fs, WholeShard& shard,
   for (auto& [value, builder] : builders) BALLAST_TRY(builder->seal());
   std::vector<SplitPiece> pieces;
   for (auto& [value, builder] : builders) {
-    builder->drop_token_counts();
+    builder->drop_counts_and_inputs();
     pieces.push_back({names[pieces.size()], BALLAST_TRY(builder->publish())});
   }
   return pieces;

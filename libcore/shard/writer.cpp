@@ -69,6 +69,7 @@ Result<void> ShardWriter::append_document(std::span<const int32_t> tokens) {
       store_le(at, tokens[i]);
   }
   lengths_.push_back(static_cast<int32_t>(tokens.size()));
+  ++documents_;
   tokens_ += static_cast<int64_t>(tokens.size());
   return buffer_.size() < kBufferBytes ? Result<void>() : flush();
 }
@@ -98,6 +99,7 @@ Result<std::vector<OutputFile>> ShardWriter::seal() {
   OutputFile bin{shard_bin_path(prefix_), tokens_ * token_bytes(type_), hash_.digest()};
   OutputFile idx{shard_idx_path(prefix_), 0, {}};
   BALLAST_TRY(write_index(idx));
+  lengths_ = {};
   BALLAST_TRY(bin_.seal());
   BALLAST_TRY(idx_.seal());
   return std::vector<OutputFile>{bin, idx};

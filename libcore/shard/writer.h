@@ -1,6 +1,6 @@
 // Streams a shard out: tokens go to PREFIX.bin as they come, the index is written by finish(). Both
 // are AtomicFiles, so nothing is visible before finish() and nothing is left after a failure.
-// Memory: 4 bytes per document. One thread.
+// Memory: 4 bytes per document until then. One thread.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ class ShardWriter {
   Result<void> append_document(std::span<const int32_t> tokens);
 
   TokenType type() const { return type_; }
-  int64_t documents() const { return static_cast<int64_t>(lengths_.size()); }
+  int64_t documents() const { return documents_; }
   int64_t tokens() const { return tokens_; }
 
   // Both files are written whole, but not yet visible; returns .bin and .idx in this order.
@@ -52,6 +52,7 @@ class ShardWriter {
   Xxh3Hasher hash_;
   std::string buffer_;
   std::vector<int32_t> lengths_;
+  int64_t documents_ = 0;
   int64_t tokens_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/io/json_counts.h"
 #include "libcore/parts/part_reader.h"
+#include "tools/tokshard/part_outputs.h"
 #include "tools/tokshard/parts_job.h"
 
 namespace ballast {
@@ -36,13 +37,9 @@ class BuildStream final : public BlockStream<BuildBlock> {
       : filter_(filter),
         encode_(encode),
         buffers_(buffers),
-        folder_(folder),
-        input_(input),
         reader_(folder, input, share, kBlockRecords, kBlockBytes),
-        progress_(progress) {
-    suffixes_ = {kEncodedSuffix};
-    if (filter.options.rejects) suffixes_.emplace_back(kRejectsSuffix);
-  }
+        progress_(progress),
+        outputs_(folder, input, progress, part_suffixes(filter, kEncodedSuffix)) {}
 
   Result<bool> read(BuildBlock& block) override { return reader_.read(block.in); }
 
@@ -70,51 +67,34 @@ class BuildStream final : public BlockStream<BuildBlock> {
   }
 
   Result<void> take(BuildBlock& block) override {
-    if (block.in.first) BALLAST_TRY(begin(block.in.part));
+    if (block.in.first) {
+      BALLAST_TRY(outputs_.begin(block.in.part));
+      counts_.emplace();
+    }
     if (!block.result.ok()) return block.result.take_error();
     progress_.took(static_cast<int64_t>(block.outcomes.size()));
+    ByteSink* const rejects = outputs_.sink(1);
     for (FilterOutcome& outcome : block.outcomes) {
-      if (outcome.verdict == FilterVerdict::malformed) {
-        if (!filter_.skip_errors) return std::move(outcome.error);
-        print_warning(outcome.error.message());
-        ++counts_->encode.skipped;
-      }
-      counts_->filter.add(outcome);
-      if (rejects_ && !outcome.line.empty()) BALLAST_TRY(rejects_->write(outcome.line));
+      BALLAST_TRY(count_outcome(filter_, outcome, counts_->filter));
+      if (outcome.verdict == FilterVerdict::malformed) ++counts_->encode.skipped;
+      if (rejects && !outcome.line.empty()) BALLAST_TRY(rejects->write(outcome.line));
     }
     for (const EncodedDocument& document : block.documents)
-      BALLAST_TRY(write_encoded(*encoded_, document));
+      BALLAST_TRY(write_encoded(*outputs_.sink(0), document));
     counts_->encode.documents += static_cast<int64_t>(block.documents.size());
     counts_->encode.replaced += block.replaced;
     counts_->encode.empty += block.empty;
     if (!block.in.end) return {};
-    BALLAST_TRY(encoded_->finish());
-    if (rejects_) BALLAST_TRY(rejects_->finish());
-    block.in.end->counts = counts_json(*counts_);
-    BALLAST_TRY(folder_.write(std::move(*block.in.end), suffixes_));
-    progress_.made();
-    return {};
+    return outputs_.end(std::move(*block.in.end), counts_json(*counts_));
   }
 
  private:
-  Result<void> begin(int64_t part) {
-    FileSystem& fs = folder_.file_system();
-    encoded_ = BALLAST_TRY(open_sink(fs, folder_.path(input_, part, kEncodedSuffix), true));
-    if (suffixes_.size() > 1)
-      rejects_ = BALLAST_TRY(open_sink(fs, folder_.path(input_, part, kRejectsSuffix), true));
-    counts_.emplace();
-    return {};
-  }
-
   const FilterWork& filter_;
   const EncodeRule& encode_;
   std::vector<BuildBuffers>& buffers_;
-  const PartsFolder& folder_;
-  const int64_t input_;
   PartReader reader_;
   PartsProgress& progress_;
-  std::vector<std::string> suffixes_;
-  std::unique_ptr<ByteSink> encoded_, rejects_;
+  PartOutputs outputs_;
   std::optional<BuildCounts> counts_;
 };
 

@@ -9,6 +9,7 @@
 #include "libcore/parts/part_files.h"
 #include "libcore/parts/part_reader.h"
 #include "tools/tokshard/encode_job.h"
+#include "tools/tokshard/part_outputs.h"
 #include "tools/tokshard/parts_job.h"
 
 namespace ballast {
@@ -40,10 +41,9 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
                const PartsFolder& folder, int64_t input, Share share, PartsProgress& progress)
       : work_(work),
         buffers_(buffers),
-        folder_(folder),
-        input_(input),
         reader_(folder, input, share, kBlockRecords, kBlockBytes),
-        progress_(progress) {}
+        progress_(progress),
+        outputs_(folder, input, progress, {kEncodedSuffix}) {}
 
   Result<bool> read(EncodeBlock& block) override { return reader_.read(block.in); }
 
@@ -58,23 +58,18 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
 
   Result<void> take(EncodeBlock& block) override {
     if (block.in.first) {
-      const std::string path = folder_.path(input_, block.in.part, kEncodedSuffix);
-      sink_ = BALLAST_TRY(open_sink(folder_.file_system(), path, true));
+      BALLAST_TRY(outputs_.begin(block.in.part));
       totals_ = {};
     }
     for (const std::string& warning : block.warnings) print_warning(warning);
     if (!block.result.ok()) return block.result.take_error();
     for (const EncodedDocument& document : block.documents)
-      BALLAST_TRY(write_encoded(*sink_, document));
+      BALLAST_TRY(write_encoded(*outputs_.sink(0), document));
     totals_.add(block.counts);
     const EncodeCounts& counts = block.counts;
     progress_.took(counts.documents + counts.skipped + counts.empty + counts.rejected);
     if (!block.in.end) return {};
-    BALLAST_TRY(sink_->finish());
-    block.in.end->counts = counts_json(totals_);
-    BALLAST_TRY(folder_.write(std::move(*block.in.end), {kEncodedSuffix}));
-    progress_.made();
-    return {};
+    return outputs_.end(std::move(*block.in.end), counts_json(totals_));
   }
 
  private:
@@ -105,11 +100,9 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
 
   const EncodeWork& work_;
   std::vector<EncodeBuffers>& buffers_;
-  const PartsFolder& folder_;
-  const int64_t input_;
   PartReader reader_;
   PartsProgress& progress_;
-  std::unique_ptr<ByteSink> sink_;
+  PartOutputs outputs_;
   EncodeCounts totals_;
 };
 

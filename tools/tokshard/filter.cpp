@@ -8,29 +8,13 @@
 #include "libcore/cli/message.h"
 #include "tools/tokshard/document_outputs.h"
 #include "tools/tokshard/filter_flags.h"
-#include "tools/tokshard/filter_job.h"
 #include "tools/tokshard/merge_parts.h"
-#include "tools/tokshard/parts_flags.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
 namespace {
 
-struct FilterFlags {
-  std::vector<std::string> inputs;
-  FilterRules rules;
-  std::string rejects, stats, on_error = "fail";
-  bool keep_rejects = false;
-  PartsFlags parts;
-
-  std::vector<std::string> read_files() const {
-    std::vector<std::string> paths = inputs;
-    for (const std::string& path : rules.files()) paths.push_back(path);
-    return paths;
-  }
-};
-
-Result<void> check_stdin(const FilterFlags& flags) {
+Result<void> check_stdin(const FilterRun& flags) {
   int64_t from_stdin = 0;
   for (const std::string& path : flags.read_files()) from_stdin += path == "-" ? 1 : 0;
   if (from_stdin > 1) return usage_error("standard input is named twice", "-");
@@ -38,13 +22,10 @@ Result<void> check_stdin(const FilterFlags& flags) {
 }
 
 // A task's share, or all parts and then the outputs made of them.
-Result<int> run_in_parts(const FilterFlags& flags, const CLI::App& app, const OpenedRules& rules,
+Result<int> run_in_parts(const FilterRun& flags, const CLI::App& app, const OpenedRules& rules,
                          DocumentOutputs& outputs, const CommonOptions& common) {
   const Share share = BALLAST_TRY(parse_task(flags.parts.task));
-  PartsPlan plan = BALLAST_TRY(
-      make_parts_plan(app, common, flags.parts, flags.inputs, flags.rules.models.files()));
-  plan.options["keep-rejects"] = rules.options.rejects;
-  plan.options["agents-asked"] = rules.agents();
+  PartsPlan plan = BALLAST_TRY(plan_filter_run(app, common, flags, flags.parts, rules));
   if (common.dry_run) {
     print_note(fmt::format("would filter {} inputs in parts of {} bytes into {}",
                            flags.inputs.size(), flags.parts.part_bytes, flags.parts.folder));
@@ -53,19 +34,16 @@ Result<int> run_in_parts(const FilterFlags& flags, const CLI::App& app, const Op
   ThreadPool pool(common.threads);
   const PartsFolder folder =
       BALLAST_TRY(PartsFolder::create(posix_file_system(), flags.parts.folder, std::move(plan)));
-  const FilterWork work{rules.options, flags.on_error == "skip"};
+  const FilterWork work = flags.work(rules);
   BALLAST_TRY(filter_parts(work, folder, share, pool));
   if (!flags.parts.shared()) BALLAST_TRY(merge_filter_parts(folder, outputs, common));
   return kExitDone;
 }
 
-Result<int> run_filter(const FilterFlags& flags, const CLI::App& app, const CommonOptions& common) {
-  FilterOptions options = BALLAST_TRY(check_filter_rules(flags.rules));
+Result<int> run_filter(const FilterRun& flags, const CLI::App& app, const CommonOptions& common) {
+  FilterOptions options = BALLAST_TRY(check_filter_run(flags));
   BALLAST_TRY(check_stdin(flags));
-  BALLAST_TRY(check_parts_flags(
-      flags.parts, flags.inputs,
-      {{"--output", common.output}, {"--rejects", flags.rejects}, {"--stats", flags.stats}}));
-  options.rejects = !flags.rejects.empty() || flags.keep_rejects;
+  BALLAST_TRY(check_filter_outputs(flags, flags.parts, common));
   DocumentOutputs outputs;
   if (!flags.parts.shared())
     outputs =
@@ -73,7 +51,7 @@ Result<int> run_filter(const FilterFlags& flags, const CLI::App& app, const Comm
   const OpenedRules rules = BALLAST_TRY(open_filter_rules(flags.rules, std::move(options)));
   if (flags.parts.given()) return run_in_parts(flags, app, rules, outputs, common);
   ThreadPool pool(common.threads);
-  const FilterWork work{rules.options, flags.on_error == "skip"};
+  const FilterWork work = flags.work(rules);
   const FilterSummary summary = BALLAST_TRY(filter_inputs(work, flags.inputs, outputs, pool));
   const std::vector<std::string> agents = rules.agents();
   BALLAST_TRY(
@@ -84,19 +62,8 @@ Result<int> run_filter(const FilterFlags& flags, const CLI::App& app, const Comm
 }  // namespace
 
 VerbRun add_filter(CLI::App& app, const CommonOptions& common) {
-  auto flags = std::make_shared<FilterFlags>();
-  path_option(app.add_option("input", flags->inputs,
-                             "JSON Lines, WARC or WET, plain or compressed; '-' is stdin"))
-      ->required();
-  add_filter_rules(app, flags->rules);
-  path_option(app.add_option("--rejects", flags->rejects, "rejected documents with their reasons"));
-  path_option(app.add_option("--stats", flags->stats, "summary as one JSON record"));
-  choice_option(
-      app.add_option("--on-error", flags->on_error, "malformed lines; skip counts them (fail)"),
-      {"fail", "skip"});
-  add_parts_flags(app, flags->parts);
-  flags->parts.dependent.push_back(app.add_flag("--keep-rejects", flags->keep_rejects,
-                                                "in parts: rejected documents too, for `merge`"));
+  auto flags = std::make_shared<FilterRun>();
+  add_filter_run(app, *flags, "JSON Lines, WARC or WET, plain or compressed; '-' is stdin");
   return [flags, &app, &common] { return run_filter(*flags, app, common); };
 }
 

@@ -53,4 +53,46 @@ Result<OpenedRules> open_filter_rules(const FilterRules& rules, FilterOptions op
   return opened;
 }
 
+std::vector<std::string> FilterRun::read_files() const {
+  std::vector<std::string> paths = inputs;
+  for (const std::string& path : rules.files()) paths.push_back(path);
+  return paths;
+}
+
+void add_filter_run(CLI::App& app, FilterRun& run, const char* inputs) {
+  path_option(app.add_option("input", run.inputs, inputs))->required();
+  add_filter_rules(app, run.rules);
+  path_option(app.add_option("--rejects", run.rejects, "rejected documents with their reasons"));
+  path_option(app.add_option("--stats", run.stats, "summary as one JSON record"));
+  choice_option(
+      app.add_option("--on-error", run.on_error, "malformed lines; skip counts them (fail)"),
+      {"fail", "skip"});
+  add_parts_flags(app, run.parts);
+  run.parts.dependent.push_back(app.add_flag("--keep-rejects", run.keep_rejects,
+                                             "in parts: rejected documents too, for `merge`"));
+}
+
+Result<FilterOptions> check_filter_run(const FilterRun& run) {
+  FilterOptions options = BALLAST_TRY(check_filter_rules(run.rules));
+  options.rejects = !run.rejects.empty() || run.keep_rejects;
+  return options;
+}
+
+Result<void> check_filter_outputs(const FilterRun& run, const PartsFlags& parts,
+                                  const CommonOptions& common) {
+  return check_parts_flags(
+      parts, run.inputs,
+      {{"--output", common.output}, {"--rejects", run.rejects}, {"--stats", run.stats}});
+}
+
+Result<PartsPlan> plan_filter_run(const CLI::App& app, const CommonOptions& common,
+                                  const FilterRun& run, const PartsFlags& parts,
+                                  const OpenedRules& opened) {
+  PartsPlan plan =
+      BALLAST_TRY(make_parts_plan(app, common, parts, run.inputs, run.rules.models.files()));
+  plan.options["keep-rejects"] = opened.options.rejects;
+  plan.options["agents-asked"] = opened.agents();
+  return plan;
+}
+
 }  // namespace ballast

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "libcore/text/filter.h"
+#include "tools/tokshard/filter_job.h"
 #include "tools/tokshard/model_flags.h"
+#include "tools/tokshard/parts_flags.h"
 #include "tools/tokshard/pii_flags.h"
 #include "tools/tokshard/robots_flags.h"
 
@@ -30,6 +32,29 @@ struct OpenedRules {
 
   std::vector<std::string> agents() const;
 };
+
+// Of verbs that filter, into one set of outputs or in parts.
+struct FilterRun {
+  std::vector<std::string> inputs;
+  FilterRules rules;
+  std::string rejects, stats, on_error = "fail";
+  bool keep_rejects = false;
+  PartsFlags parts;
+
+  std::vector<std::string> read_files() const;  // inputs and what the rules are read from
+  FilterWork work(const OpenedRules& opened) const { return {opened.options, on_error == "skip"}; }
+};
+
+// `run` must outlive the parsing; `inputs` is what the help says of them.
+void add_filter_run(CLI::App& app, FilterRun& run, const char* inputs);
+// As check_filter_rules(), and whether rejected documents are wanted.
+Result<FilterOptions> check_filter_run(const FilterRun& run);
+Result<void> check_filter_outputs(const FilterRun& run, const PartsFlags& parts,
+                                  const CommonOptions& common);
+// Of the verb's plan what the rules decide.
+Result<PartsPlan> plan_filter_run(const CLI::App& app, const CommonOptions& common,
+                                  const FilterRun& run, const PartsFlags& parts,
+                                  const OpenedRules& opened);
 
 // `rules` must outlive the parsing.
 void add_filter_rules(CLI::App& app, FilterRules& rules);

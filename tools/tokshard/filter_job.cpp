@@ -10,6 +10,7 @@
 #include "libcore/io/json_counts.h"
 #include "libcore/io/stream.h"
 #include "libcore/parts/part_reader.h"
+#include "tools/tokshard/part_outputs.h"
 #include "tools/tokshard/parts_job.h"
 
 namespace ballast {
@@ -38,17 +39,12 @@ class FilterStream : public BlockStream<FilterBlock> {
   }
 
  protected:
-  Result<void> write(FilterBlock& block, DocumentOutputs& outputs, FilterSummary& summary) const {
+  Result<void> write(FilterBlock& block, ByteSink* kept, ByteSink* rejects,
+                     FilterSummary& summary) const {
     for (FilterOutcome& outcome : block.outcomes) {
-      if (outcome.verdict == FilterVerdict::malformed) {
-        if (!work_.skip_errors) return std::move(outcome.error);
-        print_warning(outcome.error.message());
-      }
-      summary.add(outcome);
-      if (outcome.line.empty()) continue;
-      const bool kept = outcome.verdict == FilterVerdict::kept;
-      const auto& sink = kept ? outputs.kept : outputs.rejects;
-      if (sink) BALLAST_TRY(sink->write(outcome.line));
+      BALLAST_TRY(count_outcome(work_, outcome, summary));
+      ByteSink* const sink = outcome.verdict == FilterVerdict::kept ? kept : rejects;
+      if (sink && !outcome.line.empty()) BALLAST_TRY(sink->write(outcome.line));
     }
     return {};
   }
@@ -81,7 +77,7 @@ class WholeStream final : public FilterStream {
     return !records.empty();
   }
   Result<void> take(FilterBlock& block) override {
-    BALLAST_TRY(write(block, outputs_, summary_));
+    BALLAST_TRY(write(block, outputs_.kept.get(), outputs_.rejects.get(), summary_));
     if (progress_.wanted())
       progress_.update(
           fmt::format("filtering: {} records, {} kept", summary_.records(), summary_.kept()));
@@ -114,51 +110,46 @@ class PartStream final : public FilterStream {
   PartStream(const FilterWork& work, std::vector<FilterBuffers>& buffers, const PartsFolder& folder,
              int64_t input, Share share, PartsProgress& progress)
       : FilterStream(work, buffers),
-        folder_(folder),
-        input_(input),
         reader_(folder, input, share, kBlockRecords, kBlockBytes),
-        progress_(progress) {
-    suffixes_ = {kKeptSuffix};
-    if (work.options.rejects) suffixes_.emplace_back(kRejectsSuffix);
-  }
+        progress_(progress),
+        outputs_(folder, input, progress, part_suffixes(work, kKeptSuffix)) {}
 
   Result<bool> read(FilterBlock& block) override { return reader_.read(block.in); }
 
   Result<void> take(FilterBlock& block) override {
-    if (block.in.first) BALLAST_TRY(begin(block.in.part));
+    if (block.in.first) {
+      BALLAST_TRY(outputs_.begin(block.in.part));
+      summary_.emplace();
+    }
     progress_.took(static_cast<int64_t>(block.outcomes.size()));
-    BALLAST_TRY(write(block, outputs_, *summary_));
+    BALLAST_TRY(write(block, outputs_.sink(0), outputs_.sink(1), *summary_));
     if (!block.in.end) return {};
-    BALLAST_TRY(outputs_.kept->finish());
-    if (outputs_.rejects) BALLAST_TRY(outputs_.rejects->finish());
-    block.in.end->counts = counts_json(*summary_);
-    BALLAST_TRY(folder_.write(std::move(*block.in.end), suffixes_));
-    progress_.made();
-    return {};
+    return outputs_.end(std::move(*block.in.end), counts_json(*summary_));
   }
 
  private:
-  Result<void> begin(int64_t part) {
-    FileSystem& fs = folder_.file_system();
-    outputs_ = {};
-    outputs_.kept = BALLAST_TRY(open_sink(fs, folder_.path(input_, part, kKeptSuffix), true));
-    if (suffixes_.size() > 1)
-      outputs_.rejects =
-          BALLAST_TRY(open_sink(fs, folder_.path(input_, part, kRejectsSuffix), true));
-    summary_.emplace();
-    return {};
-  }
-
-  const PartsFolder& folder_;
-  const int64_t input_;
   PartReader reader_;
   PartsProgress& progress_;
-  std::vector<std::string> suffixes_;
-  DocumentOutputs outputs_;
+  PartOutputs outputs_;
   std::optional<FilterSummary> summary_;
 };
 
 }  // namespace
+
+std::vector<std::string> part_suffixes(const FilterWork& work, const char* documents) {
+  std::vector<std::string> suffixes = {documents};
+  if (work.options.rejects) suffixes.emplace_back(kRejectsSuffix);
+  return suffixes;
+}
+
+Result<void> count_outcome(const FilterWork& work, FilterOutcome& outcome, FilterSummary& summary) {
+  if (outcome.verdict == FilterVerdict::malformed) {
+    if (!work.skip_errors) return std::move(outcome.error);
+    print_warning(outcome.error.message());
+  }
+  summary.add(outcome);
+  return {};
+}
 
 Result<FilterSummary> filter_inputs(const FilterWork& work, const std::vector<std::string>& inputs,
                                     DocumentOutputs& outputs, ThreadPool& pool) {

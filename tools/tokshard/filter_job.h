@@ -22,6 +22,11 @@ struct FilterWork {
   bool skip_errors = false;  // malformed lines are warned about and counted, else they are errors
 };
 
+// The files of a part: the documents, and behind them what was rejected.
+std::vector<std::string> part_suffixes(const FilterWork& work, const char* documents);
+// Counts an outcome; a malformed line is an error unless such lines are skipped.
+Result<void> count_outcome(const FilterWork& work, FilterOutcome& outcome, FilterSummary& summary);
+
 // All inputs into `outputs`, which are not finished.
 Result<FilterSummary> filter_inputs(const FilterWork& work, const std::vector<std::string>& inputs,
                                     DocumentOutputs& outputs, ThreadPool& pool);

@@ -45,6 +45,9 @@ Result<Prefixes> shard_prefixes(FileSystem& fs, const std::string& run,
     const std::string prefix = equals == std::string::npos ? text : text.substr(equals + 1);
     if (prefix.empty()) return usage_error("no prefix in '" + text + "'", "--data", "NAME=PREFIX");
     const TrainingShards shards = BALLAST_TRY(training_shards(fs, prefix));
+    if (equals != std::string::npos && shards.prefixes.size() > 1)
+      return usage_error(fmt::format("'{}' names {} shards", prefix, shards.prefixes.size()),
+                         "--data", "without NAME= each goes by its own name");
     for (const std::string& shard : shards.prefixes) {
       const std::string name =
           equals == std::string::npos ? file_name(shard) : text.substr(0, equals);

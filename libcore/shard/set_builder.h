@@ -30,7 +30,8 @@ class ShardSetBuilder {
   // All shards are written whole, but not yet visible.
   Result<void> seal();
   // After seal(). With `force` shards of an earlier set of this name that this one does not have,
-  // and a shard of the name itself, are removed. The manifests are without token counts.
+  // and a shard of the name itself, are removed. The manifests are without token counts and inputs,
+  // which the files have.
   Result<std::vector<ShardManifest>> publish();
   Result<std::vector<ShardManifest>> finish();
 

@@ -173,6 +173,10 @@ replay() {
   assert_fails 2 "malformed range '9..3': --step (accepted: N..M)"
   run --separate-stderr "$BIN/tokshard" locate --run natural --data other=web --step 3
   assert_fails 2 "the run has no source 'other': --data (it has web)"
+  mkdir several
+  for name in one two; do for file in web.{bin,idx,docs.jsonl.zst,manifest.json}; do ln "$file" "several/$name.${file#web.}"; done; done
+  run --separate-stderr "$BIN/tokshard" locate --run natural --data web=several --step 3
+  assert_fails 2 "'several' names 2 shards: --data (without NAME= each goes by its own name)"
   echo '{"shard":"web","document":99999}' > list
   run --separate-stderr "$BIN/tokshard" seen --run natural --ids list
   [ "$status" -eq 3 ]

@@ -1,5 +1,5 @@
 // Remembers the ids of pieces already encoded. A fixed table of 64-byte entries, one place per
-// hash: memory never grows (4 MiB) and what it forgets is encoded again. Pieces of at most 32 bytes
+// hash: memory never grows (8 MiB) and what it forgets is encoded again. Pieces of at most 32 bytes
 // with at most 6 ids fit. One thread.
 #pragma once
 
@@ -70,7 +70,7 @@ class PieceCache {
   }
 
  private:
-  static constexpr size_t kEntries = size_t{1} << 16;
+  static constexpr size_t kEntries = size_t{1} << 17;
 
   static uint64_t mix(uint64_t a, uint64_t b) {
     const auto product = static_cast<unsigned __int128>(a) * b;

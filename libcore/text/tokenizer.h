@@ -5,7 +5,7 @@
 // tokenizers, mistral-common and SentencePiece, except that special tokens written out in a
 // document are ordinary text unless asked for.
 //
-// Tokenizer is immutable; any thread. Encoder holds one thread's buffers and piece cache (4 MiB).
+// Tokenizer is immutable; any thread. Encoder holds one thread's buffers and piece cache (8 MiB).
 #pragma once
 
 #include <cstdint>

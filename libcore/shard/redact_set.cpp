@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 
 #include "libcore/base/hash.h"
 #include "libcore/io/atomic_file.h"
@@ -202,8 +201,8 @@ class SetRedaction {
       for (const ReceiptFile* file : {&shard.after.bin, &shard.after.idx, &shard.after.docs})
         BALLAST_TRY(move(file->name));
     BALLAST_TRY(fs_.sync_directory(folder_));
-    for (const ReceiptShard& shard : std::views::reverse(receipt.shards))
-      BALLAST_TRY(move(shard.after.manifest.name));
+    for (size_t i = receipt.shards.size(); i-- > 0;)
+      BALLAST_TRY(move(receipt.shards[i].after.manifest.name));
     BALLAST_TRY(fs_.sync_directory(folder_));
     BALLAST_TRY(move(kReceiptSumsName));
     BALLAST_TRY(move(kReceiptName));

@@ -12,6 +12,9 @@ namespace {
 
 constexpr uint32_t kNoRank = MergeTable::kNoRank;
 constexpr size_t kScanBytes = 48;  // up to here merging by definition is the fastest
+// Pieces from here on are mostly runs of a few tokens, where the same is asked again and again.
+constexpr size_t kRepetitiveBytes = 4096;
+constexpr size_t kFits = 4096;
 // Of a token whose merges are found by cutting it at every byte, in time quadratic in its length.
 constexpr size_t kMaxCutBytes = 4096;
 
@@ -156,6 +159,14 @@ void BpeModel::encode(std::string_view piece, BpeScratch& scratch,
   merge_short(scratch.ids, scratch, out);
 }
 
+// The token, or else the longest shorter one, that stays apart from the one before it; -1 when none
+// does.
+int32_t BpeModel::fit(int32_t left, int32_t token) const {
+  while (token >= 0 && !origins_.stay_apart(merges_, left, token))
+    token = beginnings_.shorter(token);
+  return token;
+}
+
 // From the left: the longest token that stays apart from the one before it, or else a shorter one,
 // or else the one before it is taken back for a shorter one. The tokens up to a place are what
 // merging makes of the text up to there (bpe_origin.h), so a place is never reached with others,
@@ -163,16 +174,27 @@ void BpeModel::encode(std::string_view piece, BpeScratch& scratch,
 void BpeModel::walk(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const {
   auto& taken_back = scratch.taken_back;
   taken_back.assign(piece.size() / 64 + 1, 0);
-  const auto fits = [&](size_t end, bool first, int32_t token) {
-    return (taken_back[end / 64] >> end % 64 & 1) == 0 &&
-           (first || origins_.stay_apart(merges_, out.back(), token));
+  const bool repetitive = piece.size() >= kRepetitiveBytes;
+  if (repetitive) scratch.fits.assign(kFits, {});
+  const auto known_fit = [&](int32_t left, int32_t start) {
+    if (!repetitive) return fit(left, start);
+    const auto mixed = static_cast<uint32_t>(left) * 0x9E3779B1u ^ static_cast<uint32_t>(start);
+    BpeScratch::Fit& known = scratch.fits[(mixed ^ mixed >> 15) % kFits];
+    if (known.left != left || known.token != start) known = {left, start, fit(left, start)};
+    return known.fit;
+  };
+  const auto is_taken_back = [&](size_t end) {
+    return (taken_back[end / 64] >> end % 64 & 1) != 0;
   };
   const size_t base = out.size();
   size_t at = 0;
   int32_t token = piece.empty() ? -1 : beginnings_.longest(piece);
   while (at < piece.size()) {
-    while (token >= 0 && !fits(at + beginnings_.length(token), out.size() == base, token))
+    while (token >= 0) {
+      if (out.size() > base) token = known_fit(out.back(), token);
+      if (token < 0 || !is_taken_back(at + beginnings_.length(token))) break;
       token = beginnings_.shorter(token);
+    }
     if (token >= 0) {
       out.push_back(token);
       at += beginnings_.length(token);

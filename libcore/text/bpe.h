@@ -30,6 +30,10 @@ struct BpeScratch {
   std::vector<uint32_t> ranks;
   std::vector<uint64_t> heap;
   std::vector<uint64_t> taken_back;  // a bit for each place in the piece
+  struct Fit {
+    int32_t left = -1, token = -1, fit = -1;
+  };
+  std::vector<Fit> fits;  // of a long piece, those asked for last
 };
 
 class BpeModel {
@@ -52,6 +56,7 @@ class BpeModel {
   void set_merges(MergeTable merges);
   void merge_short(std::span<int32_t> ids, BpeScratch& scratch, std::vector<int32_t>& out) const;
   void merge_by_heap(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
+  int32_t fit(int32_t left, int32_t token) const;
   void walk(std::string_view piece, BpeScratch& scratch, std::vector<int32_t>& out) const;
 
   std::vector<std::string> tokens_;

@@ -118,7 +118,7 @@ bool is_sound_charsmap(std::string_view map) {
   const auto unit = [&](size_t at) { return load_le<uint32_t>(map.data() + 4 + 4 * at); };
   for (size_t at = 0; at < count; ++at) {
     const uint32_t here = unit(at);
-    if (here >> 31) continue;  // a value
+    if (at > 0 && here >> 31) continue;  // a value, to which no step leads; the walk begins at 0
     const size_t next = at ^ (here >> 10) << ((here & 1 << 9) >> 6);
     if ((next | 255) >= count) return false;
     if ((here & 1 << 8) && (unit(next) & 0x7FFFFFFF) >= strings.size()) return false;

@@ -111,9 +111,10 @@ void LineWalker::observe(const StepRow& row, const LineSums& through, bool survi
   Episode* last = episodes_.empty() ? nullptr : &episodes_.back();
   const bool near = last != nullptr && here - last->end_row <= quiet_steps_;
   const bool starts = verdict.onset() || verdict.nonfinite();
-  const bool goes_on = near && (starts || verdict.loss.above || verdict.norm.above);
+  const bool abnormal = starts || (near && (verdict.loss.above || verdict.norm.above));
+  const bool goes_on = near && abnormal && last->owner() == Owner{row.segment, surviving};
   if (near) last->behind.take_peaks(row.loss, row.norm);
-  if (!starts && !goes_on) {
+  if (!abnormal) {
     if (last == nullptr || here != last->end_row + 1) return;
     last->stretch.has_next = true;
     last->stretch.next_step = row.step;
@@ -144,7 +145,8 @@ void LineWalker::observe(const StepRow& row, const LineSums& through, bool survi
 
 void LineWalker::join(const Episode& episode, std::vector<Draft>& drafts) {
   const auto touches = [&](const Draft& draft) {
-    return episode.begin <= draft.incident.last + kJoinSlack &&
+    return episode.owner() == Owner{draft.incident.segment, !draft.incident.abandoned} &&
+           episode.begin <= draft.incident.last + kJoinSlack &&
            episode.end + kJoinSlack >= draft.incident.first;
   };
   auto found = std::find_if(drafts.begin(), drafts.end(), touches);

@@ -29,8 +29,20 @@ class LineWalker {
   bool in(int64_t segment) const { return entered_ && segment_ == segment; }
 
  private:
-  // A run of abnormal steps as the Detector sees it.
+  // Whose rows: those of the surviving line, or those that a segment had to itself when it was
+  // left.
+  struct Owner {
+    int64_t segment = 0;
+    bool surviving = true;
+    bool operator==(const Owner& other) const {
+      return surviving == other.surviving && (surviving || segment == other.segment);
+    }
+  };
+  // A run of abnormal steps as the Detector sees it, up to where the line is left: what goes on
+  // behind the fork is another, else the surviving line would not know of it and neither would
+  // anyone else.
   struct Episode {
+    Owner owner() const { return {segment, surviving}; }
     int64_t begin = 0, end = 0;  // steps, inclusive
     int64_t end_row = 0;
     int64_t segment = 0;

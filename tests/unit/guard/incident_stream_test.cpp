@@ -218,6 +218,72 @@ TEST(IncidentStream, BranchesAreWhatEachLineAloneGives) {
   EXPECT_GT(abandoned, 10u);
 }
 
+// Three segments that each leave the one before at the height of a spike, which begins at step
+// 222: the loss of the first is not finite at 225, and step 225 is run again; the second
+// goes on to 230 and is left at 227.
+RunHistory history_left_in_an_incident() {
+  RunHistory history;
+  const auto add = [&](int64_t id, int64_t from, int64_t to) {
+    RunRecord run;
+    run.segment = id;
+    if (id > 0) run.parent = id - 1;
+    if (id > 0) run.parent_step = from - 1;
+    history.segments.push_back(segment_of(run));
+    history.runs.push_back(run);
+    for (int64_t step = from; step <= to; ++step) {
+      const auto t = static_cast<double>(step);
+      StepRow row;
+      row.segment = id;
+      row.step = step;
+      row.tokens = step * 1024;
+      row.samples = step * 8;
+      const bool high = step >= 222 && step <= 232;
+      row.loss = (high ? 5 : 3) + 0.02 * std::sin(2.1 * t);
+      if (id == 0 && step == 225) row.loss = kNan;
+      row.norm = (high ? 40 : 1) + 0.05 * std::cos(1.3 * t);
+      row.has_loss = row.has_norm = true;
+      row.step_ms = 10;
+      history.rows.push_back(row);
+    }
+  };
+  add(0, 1, 225);
+  add(1, 225, 230);
+  add(2, 228, 400);
+  mark_surviving(history.segments);
+  const SurvivingLine line(history.segments);
+  for (StepRow& row : history.rows) row.surviving = line.holds(row.segment, row.step);
+  return history;
+}
+
+// What an incident does behind the point where its line is left is found, and counted once.
+TEST(IncidentStream, AnIncidentThatGoesOnWhereTheLineWasLeftIsFoundThereToo) {
+  const std::vector<RunIncident> found = find_incidents(history_left_in_an_incident());
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0].segment, 0);
+  EXPECT_FALSE(found[0].abandoned);
+  EXPECT_EQ(found[0].first, 222);
+  EXPECT_EQ(found[0].last, 232);
+  EXPECT_FALSE(found[0].nonfinite);
+  EXPECT_EQ(found[0].tokens_lost, 11 * 1024);
+
+  EXPECT_EQ(found[1].segment, 0);
+  EXPECT_TRUE(found[1].abandoned);
+  EXPECT_EQ(found[1].first, 225);
+  EXPECT_EQ(found[1].onset, 225);
+  EXPECT_EQ(found[1].last, 225);
+  EXPECT_TRUE(found[1].nonfinite);
+  EXPECT_EQ(found[1].detected, 225);
+  EXPECT_EQ(found[1].tokens_lost, 1024);
+
+  EXPECT_EQ(found[2].segment, 1);
+  EXPECT_TRUE(found[2].abandoned);
+  EXPECT_EQ(found[2].first, 228);
+  EXPECT_EQ(found[2].last, 230);
+  EXPECT_FALSE(found[2].nonfinite);
+  EXPECT_EQ(found[2].samples_begin, 227 * 8);
+  EXPECT_EQ(found[2].samples_end, 230 * 8);
+}
+
 // Sums at the two ends say what a loop over the rows says.
 TEST(IncidentStream, MeasuresWhatTheRowsOfAnIncidentSay) {
   for (uint32_t seed = 1; seed <= 20; ++seed) {

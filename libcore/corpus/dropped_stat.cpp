@@ -111,6 +111,9 @@ Result<void> read_rules(const Json& record, int64_t documents, const std::string
       record, {"licenses", "kept", "rejected", &V::kept, &V::rejected, &stat.other_licenses},
       documents, where, stat.licenses));
   BALLAST_TRY(read_verdicts(
+      record, {"sources", "kept", "rejected", &V::kept, &V::rejected, &stat.other_sources},
+      documents, where, stat.sources));
+  BALLAST_TRY(read_verdicts(
       record, {"languages_asked", "asked", "blocked", &V::asked, &V::blocked, nullptr}, documents,
       where, stat.languages));
   for (const auto& [name, verdicts] : stat.languages) stat.blocked += verdicts.blocked;
@@ -175,8 +178,10 @@ void DroppedStat::add(const DroppedStat& other) {
   add_counts(other.hosts, hosts);
   add_verdicts(other.languages, languages);
   add_verdicts(other.licenses, licenses);
+  add_verdicts(other.sources, sources);
   other_languages.add(other.other_languages);
   other_licenses.add(other.other_licenses);
+  other_sources.add(other.other_sources);
   blocked += other.blocked;
 }
 

@@ -20,7 +20,7 @@ struct StepStat {
 };
 
 struct RuleVerdicts {
-  int64_t kept = 0, rejected = 0;  // by the rule about it
+  int64_t kept = 0, rejected = 0;  // by the rule about it; of sources by any rule
   int64_t asked = 0, blocked = 0;  // of languages: by robots.txt
 
   void add(const RuleVerdicts& other) {
@@ -34,8 +34,9 @@ struct RuleVerdicts {
 struct DroppedStat {
   std::map<std::string, StepStat> steps;   // "filter", "dedup minhash document"
   std::map<std::string, int64_t> reasons;  // documents by "stage:reason"
-  std::map<std::string, RuleVerdicts> languages, licenses;
-  RuleVerdicts other_languages, other_licenses;  // of names that a record does not list
+  std::map<std::string, RuleVerdicts> languages, licenses, sources;
+  RuleVerdicts other_languages, other_licenses,
+      other_sources;                     // of names that a record does not list
   std::map<std::string, int64_t> hosts;  // documents that robots.txt closes; a record lists some
   int64_t blocked = 0;                   // by robots.txt, those of unlisted hosts too
 

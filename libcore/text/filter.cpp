@@ -227,6 +227,7 @@ class Run {
     if (document_.id.empty()) document_.id = default_document_id(document_);
     bool kept = outcome_.verdict == FilterVerdict::kept;
     outcome_.replaced = document_.replaced;
+    outcome_.source = document_.source;
     if (!kept && !options_.rejects) return;
     Json& details = document_.ballast;
     details.erase("dropped_by");

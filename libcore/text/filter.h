@@ -51,6 +51,7 @@ struct FilterOutcome {
   std::string robots;          // verdict on the URL, empty when not asked
   std::string host, language;  // of the document when robots.txt was asked
   std::string label;           // language by the model or as given; empty when not asked
+  std::string source;          // as the document says; empty where it does not
   std::string license;         // SPDX, "missing" or "unrecognised"; empty when not asked
   AiSignals signals;           // of a document that robots.txt allows
   int64_t lines_dropped = 0;   // of a kept text, by C4's rules

@@ -11,7 +11,7 @@ namespace ballast {
 namespace {
 
 constexpr size_t kHostsListed = 100;
-constexpr size_t kNamesListed = 1000;  // of licences and languages: strangers make them up
+constexpr size_t kNamesListed = 1000;  // of licences, languages, sources: strangers make them up
 constexpr size_t kNameBytes = 256;     // of these and of record types
 constexpr const char* kLongName = "(a long name)";
 
@@ -60,6 +60,7 @@ void FilterSummary::add(const FilterOutcome& outcome) {
   }
   count(licenses_, outcome.license, outcome.stage != "license");
   count(languages_, outcome.label, outcome.stage != "language");
+  count(sources_, outcome.source, outcome.verdict == FilterVerdict::kept);
   pii_.email += outcome.pii.email;
   pii_.ip += outcome.pii.ip;
   pii_.iban += outcome.pii.iban;
@@ -128,6 +129,7 @@ Json FilterSummary::to_json(const std::vector<std::string>& agents) const {
   record["signals"] = signals_record();
   if (!licenses_.empty()) record["licenses"] = verdicts_record(licenses_);
   if (!languages_.empty()) record["languages"] = verdicts_record(languages_);
+  if (!sources_.empty()) record["sources"] = verdicts_record(sources_);
   record["pii"] = {
       {"email", pii_.email}, {"ip", pii_.ip}, {"iban", pii_.iban}, {"documents", pii_documents_}};
   record["lines_dropped"] = lines_dropped_;
@@ -162,6 +164,7 @@ std::vector<std::string> FilterSummary::to_lines(const std::vector<std::string>&
   };
   add_verdicts("licence ", licenses_);
   add_verdicts("language", languages_);
+  add_verdicts("source  ", sources_);
   for (const auto& [type, count] : others_) {
     lines.push_back(fmt::format("passed   {:>8}  {} records", count, printable(type)));
   }

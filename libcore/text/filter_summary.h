@@ -43,6 +43,7 @@ class FilterSummary {
     field("signals", self.signals_);
     field("licenses", self.licenses_);
     field("languages", self.languages_);
+    field("sources", self.sources_);
     field("robots_tally", self.robots_tally_);
   }
 
@@ -80,8 +81,9 @@ class FilterSummary {
   using ByName = std::map<std::string, Verdicts>;
   static void count(ByName& counts, const std::string& name, bool kept);
   static Json verdicts_record(const ByName& counts);
-  ByName licenses_, languages_;
-  RobotsTally robots_tally_;  // the same by host and language
+  ByName licenses_, languages_;  // by the verdict of the rule about them
+  ByName sources_;               // by that of all rules
+  RobotsTally robots_tally_;     // the same by host and language
 };
 
 }  // namespace ballast

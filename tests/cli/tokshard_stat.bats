@@ -51,6 +51,24 @@ make_shards() {
     "$(jq -s 'map(.languages | to_entries) | add | group_by(.key) | map({key: .[0].key, value: (map(.value.rejected) | add)}) | from_entries' -cS filter-?.json)" ]
 }
 
+@test "what filters reject is told by source, whichever rule it was" {
+  make_summaries
+  tokshard stat --json filter-a.json filter-b.json
+  [ "$(jq -cS 'select(.type == "total").dropped.sources' <<<"$output")" = \
+    "$(for part in a b; do
+      jq -c --slurpfile in $part.jsonl --slurpfile out f-$part.jsonl -n '[$in, $out] | map(group_by(.source) |
+        map({key: .[0].source, value: length}) | from_entries) | . as [$in, $out] | $in | with_entries(
+        .value = {kept: ($out[.key] // 0), rejected: (.value - ($out[.key] // 0))})'
+    done | jq -scS 'map(to_entries) | add | group_by(.key) | map({key: .[0].key,
+      value: {kept: (map(.value.kept) | add), rejected: (map(.value.rejected) | add)}}) | from_entries')" ]
+  [ "$(jq 'select(.type == "total").dropped.sources | length' <<<"$output")" -eq 2 ]
+  tokshard stat filter-a.json
+  grep -q '^source *judged *rejected$' <<<"$output"
+  grep -qx 'a *60 *52' <<<"$output"
+  tokshard filter --languages l00 -o f.jsonl a.jsonl
+  [[ "$stderr" == *"source         60  a, 58 rejected"* ]]
+}
+
 @test "what robots.txt closes is told by language and host, from standard input too" {
   "$BIN/tokshard" filter -n --json --robots robots.txt a.jsonl >robots.json
   blocked=$(jq '.reasons["robots:disallowed"]' robots.json)

@@ -54,13 +54,15 @@ Json dropped_record(const DroppedStat& stat) {
                              {"text", step.text},
                              {"text_kept", step.text_kept}};
   record["reasons"] = stat.reasons;
-  for (const auto& [key, rules] :
-       {std::pair("languages", &stat.languages), {"licenses", &stat.licenses}}) {
+  for (const auto& [key, rules] : {std::pair("languages", &stat.languages),
+                                   {"licenses", &stat.licenses},
+                                   {"sources", &stat.sources}}) {
     record[key] = Json::object();
     for (const auto& [name, verdicts] : *rules) record[key][name] = verdicts_record(verdicts);
   }
   for (const auto& [key, others] : {std::pair("other_languages", &stat.other_languages),
-                                    {"other_licenses", &stat.other_licenses}})
+                                    {"other_licenses", &stat.other_licenses},
+                                    {"other_sources", &stat.other_sources}})
     if (others->kept + others->rejected > 0) record[key] = verdicts_record(*others);
   record["blocked"] = stat.blocked;
   record["blocking_hosts"] = hosts_record(stat.hosts);

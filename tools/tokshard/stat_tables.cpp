@@ -97,8 +97,8 @@ std::string steps_table(const DroppedStat& stat) {
   return table.text();
 }
 
-// `robots`: with the columns about robots.txt, which knows languages and no licences. `unlisted`
-// are those of names that nobody knows.
+// `robots`: with the columns about robots.txt, which knows languages, no licences and no sources.
+// `unlisted` are those of names that nobody knows.
 std::string verdicts_table(const char* title, const std::map<std::string, RuleVerdicts>& rules,
                            const RuleVerdicts& unlisted, bool robots) {
   const bool some_unlisted = unlisted.kept + unlisted.rejected > 0;
@@ -180,6 +180,7 @@ std::string dropped_tables(const DroppedStat& stat) {
   return steps_table(stat) + documents_table("rejected by", stat.reasons, 0) +
          verdicts_table("language", stat.languages, stat.other_languages, true) +
          verdicts_table("licence", stat.licenses, stat.other_licenses, false) +
+         verdicts_table("source", stat.sources, stat.other_sources, false) +
          documents_table("host closed by robots.txt", stat.hosts, unlisted);
 }
 

@@ -12,6 +12,7 @@ const char* const kFilter =
         "blocking_hosts":{"hosts":2,"most":{"a.example":2}},
         "languages":{"de":{"kept":6,"rejected":0},"fr":{"kept":0,"rejected":1}},
         "licenses":{"CC0-1.0":{"kept":6,"rejected":0}},
+        "sources":{"wiki":{"kept":4,"rejected":3},"":{"kept":2,"rejected":1}},
         "chars":100,"chars_kept":50})";
 const char* const kDedup =
     R"({"v":1,"type":"dedup","method":"minhash","unit":"document","documents":6,"kept":5,
@@ -46,6 +47,9 @@ TEST(DroppedStat, AddsUpStepsOfTheSameKindAndKeepsOthersApart) {
   EXPECT_EQ(sum.languages.at("").asked, 6);
   EXPECT_EQ(sum.languages.at("fr").rejected, 2);
   EXPECT_EQ(sum.licenses.at("CC0-1.0").kept, 12);
+  EXPECT_EQ(sum.sources.at("wiki").rejected, 6);
+  EXPECT_EQ(sum.sources.at("wiki").kept, 8);
+  EXPECT_EQ(sum.other_sources.rejected, 2);
   EXPECT_EQ(sum.hosts.at("a.example"), 4);
   EXPECT_EQ(sum.other_languages.kept, 0);
   EXPECT_EQ(sum.blocked, 6);  // a host of each record is not listed

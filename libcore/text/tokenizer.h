@@ -50,6 +50,10 @@ class Tokenizer {
   std::optional<int32_t> bos() const { return bos_; }
   std::optional<int32_t> eos() const { return eos_; }
 
+  // One line about a file that can be read and is known to be wrong; empty for any other. Several
+  // of Mistral's tokenizer.json files carry the split pattern of Llama 3 (transformers#42299).
+  const std::string& warning() const { return warning_; }
+
   // The bytes of a sequence of ids; kind corrupt for an id without a token. `skip_special` leaves
   // special tokens out. The bytes need not be valid UTF-8 when ids were cut out of a longer text.
   // SentencePiece may begin a text with a space of its own, which is left out `at_start` of one.
@@ -73,6 +77,7 @@ class Tokenizer {
   std::vector<std::string> bytes_;                // id -> what it decodes to
   std::vector<bool> is_token_, is_special_;
   std::optional<int32_t> bos_, eos_;
+  std::string warning_;
 };
 
 class Encoder {

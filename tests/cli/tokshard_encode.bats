@@ -285,3 +285,13 @@ make_tekken() {
   [ "${#lines[@]}" -eq 1 ]
   [[ "$output" == *"not a SentencePiece model, or cut short: cut"* ]]
 }
+
+@test "a file of Mistral's with the split pattern of Llama 3 is used as it stands, with a warning" {
+  prepare
+  sed 's|<email-pii>|[INST]|g; s|<ip-pii>|[/INST]|g' tok.json | jq '.added_tokens[].special = true' >mistral.json
+  run --separate-stderr "$BIN/tokshard" encode --tokenizer mistral.json docs.jsonl -o mistral
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"warning: mistral.json: a tokenizer of Mistral's with the split pattern of Llama 3"* ]]
+  run --separate-stderr "$BIN/tokshard" encode --tokenizer tok.json docs.jsonl -o llama
+  [[ "$stderr" != *"Mistral"* ]]
+}

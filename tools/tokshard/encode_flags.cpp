@@ -4,6 +4,7 @@
 
 #include "libcore/base/units.h"
 #include "libcore/base/version.h"
+#include "libcore/cli/message.h"
 #include "tools/tokshard/run_record.h"
 
 namespace ballast {
@@ -41,6 +42,7 @@ Result<OpenedEncoding> open_encoding(const EncodeFlags& flags, const CommonOptio
   opened.tokenizer =
       std::make_unique<Tokenizer>(BALLAST_TRY(Tokenizer::parse(file, flags.tokenizer)));
   const Tokenizer& tokenizer = *opened.tokenizer;
+  if (!tokenizer.warning().empty()) print_warning(tokenizer.warning());
   ShardManifest& manifest = opened.manifest;
   manifest.holdout = BALLAST_TRY(parse_holdout(flags));
   manifest.tool = fmt::format("tokshard {}", kVersion);

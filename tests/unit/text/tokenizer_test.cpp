@@ -197,6 +197,33 @@ TEST(Tokenizer, TakesBothFormsOfMerges) {
   EXPECT_EQ(encode(*strings, corpus()[0]), encode(*arrays, corpus()[0]));
 }
 
+// [INST] and [/INST] at the ids that Mistral gives them, in a tokenizer of that split pattern.
+Json mistral_json(SplitPattern pattern) {
+  std::string text = tokenizer_json_text(trained(300, 1, pattern));
+  const std::pair<std::string, std::string> renamed[] = {{"<email-pii>", "[INST]"},
+                                                         {"<ip-pii>", "[/INST]"}};
+  for (const auto& [from, to] : renamed)
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;)
+      text.replace(at, from.size(), to);
+  Json json = *parse_json(text, "test");
+  for (Json& added : json["added_tokens"]) added["special"] = true;
+  return json;
+}
+
+TEST(Tokenizer, WarnsOfMistralsFilesWithTheSplitPatternOfLlama) {
+  const Json wrong = mistral_json(SplitPattern::llama3);
+  ASSERT_EQ(wrong["model"]["vocab"]["[INST]"], 3) << wrong["added_tokens"];
+  const auto tokenizer = parse(wrong);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message();
+  EXPECT_EQ(tokenizer->warning().find("t.json: a tokenizer of Mistral's"), 0U);
+  EXPECT_EQ(parse(mistral_json(SplitPattern::tekken))->warning(), "");
+  EXPECT_EQ(parse(base_json())->warning(), "");
+
+  Json elsewhere = wrong;
+  for (Json& added : elsewhere["added_tokens"]) added["special"] = false;
+  EXPECT_EQ(parse(elsewhere)->warning(), "");
+}
+
 TEST(Tokenizer, RefusesByName) {
   struct Case {
     const char* path;

@@ -4,37 +4,18 @@
 
 #include <algorithm>
 #include <queue>
+#include <unordered_map>
+
+#include "libcore/text/bpe_words.h"
 
 namespace ballast {
 namespace {
 
 constexpr int64_t kMaxVocab = int64_t{1} << 24;
-constexpr int64_t kMaxSymbols = int64_t{1} << 32;
-
-uint64_t key_of(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
-int32_t left_of(uint64_t key) { return static_cast<int32_t>(key >> 32); }
-int32_t right_of(uint64_t key) { return static_cast<int32_t>(key & 0xFFFFFFFF); }
-
-struct ScatterKey {
-  size_t operator()(uint64_t key) const {
-    key *= 0x9E3779B97F4A7C15u;
-    return key ^ key >> 32;
-  }
-};
-
-struct Word {
-  uint32_t begin = 0;  // in symbols_
-  uint32_t length = 0;
-  int64_t count = 0;
-};
-
-struct Pair {
-  int64_t count = 0;
-  bool barred = false;          // joining it would spell an added token
-  std::vector<uint32_t> words;  // that held it when they were noted
-};
+// Of words, headers included: places and pairs are then at most 2^32 too, as BpeWords numbers them.
+constexpr size_t kMaxNumbers = size_t{1} << 31;
+// Words below which waking threads takes longer than rewriting them.
+constexpr size_t kWorthSharing = 4096;
 
 struct Candidate {
   int64_t count = 0;
@@ -47,7 +28,11 @@ struct Candidate {
 
 class Trainer {
  public:
-  explicit Trainer(TrainedBpe& trained) : trained_(trained) {
+  Trainer(TrainedBpe& trained, ThreadPool& pool)
+      : trained_(trained),
+        pool_(pool),
+        parts_(std::min<size_t>(static_cast<size_t>(pool.size()), PieceCounter::kTables)),
+        changes_(parts_.size()) {
     for (size_t id = 0; id < trained_.tokens.size(); ++id) {
       const std::string& bytes = trained_.tokens[id];
       ids_.emplace(bytes, static_cast<int32_t>(id));
@@ -56,100 +41,120 @@ class Trainer {
     }
   }
 
-  void add_words(const PieceCounter::Counts& counts) {
-    for (const auto& [piece, count] : counts) {
-      if (piece.size() < 2) continue;
-      const auto word = static_cast<uint32_t>(words_.size());
-      words_.push_back(
-          {static_cast<uint32_t>(symbols_.size()), static_cast<uint32_t>(piece.size()), count});
-      for (const char byte : piece) symbols_.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
-      for (size_t i = symbols_.size() - piece.size(); i + 1 < symbols_.size(); ++i)
-        change(symbols_[i], symbols_[i + 1], count, word);
-    }
-    for (const auto& [key, pair] : pairs_) queue_.push({pair.count, key});
-    touched_.clear();
+  void load(const PieceCounter& counter) {
+    each_part(true, [&](size_t part) {
+      size_t numbers = 0, words = 0;
+      each_word(counter, part, [&](std::string_view piece, int64_t) {
+        numbers += piece.size() + BpeWords::kHeader;
+        ++words;
+      });
+      parts_[part].reserve(numbers, words);
+      each_word(counter, part, [&](std::string_view piece, int64_t count) {
+        parts_[part].add(piece, count, byte_ids_);
+      });
+      changes_[part] = parts_[part].settle();
+    });
+    add_up();
+    for (const auto& pair : counts_.entries()) floor_ = std::max(floor_, pair.value);
+    refill();
   }
 
   // Joins the best pair; false when there is none.
   bool step() {
-    while (!queue_.empty()) {
-      const Candidate best = queue_.top();
-      queue_.pop();
-      Pair& pair = pairs_[best.key];
-      if (pair.barred || pair.count <= 0) continue;
-      if (pair.count != best.count) {  // it lost occurrences since it was queued
-        queue_.push({pair.count, best.key});
+    while (true) {
+      if (queue_.empty()) {
+        if (floor_ <= 1) return false;
+        floor_ = std::max<int64_t>(1, floor_ / 4);
+        refill();
         continue;
       }
-      const int32_t joined = join(best.key, pair);
+      const Candidate best = queue_.top();
+      queue_.pop();
+      const int64_t count = counts_[best.key];
+      if (count != best.count) {  // it changed since it was queued
+        if (count >= floor_ && count < best.count) queue_.push({count, best.key});
+        continue;
+      }
+      const int32_t joined = join(best.key);
       if (joined < 0) continue;
-      const std::vector<uint32_t> words = std::move(pair.words);
-      pair.words.clear();
-      for (const uint32_t word : words) rewrite(word, best.key, joined);
-      pairs_[best.key].count = 0;
-      for (const uint64_t key : touched_) queue_.push({pairs_[key].count, key});
-      touched_.clear();
+      rewrite(best.key, joined);
       return true;
     }
-    return false;
   }
 
  private:
-  void change(int32_t left, int32_t right, int64_t by, uint32_t word) {
-    const uint64_t key = key_of(left, right);
-    Pair& pair = pairs_[key];
-    pair.count += by;
-    if (by < 0) return;
-    if (pair.words.empty() || pair.words.back() != word) pair.words.push_back(word);
-    if (touched_.empty() || touched_.back() != key) touched_.push_back(key);
+  template <class Visit>
+  void each_word(const PieceCounter& counter, size_t part, const Visit& visit) const {
+    for (size_t i = part; i < PieceCounter::kTables; i += parts_.size())
+      counter.table(i).for_each([&](std::string_view piece, uint64_t, int64_t count) {
+        if (piece.size() >= 2) visit(piece, count);
+      });
   }
 
-  // The id of the joined token, new or known; -1 bars the pair.
-  int32_t join(uint64_t key, Pair& pair) {
+  template <class Body>
+  void each_part(bool shared, const Body& body) {
+    if (!shared) {
+      for (size_t part = 0; part < parts_.size(); ++part) body(part);
+      return;
+    }
+    pool_.parallel_for(std::ssize(parts_), 1,
+                       [&](int64_t begin, int64_t) { body(static_cast<size_t>(begin)); });
+  }
+
+  // The id of the joined token, new or known; -1 when it would spell an added token.
+  int32_t join(uint64_t key) {
     const auto at = [this](int32_t id) { return trained_.tokens[static_cast<size_t>(id)]; };
     const std::string bytes = at(left_of(key)) + at(right_of(key));
     const auto [found, fresh] = ids_.emplace(bytes, static_cast<int32_t>(trained_.tokens.size()));
-    if (static_cast<size_t>(found->second) < leading_tokens().size()) {
-      pair.barred = true;
-      return -1;
-    }
+    if (static_cast<size_t>(found->second) < leading_tokens().size()) return -1;
     if (fresh) trained_.tokens.push_back(bytes);
     trained_.merges.push_back({left_of(key), right_of(key), found->second});
     return found->second;
   }
 
-  void rewrite(uint32_t index, uint64_t key, int32_t joined) {
-    Word& word = words_[index];
-    int32_t* symbols = &symbols_[word.begin];
-    const int32_t left = left_of(key), right = right_of(key);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < word.length;) {
-      if (symbols[i] != left || i + 1 == word.length || symbols[i + 1] != right) {
-        symbols[kept++] = symbols[i++];
-        continue;
+  void rewrite(uint64_t key, int32_t joined) {
+    size_t words = 0;
+    for (BpeWords& part : parts_) words += part.words_with(key);
+    each_part(words >= kWorthSharing, [&](size_t part) {
+      parts_[part].join(key, joined);
+      changes_[part] = parts_[part].settle();
+    });
+    add_up();
+    counts_[key] = 0;
+    std::sort(risen_.begin(), risen_.end());
+    risen_.erase(std::unique(risen_.begin(), risen_.end()), risen_.end());
+    for (const uint64_t pair : risen_)
+      if (const int64_t count = counts_[pair]; count >= floor_) queue_.push({count, pair});
+  }
+
+  void add_up() {
+    risen_.clear();
+    for (const auto changes : changes_) {
+      for (const auto [key, by] : changes) {
+        counts_[key] += by;
+        if (by > 0) risen_.push_back(key);
       }
-      if (kept > 0) {
-        change(symbols[kept - 1], left, -word.count, index);
-        change(symbols[kept - 1], joined, word.count, index);
-      }
-      if (i + 2 < word.length) {
-        change(right, symbols[i + 2], -word.count, index);
-        change(joined, symbols[i + 2], word.count, index);
-      }
-      symbols[kept++] = joined;
-      i += 2;
     }
-    word.length = kept;
+  }
+
+  // The many pairs below the floor would only take room in the queue: most are never joined.
+  void refill() {
+    std::vector<Candidate> candidates;
+    for (const auto& [key, count] : counts_.entries())
+      if (count >= floor_) candidates.push_back({count, key});
+    queue_ = std::priority_queue<Candidate>({}, std::move(candidates));
   }
 
   TrainedBpe& trained_;
+  ThreadPool& pool_;
   std::unordered_map<std::string, int32_t> ids_;
-  std::array<int32_t, 256> byte_ids_{};
-  std::vector<int32_t> symbols_;
-  std::vector<Word> words_;
-  std::unordered_map<uint64_t, Pair, ScatterKey> pairs_;
-  std::priority_queue<Candidate> queue_;
-  std::vector<uint64_t> touched_;
+  BpeWords::ByteIds byte_ids_{};
+  std::vector<BpeWords> parts_;
+  std::vector<std::span<const BpeWords::Change>> changes_;  // of each part, since the last step
+  PairMap<int64_t> counts_;
+  std::priority_queue<Candidate> queue_;  // every pair counted at least floor_ times
+  int64_t floor_ = 1;
+  std::vector<uint64_t> risen_;
 };
 
 // Hugging Face numbers the bytes by the characters that stand for them.
@@ -167,22 +172,7 @@ std::vector<std::string> bytes_in_alphabet_order() {
 
 }  // namespace
 
-const std::vector<AddedToken>& leading_tokens() {
-  static const std::vector<AddedToken> tokens = [] {
-    std::vector<AddedToken> made;
-    for (const char* name : {"<s>", "</s>", "<pad>", "<email-pii>", "<ip-pii>", "<iban-pii>"}) {
-      AddedToken token;
-      token.content = name;
-      token.id = static_cast<int32_t>(made.size());
-      token.special = made.size() < 3;
-      made.push_back(token);
-    }
-    return made;
-  }();
-  return tokens;
-}
-
-Result<TrainedBpe> train_bpe(const PieceCounter& counter, int64_t vocab_size) {
+Result<TrainedBpe> train_bpe(const PieceCounter& counter, int64_t vocab_size, ThreadPool& pool) {
   TrainedBpe trained;
   trained.pattern = counter.pattern();
   for (const AddedToken& token : leading_tokens()) trained.tokens.push_back(token.content);
@@ -191,12 +181,14 @@ Result<TrainedBpe> train_bpe(const PieceCounter& counter, int64_t vocab_size) {
   if (vocab_size < smallest || vocab_size > kMaxVocab)
     return usage_error(fmt::format("vocabulary size {} is out of range", vocab_size), "--size",
                        fmt::format("{} to {}", smallest, kMaxVocab));
-  int64_t symbols = 0;
-  for (const auto& [piece, count] : counter.counts()) symbols += static_cast<int64_t>(piece.size());
-  if (symbols >= kMaxSymbols)
-    return usage_error("too many distinct pieces to learn from", {}, "at most 4 GiB of them");
-  Trainer trainer(trained);
-  trainer.add_words(counter.counts());
+  size_t numbers = 0;
+  for (size_t i = 0; i < PieceCounter::kTables; ++i)
+    numbers += counter.table(i).piece_bytes() + BpeWords::kHeader * counter.table(i).size();
+  if (numbers >= kMaxNumbers)
+    return usage_error("too many distinct pieces to learn from", {},
+                       "at most 2 GiB of them, three bytes for each counted in");
+  Trainer trainer(trained, pool);
+  trainer.load(counter);
   while (static_cast<int64_t>(trained.tokens.size()) < vocab_size) {
     if (!trainer.step())
       return insufficient_error(

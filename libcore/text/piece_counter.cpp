@@ -1,68 +1,132 @@
-#include <algorithm>
-#include <array>
+#include "libcore/text/piece_counter.h"
 
-#include "libcore/text/bpe_trainer.h"
+#include <algorithm>
+#include <vector>
+
+#include "libcore/base/hash.h"
 
 namespace ballast {
 namespace {
 
-constexpr size_t kMaxPieceBytes = 1024;
-constexpr int64_t kTextsPerChunk = 64;
+constexpr size_t kMostLocal = size_t{1} << 16;  // pieces; what a thread holds apart is bounded
+constexpr size_t kAhead = 8;
+constexpr int64_t kBatchBytesPerPiece = 16;
+constexpr int64_t kLeastBatchBytes = int64_t{1} << 20;
+
+size_t table_of(uint64_t hash) { return hash >> 58; }
+static_assert(PieceCounter::kTables == size_t{1} << (64 - 58));
 
 }  // namespace
+
+const std::vector<AddedToken>& leading_tokens() {
+  static const std::vector<AddedToken> tokens = [] {
+    std::vector<AddedToken> made;
+    for (const char* name : {"<s>", "</s>", "<pad>", "<email-pii>", "<ip-pii>", "<iban-pii>"}) {
+      AddedToken token;
+      token.content = name;
+      token.id = static_cast<int32_t>(made.size());
+      token.special = made.size() < 3;
+      made.push_back(token);
+    }
+    return made;
+  }();
+  return tokens;
+}
 
 PieceCounter::PieceCounter(SplitPattern pattern, int64_t max_pieces)
     : pattern_(pattern), max_pieces_(max_pieces), markers_(leading_tokens()) {}
 
-int64_t PieceCounter::count_text(std::string_view text, Counts& counts) const {
+void PieceCounter::add(std::span<const std::string> texts) {
+  PieceTable local;
+  for (const std::string& text : texts) count_text(text, local);
+  flush(local);
+}
+
+void PieceCounter::count_text(std::string_view text, PieceTable& local) {
   const SplitFunction split = split_function(pattern_);
   std::vector<AddedTokenMatcher::Part> parts;
   markers_.cut(text, true, parts);
-  int64_t overlong = 0;
-  std::string key;
   for (const auto& part : parts) {
     if (part.id >= 0) continue;
     std::array<size_t, 256> ends;
     size_t from = 0;
     while (const size_t count = split(part.text, from, ends)) {
       for (size_t i = 0; i < count; ++i) {
-        key.assign(part.text.substr(from, ends[i] - from));
+        const std::string_view piece = part.text.substr(from, ends[i] - from);
         from = ends[i];
-        if (key.size() > kMaxPieceBytes)
-          ++overlong;
+        if (piece.size() > PieceTable::kMaxPieceBytes)
+          overlong_.fetch_add(1, std::memory_order_relaxed);
         else
-          ++counts[key];
+          local.add(piece, xxh3_64(piece), 1);
       }
+      if (local.size() >= kMostLocal) flush(local);
     }
   }
-  return overlong;
 }
 
-void PieceCounter::add(std::span<const std::string> texts, ThreadPool& pool) {
-  const auto count = static_cast<int64_t>(texts.size());
-  const auto chunks = static_cast<size_t>((count + kTextsPerChunk - 1) / kTextsPerChunk);
-  std::vector<Counts> found(chunks);
-  std::vector<int64_t> overlong(chunks);
-  pool.parallel_for(count, kTextsPerChunk, [&](int64_t begin, int64_t end) {
-    const auto chunk = static_cast<size_t>(begin / kTextsPerChunk);
-    for (int64_t i = begin; i < end; ++i)
-      overlong[chunk] += count_text(texts[static_cast<size_t>(i)], found[chunk]);
+// Adds what a thread counted, one table after the other, and empties it.
+void PieceCounter::flush(PieceTable& local) {
+  struct Counted {
+    std::string_view piece;
+    uint64_t hash;
+    int64_t count;
+  };
+  std::array<size_t, kTables + 1> starts{};
+  local.for_each([&](std::string_view, uint64_t hash, int64_t) { ++starts[table_of(hash) + 1]; });
+  for (size_t i = 0; i < kTables; ++i) starts[i + 1] += starts[i];
+  std::vector<Counted> sorted(local.size());
+  auto next = starts;
+  local.for_each([&](std::string_view piece, uint64_t hash, int64_t count) {
+    sorted[next[table_of(hash)]++] = {piece, hash, count};
   });
-  for (size_t chunk = 0; chunk < chunks; ++chunk) {
-    overlong_ += overlong[chunk];
-    for (const auto& [piece, times] : found[chunk]) counts_[piece] += times;
+  for (size_t i = 0; i < kTables; ++i) {
+    if (starts[i] == starts[i + 1]) continue;
+    const std::lock_guard lock(tables_[i].mutex);
+    PieceTable& pieces = tables_[i].pieces;
+    for (size_t k = starts[i]; k < starts[i + 1]; ++k) {
+      if (k + kAhead < starts[i + 1]) pieces.prefetch(sorted[k + kAhead].hash);
+      pieces.add(sorted[k].piece, sorted[k].hash, sorted[k].count);
+    }
   }
-  prune();
+  local.clear();
 }
 
-// Drops all pieces of the lowest counts until at most half of the room is taken.
-void PieceCounter::prune() {
-  const auto size = [this] { return static_cast<int64_t>(counts_.size()); };
-  if (size() <= max_pieces_) return;
-  const int64_t before = size();
-  for (int64_t rare = 1; size() > max_pieces_ / 2; ++rare)
-    std::erase_if(counts_, [rare](const auto& entry) { return entry.second <= rare; });
-  dropped_ += before - size();
+int64_t PieceCounter::batch_bytes() const {
+  return std::max(kLeastBatchBytes, std::min(max_pieces_, int64_t{1} << 40) * kBatchBytesPerPiece);
+}
+
+int64_t PieceCounter::distinct_pieces() const {
+  int64_t pieces = 0;
+  for (const Table& table : tables_) pieces += static_cast<int64_t>(table.pieces.size());
+  return pieces;
+}
+
+int64_t PieceCounter::count_of(std::string_view piece) const {
+  const uint64_t hash = xxh3_64(piece);
+  return table(table_of(hash)).count_of(piece, hash);
+}
+
+// The least count such that at most half of max_pieces are counted more often.
+int64_t PieceCounter::threshold() const {
+  std::vector<int64_t> counts;
+  counts.reserve(static_cast<size_t>(distinct_pieces()));
+  for (const Table& table : tables_)
+    table.pieces.for_each(
+        [&](std::string_view, uint64_t, int64_t count) { counts.push_back(count); });
+  const auto at = counts.end() - 1 - max_pieces_ / 2;
+  std::nth_element(counts.begin(), at, counts.end());
+  return *at;
+}
+
+void PieceCounter::prune(ThreadPool& pool) {
+  const int64_t before = distinct_pieces();
+  if (before <= max_pieces_) return;
+  const int64_t rare = threshold();
+  pool.parallel_for(kTables, 1, [&](int64_t begin, int64_t) {
+    tables_[static_cast<size_t>(begin)].pieces.drop_up_to(rare);
+  });
+  dropped_ += before - distinct_pieces();
+  most_missing_ += rare;
 }
 
 }  // namespace ballast

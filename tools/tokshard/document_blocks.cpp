@@ -60,11 +60,11 @@ Result<bool> DocumentBlocks::read_line(Line& line) {
   }
 }
 
-Result<std::vector<DocumentBlocks::Line>> DocumentBlocks::read_lines() {
+Result<std::vector<DocumentBlocks::Line>> DocumentBlocks::lines(size_t most_bytes) {
   std::vector<Line> lines;
   size_t bytes = 0;
   Line line;
-  while (bytes < kBlockBytes && lines.size() < kBlockLines && BALLAST_TRY(read_line(line))) {
+  while (bytes < most_bytes && lines.size() < kBlockLines && BALLAST_TRY(read_line(line))) {
     bytes += line.text.size();
     lines.push_back(std::move(line));
     line = {};
@@ -75,7 +75,7 @@ Result<std::vector<DocumentBlocks::Line>> DocumentBlocks::read_lines() {
 Result<std::vector<Document>> DocumentBlocks::next(ThreadPool& pool) {
   std::vector<Document> kept;
   while (kept.empty()) {
-    const auto lines = BALLAST_TRY(read_lines());
+    const auto lines = BALLAST_TRY(this->lines(kBlockBytes));
     if (lines.empty()) break;
     std::vector<std::optional<Result<Document>>> parsed(lines.size());
     pool.parallel_for(static_cast<int64_t>(lines.size()), kGrain, [&](int64_t begin, int64_t end) {
@@ -91,8 +91,7 @@ Result<std::vector<Document>> DocumentBlocks::next(ThreadPool& pool) {
         continue;
       }
       Document document = one->take_value();
-      const Json& ballast = document.ballast;
-      if (!all_ && ballast.is_object() && ballast.contains("dropped_by")) {
+      if (!all_ && is_rejected(document)) {
         ++rejected_;
       } else if (!all_ && document.text.empty()) {
         ++empty_;
@@ -103,6 +102,10 @@ Result<std::vector<Document>> DocumentBlocks::next(ThreadPool& pool) {
     }
   }
   return kept;
+}
+
+bool is_rejected(const Document& document) {
+  return document.ballast.is_object() && document.ballast.contains("dropped_by");
 }
 
 Result<void> refuse_repeated_inputs(const std::vector<std::string>& paths) {

@@ -27,6 +27,14 @@ class DocumentBlocks {
   // block is the end.
   Result<std::vector<Document>> next(ThreadPool& pool);
 
+  struct Line {
+    std::string text;
+    std::string where;  // file and line
+  };
+  // Instead of next(): about so many bytes of lines that are not blank, for callers that parse them
+  // in threads of their own; no line is the end. Counts nothing.
+  Result<std::vector<Line>> lines(size_t bytes);
+
   // Complete when next() has given an empty block.
   const std::vector<OutputFile>& inputs() const { return inputs_; }
   int64_t skipped() const { return skipped_; }    // malformed lines
@@ -35,11 +43,6 @@ class DocumentBlocks {
   int64_t replaced() const { return replaced_; }  // ill-formed UTF-8 sequences
 
  private:
-  struct Line {
-    std::string text;
-    std::string where;
-  };
-  Result<std::vector<Line>> read_lines();
   Result<bool> read_line(Line& line);
   Result<void> open_next();
 
@@ -50,6 +53,9 @@ class DocumentBlocks {
   std::unique_ptr<LineReader> reader_;
   int64_t skipped_ = 0, empty_ = 0, rejected_ = 0, replaced_ = 0;
 };
+
+// A filter dropped it; it is among the documents because its reasons are.
+bool is_rejected(const Document& document);
 
 // Kind usage when a path stands twice among `paths`, standard input included.
 Result<void> refuse_repeated_inputs(const std::vector<std::string>& paths);

@@ -10,6 +10,7 @@
 #include "libcore/text/bpe_trainer.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/verbs.h"
+#include "tools/tokshard/vocab_count.h"
 
 namespace ballast {
 namespace {
@@ -55,45 +56,36 @@ Result<int> run_vocab(const VocabFlags& flags, const CommonOptions& common) {
     return kExitDone;
   }
   ThreadPool pool(common.threads);
-  DocumentBlocks blocks(flags.inputs, flags.on_error == "skip");
   PieceCounter counter(pattern_of(flags.pattern), flags.max_pieces);
+  const VocabCounts counts =
+      BALLAST_TRY(count_documents(flags.inputs, flags.on_error == "skip", counter, pool));
   ProgressLine progress;
-  int64_t documents = 0, bytes = 0;
-  while (true) {
-    const auto block = BALLAST_TRY(blocks.next(pool));
-    if (block.empty()) break;
-    std::vector<std::string> texts;
-    for (const Document& document : block) {
-      bytes += static_cast<int64_t>(document.text.size());
-      texts.push_back(document.text);
-    }
-    documents += static_cast<int64_t>(block.size());
-    counter.add(texts, pool);
-    progress.update(fmt::format("counting: {} documents, {}", documents, format_bytes(bytes)));
-  }
   progress.update("merging");
-  const TrainedBpe trained = BALLAST_TRY(train_bpe(counter, flags.size));
+  const TrainedBpe trained = BALLAST_TRY(train_bpe(counter, flags.size, pool));
   progress.clear();
   auto sink = BALLAST_TRY(open_sink(posix_file_system(), common.output, common.force));
   const std::string text = tokenizer_json_text(trained);
   BALLAST_TRY(sink->write(std::string_view(text)));
   BALLAST_TRY(sink->finish());
   if (counter.dropped_pieces() > 0)
-    print_warning(fmt::format("{} rare pieces were dropped to stay within --max-pieces {}",
-                              counter.dropped_pieces(), flags.max_pieces));
+    print_warning(
+        fmt::format("{} rare pieces were dropped to stay within --max-pieces {}; no count "
+                    "is short by more than {}",
+                    counter.dropped_pieces(), flags.max_pieces, counter.most_missing()));
   print_note(fmt::format("{} tokens, {} merges from {} documents, {} ({} distinct pieces)",
-                         trained.tokens.size(), trained.merges.size(), documents,
-                         format_bytes(bytes), counter.counts().size()));
+                         trained.tokens.size(), trained.merges.size(), counts.documents,
+                         format_bytes(counts.bytes), counter.distinct_pieces()));
   if (common.json && common.output != "-")
     print_out(to_json_line({{"v", 1},
                             {"vocab_size", trained.tokens.size()},
                             {"merges", trained.merges.size()},
-                            {"documents", documents},
-                            {"bytes", bytes},
-                            {"pieces", counter.counts().size()},
+                            {"documents", counts.documents},
+                            {"bytes", counts.bytes},
+                            {"pieces", counter.distinct_pieces()},
                             {"dropped_pieces", counter.dropped_pieces()},
+                            {"most_missing", counter.most_missing()},
                             {"overlong_pieces", counter.overlong_pieces()},
-                            {"skipped", blocks.skipped()},
+                            {"skipped", counts.skipped},
                             {"tokenizer_sha256", sha256_hex(text)}}) +
               "\n");
   return kExitDone;

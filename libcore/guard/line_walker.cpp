@@ -137,8 +137,11 @@ void LineWalker::observe(const StepRow& row, const LineSums& through, bool survi
   last->stretch.through = through;
   last->stretch.has_next = false;
   last->stretch.take_peaks(last->behind.peak_loss, last->behind.peak_norm);
-  last->loss = last->loss || verdict.loss.onset || verdict.loss.nonfinite;
-  last->norm = last->norm || verdict.norm.onset || verdict.norm.nonfinite;
+  // What goes on behind a fork has its onset before it.
+  last->loss = last->loss || verdict.loss.onset || verdict.loss.nonfinite ||
+               (!starts && !goes_on && verdict.loss.above);
+  last->norm = last->norm || verdict.norm.onset || verdict.norm.nonfinite ||
+               (!starts && !goes_on && verdict.norm.above);
   last->nonfinite = last->nonfinite || verdict.nonfinite();
   last->persistent = last->persistent || verdict.persistent();
 }

@@ -1,6 +1,7 @@
 #include "libcore/text/html_license.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <string_view>
 
@@ -43,13 +44,17 @@ class Collector {
     return found == nullptr ? std::string_view() : std::string_view(found->value);
   }
 
+  // Each licence of a source once, however it is spelt, and of what is not recognised the first: no
+  // number of spellings may hide a licence that is named behind them. One above the limit is kept,
+  // which tells that there are too many.
   void add(LicenseSource source, std::string_view value) {
     if (value.empty() || value.size() > kMaxLicenseText || !is_valid_utf8(value)) return;
-    size_t same_source = 0;
-    for (const LicenseClaim& claim : claims_) {
-      if (claim.source != source) continue;
-      if (++same_source == kMaxLicenseClaims || claim.value == value) return;
-    }
+    std::vector<std::string>& known = known_[static_cast<size_t>(source)];
+    std::string license = normalized_license(value);
+    if (known.size() > kMaxLicenseClaims + 1 ||
+        std::find(known.begin(), known.end(), license) != known.end())
+      return;
+    known.push_back(std::move(license));
     claims_.push_back({source, std::string(value)});
   }
 
@@ -151,6 +156,7 @@ class Collector {
   }
 
   std::vector<LicenseClaim>& claims_;
+  std::array<std::vector<std::string>, 4> known_;  // licences by source; "" for all unrecognised
 };
 
 }  // namespace

@@ -142,7 +142,9 @@ bool is_address(std::string_view said) {
 std::string license_of_address(std::string_view address) {
   std::string path = to_ascii_lower(address);
   for (const std::string_view scheme : {"https:", "http:"}) {
-    if (path.starts_with(scheme)) path.erase(0, scheme.size());
+    if (!path.starts_with(scheme)) continue;
+    path.erase(0, scheme.size());
+    break;
   }
   if (!path.starts_with("//")) return {};
   const size_t query = std::min(path.find_first_of("?#"), path.size());

@@ -1,5 +1,7 @@
 #include "libcore/text/license/license_claim.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "libcore/text/license/spdx.h"
@@ -23,6 +25,8 @@ std::string claimed_license(const std::vector<LicenseClaim>& claims) {
     });
     return named == claims.end() ? std::string() : named->value;
   }
+  if (found.size() > kMaxLicenseClaims)
+    return fmt::format("more than {} licences", kMaxLicenseClaims);
   return joined_licenses(found);
 }
 

@@ -16,11 +16,12 @@ struct LicenseClaim {
   std::string value;  // an address or words, as written
 };
 
-inline constexpr size_t kMaxLicenseClaims = 64;  // different ones of one source
+inline constexpr size_t kMaxLicenseClaims = 64;  // different licences of one source
 
 // The licence of the page: an SPDX expression of what the strongest source says that is recognised
-// at all (several licences of one source count together: AND), else the first value of a source
-// other than a plain link, else nothing.
+// at all (several licences of one source count together: AND; of more than kMaxLicenseClaims that
+// there are too many, which no policy recognises), else the first value of a source other than a
+// plain link, else nothing.
 std::string claimed_license(const std::vector<LicenseClaim>& claims);
 
 }  // namespace ballast

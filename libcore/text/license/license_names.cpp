@@ -103,7 +103,7 @@ constexpr size_t kMostWords = 16;
 class Words {
  public:
   explicit Words(std::string_view text) : words_(words_of(text)) {
-    later_ = std::erase(words_, "+") > 0;
+    take_plus();
     join("public", "domain", "publicdomain");
     join("creative", "commons", "cc");
     join("affero", "general", "agpl");
@@ -120,7 +120,7 @@ class Words {
   bool has(std::string_view word) const {
     return std::find(words_.begin(), words_.end(), word) != words_.end();
   }
-  // This version or a later one, by a plus behind it or in words.
+  // This version or a later one, by a plus behind all that is said or in words.
   bool later() const { return later_ || has("later") || has("newer"); }
   // Short, of these words, filler and one version: any other ("not", "except", "reserved", another
   // licence's) may turn round what is said, or be about a part only.
@@ -150,6 +150,17 @@ class Words {
   }
 
  private:
+  // A plus with more behind it joins two licences: it stays a word, which no list has.
+  void take_plus() {
+    const auto plus = std::find(words_.begin(), words_.end(), "+");
+    if (plus == words_.end()) return;
+    constexpr std::string_view kBehind[] = {"gnu", "or", "later", "newer"};
+    later_ = std::all_of(plus + 1, words_.end(), [&](const std::string& word) {
+      return contains(kFiller, word) || contains(kBehind, word);
+    });
+    if (later_) words_.erase(plus);
+  }
+
   void join(std::string_view first, std::string_view second, std::string_view both) {
     for (size_t i = 1; i < words_.size(); ++i) {
       if (words_[i - 1] != first || words_[i] != second) continue;

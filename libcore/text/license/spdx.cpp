@@ -122,7 +122,9 @@ std::string normalized_license(std::string_view said) {
   while (!said.empty() && static_cast<unsigned char>(said.front()) <= ' ') said.remove_prefix(1);
   while (!said.empty() && static_cast<unsigned char>(said.back()) <= ' ') said.remove_suffix(1);
   if (said.empty()) return {};
-  if (std::optional<Term> term = ExpressionReader(said, nullptr).read()) return term->text;
+  // What is written has to be recognised when it is read again.
+  if (std::optional<Term> term = ExpressionReader(said, nullptr).read())
+    return term->text.size() > kMaxLicenseText ? std::string() : term->text;
   return is_address(said) ? license_of_address(said) : license_of_name(said);
 }
 

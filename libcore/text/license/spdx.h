@@ -16,7 +16,8 @@ namespace ballast {
 
 inline constexpr size_t kMaxLicenseText = 4096;  // longer texts are not recognised
 
-// The expression in the list's spelling, operators in capitals; empty: not recognised.
+// The expression in the list's spelling, operators in capitals; empty: not recognised, or longer
+// than kMaxLicenseText in that spelling.
 std::string normalized_license(std::string_view said);
 
 // All of these expressions of normalized_license(), of which there is one at least, in one. It is

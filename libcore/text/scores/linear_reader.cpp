@@ -92,6 +92,10 @@ class LinearReader {
             fmt::format("term '{}' has {} words", printable(text), text.empty() ? 0 : words),
             where_, fmt::format("ngrams: {} to {}", model_.min_words_, model_.max_words_));
       }
+      find_words(text, model_.lower_case_, found_);
+      if (found_.words() != words || found_.words_from(0, words) != text)
+        return corrupt_error(fmt::format("term '{}' is not how texts are cut", printable(text)),
+                             where_, "words of letters, digits and _, two or more of them");
       const auto index = static_cast<uint32_t>(model_.terms_.size());
       if (!model_.terms_.emplace(text, index).second)
         return corrupt_error(fmt::format("term '{}' comes twice", printable(text)), where_);
@@ -132,6 +136,7 @@ class LinearReader {
   const Json& record_;
   const std::string& where_;
   LinearModel model_;
+  WordBuffers found_;
 };
 
 Result<std::shared_ptr<const LinearModel>> LinearModel::load(FileSystem& fs,

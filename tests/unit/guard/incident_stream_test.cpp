@@ -279,6 +279,8 @@ TEST(IncidentStream, AnIncidentThatGoesOnWhereTheLineWasLeftIsFoundThereToo) {
   EXPECT_TRUE(found[2].abandoned);
   EXPECT_EQ(found[2].first, 228);
   EXPECT_EQ(found[2].last, 230);
+  EXPECT_TRUE(found[2].detected_loss);
+  EXPECT_TRUE(found[2].detected_norm);
   EXPECT_FALSE(found[2].nonfinite);
   EXPECT_EQ(found[2].samples_begin, 227 * 8);
   EXPECT_EQ(found[2].samples_end, 230 * 8);

@@ -140,6 +140,25 @@ TEST(License, APlusBehindAVersionIsNotLost) {
   EXPECT_FALSE(LicensePolicy::parse("deny:noncommercial", "")->judge("CC BY-NC 3.0+").kept);
 }
 
+TEST(License, APlusBetweenLicencesIsNoVersion) {
+  EXPECT_EQ(normalized_license("CC BY 4.0 + CC BY-NC 4.0"), "");
+  EXPECT_EQ(normalized_license("MPL 2.0 + MIT"), "");
+}
+
+TEST(License, WhatIsWrittenIsRecognisedAgain) {
+  std::string said = "GPL-2.0";
+  while (said.size() + 11 <= kMaxLicenseText - 1500) said += " OR GPL-2.0";
+  const std::string written = normalized_license(said);
+  EXPECT_GT(written.size(), said.size());
+  EXPECT_EQ(normalized_license(written), written);
+  while (said.size() + 11 <= kMaxLicenseText) said += " OR GPL-2.0";
+  EXPECT_EQ(normalized_license(said), "");  // longer than the limit as it would be written
+}
+
+TEST(License, AnAddressHasOneScheme) {
+  EXPECT_EQ(normalized_license("https:http://creativecommons.org/licenses/by/4.0/"), "");
+}
+
 TEST(License, TextsThatSayMoreThanALicenceAreNotRecognised) {
   for (const char* none : {"All rights reserved except the icons, which are CC0",
                            "This is not CC BY, all rights reserved",
@@ -284,6 +303,26 @@ TEST(LicenseClaim, ManyOfOneSourceAreNotLost) {
   const std::string endless = license_of_page(page_of_licences(60, std::string(100, 'x')));
   EXPECT_GT(endless.size(), kMaxLicenseText);
   EXPECT_EQ(judged("deny:noncommercial", endless).outcome, LicenseOutcome::unrecognised);
+}
+
+TEST(LicenseClaim, SpellingsDoNotHideALicence) {
+  std::string page;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string number = std::to_string(i);
+    page += "<a rel=license href='https://creativecommons.org/licenses/by/4.0/?photo=" + number +
+            "'>x</a><a rel=license href='/terms/" + number + "'>y</a>";
+  }
+  page += "<a rel=license href=https://creativecommons.org/licenses/by-nc/4.0/>z</a>";
+  EXPECT_EQ(license_of_page(page), "CC-BY-4.0 AND CC-BY-NC-4.0");
+}
+
+TEST(LicenseClaim, TooManyLicencesAreNotRecognised) {
+  const auto most = static_cast<int>(kMaxLicenseClaims);
+  EXPECT_EQ(judged("deny:noncommercial", license_of_page(page_of_licences(most - 1, ""))).outcome,
+            LicenseOutcome::denied);
+  for (const int more : {most, most + 1, 10 * most})
+    EXPECT_EQ(judged("deny:noncommercial", license_of_page(page_of_licences(more, ""))).outcome,
+              LicenseOutcome::unrecognised);
 }
 
 TEST(LicenseClaim, PlainLinksDoNotHideAStrongerSource) {

@@ -146,6 +146,11 @@ TEST(LinearModel, RefusesWhatIsNoModelAndSaysWhy) {
       {R"("bias":0,"terms":["aa bb"],"weights":[1])", "term 'aa bb' has 2 words"},
       {R"("bias":0,"terms":[""],"weights":[1])", "term '' has 0 words"},
       {R"("bias":0,"terms":[7],"weights":[1])", "a term is no string"},
+      {R"("bias":0,"terms":["Free"],"weights":[1])", "term 'Free' is not how texts are cut"},
+      {R"("bias":0,"terms":["don't"],"weights":[1])", "is not how texts are cut"},
+      {R"("bias":0,"terms":["a"],"weights":[1])", "is not how texts are cut"},
+      {R"("bias":0,"terms":[" aa"],"weights":[1],"ngrams":[1,2])", "is not how texts are cut"},
+      {R"("bias":0,"terms":["aa  bb"],"weights":[1],"ngrams":[1,3])", "is not how texts are cut"},
       {R"("bias":0,"terms":"aa","weights":[1])", "'terms' is no list"},
       {whole + R"(,"ngrams":[2,2])", "term 'aa' has 1 words"},
       {whole + R"(,"ngrams":[1,6])", "'ngrams' is not [LEAST,MOST]"},
@@ -160,6 +165,7 @@ TEST(LinearModel, RefusesWhatIsNoModelAndSaysWhy) {
       {whole + R"(,"lower_case":1)", "'lower_case' is neither"},
       {whole + R"(,"lowercase":false)", "unknown key 'lowercase'"},
   };
+  EXPECT_TRUE(model_of(R"("bias":0,"terms":["Free"],"weights":[1],"lower_case":false)").ok());
   for (const auto& [members, message] : cases) {
     const auto model = model_of(members);
     ASSERT_FALSE(model.ok()) << members;

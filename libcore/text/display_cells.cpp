@@ -49,4 +49,25 @@ size_t display_cells(std::string_view text) {
   return cells;
 }
 
+std::string elide_middle(std::string_view text, size_t cells) {
+  constexpr std::string_view kGap = "...";
+  const size_t whole = display_cells(text);
+  if (whole <= cells) return std::string(text);
+  const size_t room = cells - kGap.size();
+  const std::string_view head = fit_cells(text, (room + 1) / 2);
+  size_t at = 0;
+  for (size_t left = whole; left > room / 2;) left -= next_cells(text, at);
+  while (at < text.size()) {  // marks of the character that went
+    size_t next = at;
+    if (next_cells(text, next) > 0) break;
+    at = next;
+  }
+  return std::string(head) + std::string(kGap) + std::string(text.substr(at));
+}
+
+std::string column_of(std::string_view text, size_t cells) {
+  std::string cell = elide_middle(text, cells);
+  return cell + std::string(cells - display_cells(cell), ' ');
+}
+
 }  // namespace ballast

@@ -1,6 +1,7 @@
 # tokshard vocab, encode, decode, inspect, verify: the round trip, what is independent of threads and
 # order, and what is refused.
 bats_require_minimum_version 1.5.0
+load ../support/assertions
 
 setup() {
   cd "$BATS_TEST_TMPDIR"
@@ -97,6 +98,25 @@ It's en again &amp; again." ]
   [[ "$output" == *'"languages":{"de":{"documents":67,'*'"en":{"documents":133,'* ]]
   run --separate-stderr "$BIN/tokshard" inspect web
   [[ "$output" == *"documents  200"*"language"*"de"* ]]
+}
+
+@test "inspect and verify show names of strangers without their escapes and in columns" {
+  prepare
+  long=$(printf 'license-%.0s' {1..30})
+  jq -c --arg long "$long" '.language = "\u001b[2Jxx" | .license = "MIT\nGPL" | .source = $long + "z"' docs.jsonl >odd.jsonl
+  prefix=$'od\033[2Jd'
+  "$BIN/tokshard" encode -q --tokenizer tok.json odd.jsonl -o "$prefix"
+  "$BIN/tokshard" inspect "$prefix" >shown
+  [ "$(awk 'NR > 1 && !/sha256/ && length > 80' shown | wc -l)" -eq 0 ]
+  "$BIN/tokshard" inspect --json "$prefix" | jq -e --arg long "${long}z" '.sources | has($long)'
+  rm "$prefix.docs.jsonl.zst" "$prefix.manifest.json"
+  "$BIN/tokshard" verify "$prefix" >>shown
+  without_control_bytes shown
+  grep -qF 'language   \x1B[2Jxx' shown
+  grep -qF 'license    MIT\x0AGPL' shown
+  grep -qE '^  source     license-lic\.\.\.-license-z +[0-9]+ documents' shown
+  grep -qF 'od\x1B[2Jd: not checked, not there: od\x1B[2Jd.docs.jsonl.zst' shown
+  [ "$(awk '/^  (language|license|source) /{print index($0, "documents")}' shown | uniq -c | tr -s ' ')" = " 3 50" ]
 }
 
 @test "verify finds an index that disagrees, a changed byte and a lost file" {

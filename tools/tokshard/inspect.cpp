@@ -5,10 +5,12 @@
 #include <memory>
 
 #include "libcore/corpus/lengths.h"
+#include "libcore/io/utf8.h"
 #include "libcore/shard/manifest.h"
 #include "libcore/shard/reader.h"
 #include "libcore/shard/shard_set.h"
 #include "libcore/shard/sidecar.h"
+#include "libcore/text/display_cells.h"
 #include "tools/tokshard/verbs.h"
 
 namespace ballast {
@@ -39,10 +41,16 @@ Json counts_json(const ShardCounts& counts) {
   return object;
 }
 
+// Names come from documents: they may hold anything, at any length.
+std::string name_column(const std::string& name) {
+  constexpr size_t kNameCells = 24;  // of a line of 80
+  return column_of(name.empty() ? "(none)" : printable(name), kNameCells);
+}
+
 std::string counts_text(const char* title, const ShardCounts& counts) {
   std::string text;
   for (const auto& [name, count] : counts)
-    text += fmt::format("  {:<10} {:<24} {:>10} documents {:>14} tokens\n", title, name,
+    text += fmt::format("  {:<10} {} {:>10} documents {:>14} tokens\n", title, name_column(name),
                         count.documents, count.tokens);
   return text;
 }
@@ -102,7 +110,7 @@ Json record_of(const Inspected& shard) {
 std::string text_of(const Inspected& shard) {
   const LengthHistogram& lengths = shard.lengths.all;
   std::string text = fmt::format("{}\n  documents  {}\n  tokens     {}\n  dtype      {}\n",
-                                 shard.prefix, shard.reader.documents(),
+                                 printable(shard.prefix), shard.reader.documents(),
                                  shard.reader.total_tokens(), token_type_name(shard.reader.type()));
   text += fmt::format("  lengths    {} shortest, {} median, {:.1f} mean, {} longest\n",
                       lengths.shortest, shard.lengths.median, lengths.mean(), lengths.longest);
@@ -114,12 +122,13 @@ std::string text_of(const Inspected& shard) {
   if (!shard.manifest) return text + "  manifest   none\n";
   const ShardManifest& manifest = *shard.manifest;
   text += fmt::format("  vocabulary {}\n  tokenizer  sha256 {}\n  part       {}, seed {}\n",
-                      manifest.vocab_size, manifest.tokenizer_sha256, manifest.part, manifest.seed);
+                      manifest.vocab_size, printable(manifest.tokenizer_sha256),
+                      printable(manifest.part), manifest.seed);
   text += counts_text("language", manifest.languages);
   text += counts_text("license", manifest.licenses);
   text += counts_text("source", manifest.sources);
   for (const auto& [name, documents] : manifest.filters)
-    text += fmt::format("  {:<10} {:<24} {:>10} documents\n", "filter", name, documents);
+    text += fmt::format("  {:<10} {} {:>10} documents\n", "filter", name_column(name), documents);
   return text;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "libcore/io/json.h"
+#include "libcore/io/utf8.h"
 #include "libcore/parts/parts_folder.h"
 #include "libcore/shard/shard_set.h"
 #include "tools/tokshard/merge_parts.h"
@@ -22,13 +23,15 @@ struct VerifyFlags {
 };
 
 std::string text_of(const std::string& prefix, const ShardVerdict& verdict) {
+  const std::string name = printable(prefix);
   std::string text;
-  for (const std::string& line : verdict.damage) text += fmt::format("{}: {}\n", prefix, line);
+  for (const std::string& line : verdict.damage)
+    text += fmt::format("{}: {}\n", name, printable(line));
   for (const std::string& path : verdict.missing)
-    text += fmt::format("{}: not checked, not there: {}\n", prefix, path);
+    text += fmt::format("{}: not checked, not there: {}\n", name, printable(path));
   if (verdict.damage.empty())
     text +=
-        fmt::format("{}: ok, {} documents, {} tokens\n", prefix, verdict.documents, verdict.tokens);
+        fmt::format("{}: ok, {} documents, {} tokens\n", name, verdict.documents, verdict.tokens);
   return text;
 }
 

@@ -28,5 +28,18 @@ TEST(DisplayCells, FitsWholeCharactersWithTheirMarks) {
   EXPECT_EQ(fit_cells("\u4E2D", 1), "");
 }
 
+TEST(DisplayCells, CutsTheMiddleOutOfLongNames) {
+  EXPECT_EQ(elide_middle("abcdefghij", 10), "abcdefghij");
+  EXPECT_EQ(elide_middle("abcdefghijk", 10), "abcd...ijk");
+  EXPECT_EQ(elide_middle("abcdefghijk", 5), "a...k");
+  // Wide characters are not cut in half.
+  EXPECT_EQ(elide_middle("\u4E2D\u6587\u4E2D\u6587\u4E2D", 8), "\u4E2D...\u4E2D");
+  // A mark whose letter went goes too.
+  EXPECT_EQ(elide_middle("abcdefe\u0301x", 5), "a...x");
+  EXPECT_EQ(column_of("ab", 5), "ab   ");
+  EXPECT_EQ(column_of("\u4E2D", 5), "\u4E2D   ");
+  EXPECT_EQ(column_of("abcdefghijk", 7), "ab...jk");
+}
+
 }  // namespace
 }  // namespace ballast

@@ -6,6 +6,7 @@
 
 #include "libcore/shard/index_walk.h"
 #include "libcore/shard/manifest.h"
+#include "libcore/shard/redact_move.h"
 
 namespace ballast {
 Result<void> ShardReader::read_index(ReadableFile& index, const std::string& where) {
@@ -27,6 +28,7 @@ Result<ShardReader> ShardReader::open_to_learn(FileSystem& fs, const std::string
 }
 
 Result<ShardReader> ShardReader::open(FileSystem& fs, const std::string& prefix) {
+  BALLAST_TRY(refuse_half_moved(fs, prefix));
   ShardReader reader;
   reader.prefix_ = prefix;
   const std::string where = shard_idx_path(prefix), bin_path = shard_bin_path(prefix);

@@ -3,26 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "libcore/base/hash.h"
 #include "libcore/shard/builder.h"
 #include "libcore/shard/manifest.h"
 #include "libcore/shard/reader.h"
+#include "libcore/shard/redact_move.h"
 #include "libcore/shard/sidecar.h"
 #include "libcore/shard/verify.h"
 
 namespace ballast {
 namespace {
-
-using Paths = std::array<std::string, 4>;
-
-// The manifest last.
-Paths paths_of(const std::string& prefix) {
-  return {shard_bin_path(prefix), shard_idx_path(prefix), shard_docs_path(prefix),
-          shard_manifest_path(prefix)};
-}
 
 Result<std::string> manifest_sha256(FileSystem& fs, const std::string& prefix) {
   const std::string text = BALLAST_TRY(read_file(fs, shard_manifest_path(prefix)));
@@ -44,7 +36,7 @@ Result<int32_t> token_of(const ShardManifest& manifest, const std::string& prefi
 
 Result<void> check_target(FileSystem& fs, const std::string& target, bool force) {
   if (force) return {};
-  for (const std::string& path : paths_of(target))
+  for (const std::string& path : shard_paths(target))
     if (fs.exists(path)) return usage_error("output exists", path, "-f replaces it");
   return {};
 }

@@ -1,24 +1,16 @@
 #include "libcore/shard/redact_set.h"
 
-#include <algorithm>
-#include <array>
-
 #include "libcore/base/hash.h"
 #include "libcore/io/atomic_file.h"
 #include "libcore/shard/format.h"
 #include "libcore/shard/manifest.h"
+#include "libcore/shard/redact_move.h"
 #include "libcore/shard/verify.h"
 
 namespace ballast {
 namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;
-
-// The manifest last.
-std::array<std::string, 4> paths_of(const std::string& prefix) {
-  return {shard_bin_path(prefix), shard_idx_path(prefix), shard_docs_path(prefix),
-          shard_manifest_path(prefix)};
-}
 
 Result<void> copy_file(FileSystem& fs, const std::string& from, const std::string& to,
                        const RedactOptions& options) {
@@ -42,14 +34,14 @@ Result<void> take_over(FileSystem& fs, const std::string& prefix, const std::str
     const std::string damage = BALLAST_TRY(output_damage(fs, prefix, said, false));
     if (!damage.empty()) return corrupt_error("the shard is damaged: " + damage, prefix);
   }
-  const auto from = paths_of(prefix), to = paths_of(target);
+  const auto from = shard_paths(prefix), to = shard_paths(target);
   for (size_t i = 0; i < from.size(); ++i)
     if (!BALLAST_TRY(fs.link(from[i], to[i]))) BALLAST_TRY(copy_file(fs, from[i], to[i], options));
   return {};
 }
 
 Result<bool> is_taken_over(FileSystem& fs, const std::string& prefix, const std::string& target) {
-  const auto from = paths_of(prefix), to = paths_of(target);
+  const auto from = shard_paths(prefix), to = shard_paths(target);
   for (size_t i = from.size(); i-- > 0;)
     if (!fs.exists(to[i]) || BALLAST_TRY(fs.info(to[i])).size != BALLAST_TRY(fs.info(from[i])).size)
       return false;
@@ -99,7 +91,7 @@ class SetRedaction {
 
   Result<Receipt> run() {
     if (const auto begun = BALLAST_TRY(begun_before())) {
-      BALLAST_TRY(publish(*begun));
+      BALLAST_TRY(move_redaction(fs_, folder_, *begun));
       return *begun;
     }
     if (!options_.force) BALLAST_TRY(check_outputs());
@@ -108,7 +100,7 @@ class SetRedaction {
     Result<Receipt> receipt = make_all();
     // Who was told to stop does not own the folder any more.
     if (!receipt.ok() && !stopped_) (void)fs_.remove_all(staging_);  // else the next start does it
-    if (receipt.ok()) BALLAST_TRY(publish(*receipt));
+    if (receipt.ok()) BALLAST_TRY(move_redaction(fs_, folder_, *receipt));
     return receipt;
   }
 
@@ -116,7 +108,8 @@ class SetRedaction {
   std::string staged(const std::string& name) const { return join_path(staging_, name); }
   std::string published(const std::string& name) const { return join_path(folder_, name); }
 
-  // The receipt of a call that died while moving: nothing is left but to finish that.
+  // The receipt of a call that died while moving: nothing is left but to finish that. Another one
+  // is replaced as whole ones are, so it is finished as well.
   Result<std::optional<Receipt>> begun_before() {
     const std::string path = staged(kReceiptName);
     std::optional<Receipt> none;
@@ -127,14 +120,14 @@ class SetRedaction {
     if (!options_.force)
       return usage_error("the folder has another redaction, which was not finished", staging_,
                          "its command finishes it; -f begins anew");
-    BALLAST_TRY(fs_.remove_all(staging_));
+    BALLAST_TRY(move_redaction(fs_, folder_, receipt));  // should this one fail, that one is whole
     return none;
   }
 
   Result<void> check_outputs() {
     std::vector<std::string> names = {kReceiptName, kReceiptSumsName};
     for (const RedactJob& job : jobs_)
-      for (const std::string& path : paths_of(file_name(job.prefix))) names.push_back(path);
+      for (const std::string& path : shard_paths(file_name(job.prefix))) names.push_back(path);
     for (const std::string& name : names)
       if (fs_.exists(published(name)))
         return usage_error("output exists", published(name), "-f replaces it");
@@ -145,7 +138,7 @@ class SetRedaction {
     const std::string target = staged(file_name(job.prefix));
     again = BALLAST_TRY(is_made(fs_, job, target, options_));
     if (!again) {
-      for (const std::string& path : paths_of(target))
+      for (const std::string& path : shard_paths(target))
         if (fs_.exists(path)) BALLAST_TRY(fs_.remove(path));
       BALLAST_TRY(job.documents.empty()
                       ? take_over(fs_, job.prefix, target, options_)
@@ -175,40 +168,6 @@ class SetRedaction {
     BALLAST_TRY(file.write(receipt_text(receipt)));
     BALLAST_TRY(file.commit());
     return receipt;
-  }
-
-  // What an earlier redaction left at a name would be taken for a part of this one.
-  Result<void> withdraw(const std::string& name) {
-    if (fs_.exists(staged(name)) && fs_.exists(published(name)))
-      BALLAST_TRY(fs_.remove(published(name)));
-    return {};
-  }
-  Result<void> move(const std::string& name) {
-    if (fs_.exists(staged(name))) return fs_.rename(staged(name), published(name));
-    if (fs_.exists(published(name))) return {};  // by a call that died
-    return corrupt_error("a file of the unfinished redaction is gone", staged(name),
-                         "remove its folder and begin again");
-  }
-
-  // May be repeated after a death anywhere. The first shard of a set says that it is whole, so its
-  // manifest is the last.
-  Result<void> publish(const Receipt& receipt) {
-    for (const char* name : {kReceiptName, kReceiptSumsName}) BALLAST_TRY(withdraw(name));
-    for (const ReceiptShard& shard : receipt.shards)
-      BALLAST_TRY(withdraw(shard.after.manifest.name));
-    BALLAST_TRY(fs_.sync_directory(folder_));
-    for (const ReceiptShard& shard : receipt.shards)
-      for (const ReceiptFile* file : {&shard.after.bin, &shard.after.idx, &shard.after.docs})
-        BALLAST_TRY(move(file->name));
-    BALLAST_TRY(fs_.sync_directory(folder_));
-    for (size_t i = receipt.shards.size(); i-- > 0;)
-      BALLAST_TRY(move(receipt.shards[i].after.manifest.name));
-    BALLAST_TRY(fs_.sync_directory(folder_));
-    BALLAST_TRY(move(kReceiptSumsName));
-    BALLAST_TRY(move(kReceiptName));
-    BALLAST_TRY(fs_.sync_directory(folder_));
-    BALLAST_TRY(fs_.remove_all(staging_));
-    return fs_.sync_directory(folder_);
   }
 
   FileSystem& fs_;

@@ -2,7 +2,9 @@
 // receipt, and moved into the folder when all are there, the receipt last. A failure before that
 // leaves the folder as it was. After a death, or a failure of the moving, the next call with the
 // same shards, documents and options goes on: with what is whole in redact.unfinished, or with
-// moving. Nobody else may redact into the folder meanwhile. One thread.
+// moving; until then nothing in the folder opens that is not whole. With options.force a redaction
+// of which the moving was broken off is moved first, and then replaced, shards that the new one has
+// not included. Nobody else may redact into the folder meanwhile. One thread.
 #pragma once
 
 #include <functional>
@@ -14,6 +16,7 @@
 #include "libcore/io/file_system.h"
 #include "libcore/shard/receipt.h"
 #include "libcore/shard/redact.h"
+#include "libcore/shard/redact_move.h"
 
 namespace ballast {
 
@@ -37,7 +40,5 @@ Result<bool> is_set_redacted(FileSystem& fs, const std::string& folder,
 Result<Receipt> redact_set(FileSystem& fs, const std::string& folder,
                            std::span<const RedactJob> jobs, const RedactOptions& options,
                            const RedactReport& report);
-
-inline constexpr const char* kUnfinishedRedaction = "redact.unfinished";
 
 }  // namespace ballast

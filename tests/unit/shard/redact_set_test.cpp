@@ -187,6 +187,34 @@ TEST(RedactSet, AFailureLeavesTheFolderAsItWas) {
   EXPECT_EQ(files_in(fs, "new"), before);
 }
 
+// The files of shard 0, 1 or 2.
+Files shard_files(const Files& files, int shard) {
+  Files own;
+  for (const auto& [name, bytes] : files)
+    if (name.starts_with(shard_set_member("web", shard))) own[name] = bytes;
+  return own;
+}
+
+// An index stands beside the other files that it was made with, those of the set with the first
+// one; and nothing opens unless all is as it was or as it shall be.
+void expect_nothing_mixed(FileSystem& fs, const Files& old, const Files& want) {
+  Files now = files_in(fs, "new");
+  const auto is_of = [&](const Files& state, int shard) {
+    return shard_files(now, shard) == shard_files(state, shard);
+  };
+  int open = 0;
+  for (int shard = 0; shard < 3; ++shard) {
+    const std::string prefix = shard_set_member("new/web", shard);
+    open += ShardReader::open(fs, prefix).ok() ? 1 : 0;
+    EXPECT_TRUE(!fs.exists(prefix + ".idx") || is_of(old, shard) || is_of(want, shard)) << prefix;
+  }
+  const auto all_of = [&](const Files& state) {
+    return is_of(state, 0) && is_of(state, 1) && is_of(state, 2);
+  };
+  const bool shown = open > 0 || now.contains("web-00000.idx");
+  EXPECT_TRUE(!shown || all_of(old) || all_of(want));
+}
+
 // Every write may be the last: then the folder shows the old state, or the next call finishes the
 // new one, and no receipt or first shard of a set stands beside what it is not of.
 void die_everywhere(bool over_another) {
@@ -216,7 +244,8 @@ void die_everywhere(bool over_another) {
       now.erase(kUnfinishedRedaction);
       EXPECT_EQ(now, now.at("receipt.json") == want.at("receipt.json") ? want : old) << step;
     }
-    if (fs.exists("new/web-00000.manifest.json")) expect_sound_set(fs, "new/web");
+    expect_nothing_mixed(fs, old, want);
+    if (ShardReader::open(fs, "new/web-00000").ok()) expect_sound_set(fs, "new/web");
     size_t again = 0;
     const auto made = redact_set(
         fs, "new", kJobs, first,
@@ -273,6 +302,70 @@ TEST(RedactSet, WhatAnotherCallBeganIsItsOwn) {
     ASSERT_TRUE(redact(fs, other).ok());
     EXPECT_TRUE(*is_set_redacted(fs, "new", kJobs, other));
     EXPECT_FALSE(fs.exists(std::string("new/") + kUnfinishedRedaction));
+    return;
+  }
+}
+
+// One shard that has the name of a set's first, or another name, over the redaction of the set.
+TEST(RedactSet, ForceRemovesTheShardsOfTheRedactionThatItReplaces) {
+  const std::vector<RedactJob> one = {{"old/web-00000", {5}}};
+  MemoryFileSystem alone;
+  make_set(alone);
+  ASSERT_TRUE(redact(alone, options_of("one"), one).ok());
+  const Files want = files_in(alone, "new");
+  ASSERT_EQ(want.size(), 4U + 2);
+  RedactOptions options = options_of("one");
+  options.force = true;
+  int64_t step = 0;
+  for (bool finished = false; !finished; ++step) {
+    ASSERT_LT(step, 2000);
+    MemoryFileSystem fs;
+    make_set(fs);
+    ASSERT_TRUE(redact(fs, options_of("list")).ok());
+    const Files old = files_in(fs, "new");
+    FaultyFileSystem faulty(fs, step + 1);
+    finished = redact(faulty, options, one).ok();
+    fs.crash();
+    expect_nothing_mixed(fs, old, want);
+    const auto made = redact(fs, options, one);
+    ASSERT_TRUE(made.ok()) << made.error().message() << " after " << step;
+    EXPECT_EQ(files_in(fs, "new"), want) << "after " << step;
+  }
+  EXPECT_GT(step, 50);
+}
+
+TEST(RedactSet, ForceLeavesShardsThatAreOfSomethingElseByNow) {
+  MemoryFileSystem fs;
+  make_set(fs);
+  ASSERT_TRUE(redact(fs, options_of("list")).ok());
+  for (const char* ending : {".bin", ".idx", ".docs.jsonl.zst", ".manifest.json"}) {
+    const std::string path = std::string("new/web-00002") + ending;
+    ASSERT_TRUE(fs.remove(path).ok());
+    ASSERT_TRUE(fs.link(std::string("old/web-00002") + ending, path).ok());
+  }
+  RedactOptions options = options_of("one");
+  options.force = true;
+  ASSERT_TRUE(redact(fs, options, {{"old/web-00000", {5}}}).ok());
+  EXPECT_FALSE(fs.exists("new/web-00001.bin"));
+  EXPECT_EQ(*read_file(fs, "new/web-00002.bin"), *read_file(fs, "old/web-00002.bin"));
+}
+
+TEST(RedactSet, AFailureOverAHalfMovedRedactionLeavesItWhole) {
+  MemoryFileSystem whole;
+  make_set(whole);
+  ASSERT_TRUE(redact(whole, options_of("list")).ok());
+  for (int64_t step = 1;; ++step) {
+    ASSERT_LT(step, 2000);
+    MemoryFileSystem fs;
+    make_set(fs);
+    FaultyFileSystem faulty(fs, step);
+    ASSERT_FALSE(redact(faulty, options_of("list")).ok());
+    if (!fs.exists("new/web-00001.bin")) continue;
+    ASSERT_TRUE(fs.remove("old/web-00002.bin").ok());
+    RedactOptions other = options_of("other");
+    other.force = true;
+    ASSERT_FALSE(redact(fs, other).ok());
+    EXPECT_EQ(files_in(fs, "new"), files_in(whole, "new"));
     return;
   }
 }

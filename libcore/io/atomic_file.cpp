@@ -5,6 +5,8 @@
 
 #include <random>
 
+#include "libcore/io/output_check.h"
+
 namespace ballast {
 
 AtomicFile::AtomicFile(FileSystem& fs, std::string path, bool force)
@@ -24,12 +26,10 @@ AtomicFile::~AtomicFile() {
 }
 
 Result<void> AtomicFile::open() {
-  if (fs_->exists(path_)) {
-    const auto info = fs_->info(path_);
-    if (info.ok() && info->is_directory) return usage_error("output is a directory", path_);
-    if (info.ok() && !info->is_regular) return usage_error("output is not a regular file", path_);
-    if (!force_) return usage_error("output exists", path_, "-f replaces it");
-  }
+  const auto info = fs_->info(path_);
+  if (info.ok() && !info->is_regular && !info->is_directory)
+    return usage_error("output is not a regular file", path_);
+  BALLAST_TRY(check_output(*fs_, path_, force_));
   std::random_device random;
   std::string temporary = fmt::format("{}.tmp-{}-{:08x}", path_, ::getpid(), random());
   file_ = BALLAST_TRY(fs_->create_exclusive(temporary));

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "libcore/io/output_check.h"
 #include "libcore/io/stream.h"
 
 namespace ballast {
@@ -155,13 +156,10 @@ class ZstdSink final : public ByteSink {
 
 Result<std::unique_ptr<ByteSink>> open_plain_sink(FileSystem& fs, const std::string& path,
                                                   bool force) {
-  if (fs.exists(path)) {
-    const auto info = fs.info(path);
-    if (info.ok() && info->is_directory) return usage_error("output is a directory", path);
-    if (info.ok() && !info->is_regular)
-      return std::make_unique<DeviceSink>(BALLAST_TRY(fs.open_append(path)));
-    if (!force) return usage_error("output exists", path, "-f replaces it");
-  }
+  BALLAST_TRY(check_output(fs, path, force));
+  const auto info = fs.info(path);
+  if (info.ok() && !info->is_regular)
+    return std::make_unique<DeviceSink>(BALLAST_TRY(fs.open_append(path)));
   return std::make_unique<FileSink>(AtomicFile(fs, path, force));
 }
 

@@ -48,8 +48,8 @@ Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const Common
   const OpenedEncoding encoding = BALLAST_TRY(open_encoding(flags.encode, common));
   DocumentOutputs outputs;
   if (!parts.shared())
-    outputs =
-        BALLAST_TRY(open_side_outputs(common, filter.rejects, filter.stats, flags.read_files()));
+    outputs = BALLAST_TRY(open_side_outputs(common, filter.rejects, filter.stats,
+                                            flags.read_files(), files_of_shards(common.output)));
   const OpenedRules rules = BALLAST_TRY(open_filter_rules(filter.rules, std::move(options)));
   PartsPlan plan = BALLAST_TRY(plan_filter_run(app, common, filter, parts, rules));
   plan_encoding(flags.encode, encoding.manifest, plan.options);

@@ -7,6 +7,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/dedup/cluster_rule.h"
 #include "libcore/dedup/minhash_work.h"
+#include "libcore/io/output_check.h"
 #include "tools/tokshard/dedup_flags.h"
 #include "tools/tokshard/dedup_job.h"
 #include "tools/tokshard/task.h"
@@ -172,10 +173,8 @@ Result<void> check_outputs(const DedupFlags& flags, const CommonOptions& common)
   if (!flags.task.empty() && !shared)
     return usage_error("needs --stage signatures or buckets", "--task");
   if (flags.clusters.empty()) return {};
-  for (const auto& [name, path] : outputs) {
-    if (path != &flags.clusters && *path == flags.clusters)
-      return usage_error("two outputs have the same name", flags.clusters);
-  }
+  const std::vector<std::string> all = {common.output, flags.rejects, flags.stats, flags.clusters};
+  BALLAST_TRY(refuse_same_outputs(posix_file_system(), all));
   return refuse_output_over_input(posix_file_system(), flags.clusters, flags.inputs);
 }
 

@@ -1,37 +1,26 @@
 #include "tools/tokshard/document_outputs.h"
 
 #include "libcore/cli/message.h"
+#include "libcore/io/atomic_file.h"
+#include "libcore/io/output_check.h"
+#include "libcore/shard/format.h"
 
 namespace ballast {
 
-namespace {
-
-Result<void> check_outputs(const std::vector<std::string>& outputs,
-                           const std::vector<std::string>& inputs) {
-  std::vector<std::string> taken;
-  for (const std::string& path : outputs) {
-    if (path.empty()) continue;
-    for (const std::string& other : taken) {
-      if (other == path) return usage_error("two outputs have the same name", path);
-    }
-    taken.push_back(path);
-    if (path == "-") continue;
-    BALLAST_TRY(refuse_output_over_input(posix_file_system(), path, inputs));
-    // Found now, not when hours of work are done.
-    const std::string folder = parent_directory(path);
-    if (!posix_file_system().exists(folder))
-      return io_error("cannot create, its folder is not there", path, folder);
-  }
-  return {};
-}
-
-}  // namespace
-
 Result<DocumentOutputs> open_side_outputs(const CommonOptions& common, const std::string& rejects,
                                           const std::string& stats,
-                                          const std::vector<std::string>& inputs) {
+                                          const std::vector<std::string>& inputs,
+                                          const std::vector<std::string>& others) {
   FileSystem& fs = posix_file_system();
-  BALLAST_TRY(check_outputs({rejects, stats}, inputs));
+  std::vector<std::string> all = others;
+  for (const std::string& path : {rejects, stats}) {
+    all.push_back(path);
+    if (path.empty() || path == "-") continue;
+    BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
+  }
+  BALLAST_TRY(refuse_same_outputs(fs, all));
+  for (const std::string& path : {rejects, stats})
+    if (!path.empty()) BALLAST_TRY(check_output(fs, path, common.force));
   DocumentOutputs outputs;
   if (common.dry_run) return outputs;
   if (!rejects.empty()) outputs.rejects = BALLAST_TRY(open_sink(fs, rejects, common.force));
@@ -39,14 +28,23 @@ Result<DocumentOutputs> open_side_outputs(const CommonOptions& common, const std
   return outputs;
 }
 
+std::vector<std::string> files_of_shards(const std::string& prefix) {
+  std::vector<std::string> files;
+  for (const std::string& shard : {prefix, prefix + "-holdout"})
+    for (const auto path : {shard_bin_path, shard_idx_path, shard_docs_path, shard_manifest_path})
+      files.push_back(path(shard));
+  return files;
+}
+
 Result<DocumentOutputs> open_document_outputs(const CommonOptions& common,
                                               const std::string& rejects, const std::string& stats,
                                               const std::vector<std::string>& inputs) {
+  FileSystem& fs = posix_file_system();
   const std::string kept = common.output.empty() ? "-" : common.output;
-  BALLAST_TRY(check_outputs({kept, rejects, stats}, inputs));
-  DocumentOutputs outputs = BALLAST_TRY(open_side_outputs(common, rejects, stats, inputs));
-  if (!common.dry_run)
-    outputs.kept = BALLAST_TRY(open_sink(posix_file_system(), kept, common.force));
+  if (kept != "-") BALLAST_TRY(refuse_output_over_input(fs, kept, inputs));
+  DocumentOutputs outputs = BALLAST_TRY(open_side_outputs(common, rejects, stats, inputs, {kept}));
+  BALLAST_TRY(check_output(fs, kept, common.force));
+  if (!common.dry_run) outputs.kept = BALLAST_TRY(open_sink(fs, kept, common.force));
   return outputs;
 }
 

@@ -256,7 +256,8 @@ Result<int> merge_parts(const std::string& directory, const std::string& rejects
   std::vector<std::string> inputs;
   for (const auto& input : folder.plan().inputs) inputs.push_back(input.path);
   if (folder.plan().verb == kBuild) {
-    DocumentOutputs outputs = BALLAST_TRY(open_side_outputs(common, rejects, stats, inputs));
+    DocumentOutputs outputs = BALLAST_TRY(
+        open_side_outputs(common, rejects, stats, inputs, files_of_shards(common.output)));
     if (common.dry_run) {
       print_note("would merge " + totals_text(BALLAST_TRY(complete_account(folder))));
       return kExitDone;

@@ -9,6 +9,7 @@
 
 #include "libcore/cli/message.h"
 #include "libcore/io/json.h"
+#include "libcore/io/output_check.h"
 #include "libcore/io/stream.h"
 #include "libcore/shard/exclusion.h"
 #include "libcore/shard/format.h"
@@ -176,13 +177,14 @@ Result<void> check_flags(const RecheckFlags& flags) {
 Result<std::unique_ptr<ByteSink>> open_output(const RecheckFlags& flags,
                                               const std::vector<std::string>& prefixes,
                                               const CommonOptions& common) {
-  if (common.dry_run) return std::unique_ptr<ByteSink>();
   FileSystem& fs = posix_file_system();
   std::vector<std::string> inputs = {flags.robots.path.empty() ? flags.takedown
                                                                : flags.robots.path};
   for (const std::string& prefix : prefixes) inputs.push_back(shard_docs_path(prefix));
   const std::string path = common.output.empty() ? "-" : common.output;
   BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
+  BALLAST_TRY(check_output(fs, path, common.force));
+  if (common.dry_run) return std::unique_ptr<ByteSink>();
   return open_sink(fs, path, common.force);
 }
 

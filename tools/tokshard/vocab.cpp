@@ -7,6 +7,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/cli/terminal.h"
 #include "libcore/io/json.h"
+#include "libcore/io/output_check.h"
 #include "libcore/text/bpe_trainer.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/verbs.h"
@@ -42,10 +43,7 @@ Result<void> check_flags(const VocabFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(refuse_repeated_inputs(flags.inputs));
   if (common.output == "-") return {};
   BALLAST_TRY(refuse_output_over_input(posix_file_system(), common.output, flags.inputs));
-  const auto existing = posix_file_system().info(common.output);
-  if (!common.force && existing.ok() && (existing->is_regular || existing->is_directory))
-    return usage_error("output exists", common.output, "-f replaces it");
-  return {};
+  return check_output(posix_file_system(), common.output, common.force);
 }
 
 Result<int> run_vocab(const VocabFlags& flags, const CommonOptions& common) {

@@ -1,6 +1,7 @@
 #include "libcore/text/piece_counter.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "libcore/base/hash.h"
@@ -106,27 +107,43 @@ int64_t PieceCounter::count_of(std::string_view piece) const {
   return table(table_of(hash)).count_of(piece, hash);
 }
 
-// The least count such that at most half of max_pieces are counted more often.
-int64_t PieceCounter::threshold() const {
-  std::vector<int64_t> counts;
-  counts.reserve(static_cast<size_t>(distinct_pieces()));
-  for (const Table& table : tables_)
-    table.pieces.for_each(
-        [&](std::string_view, uint64_t, int64_t count) { counts.push_back(count); });
-  const auto at = counts.end() - 1 - max_pieces_ / 2;
-  std::nth_element(counts.begin(), at, counts.end());
-  return *at;
+// The least threshold at which half of max_pieces has room for the pieces above it, which stay, and
+// for as many as would stand for the others: the sum of their counts divided by the threshold.
+int64_t PieceCounter::threshold(ThreadPool& pool) const {
+  const auto fits = [&](int64_t least) {
+    std::array<int64_t, kTables> common{}, rare_sum{};
+    pool.parallel_for(kTables, 1, [&](int64_t begin, int64_t) {
+      const auto at = static_cast<size_t>(begin);
+      tables_[at].pieces.for_each([&](std::string_view, uint64_t, int64_t count) {
+        if (count >= least)
+          ++common[at];
+        else
+          rare_sum[at] += count;
+      });
+    });
+    const __int128 room = max_pieces_ / 2 - std::reduce(common.begin(), common.end());
+    return std::reduce(rare_sum.begin(), rare_sum.end()) <= room * least;
+  };
+  int64_t high = 2;
+  while (!fits(high)) high *= 2;
+  int64_t low = high / 2;  // does not fit
+  while (high - low > 1) {
+    const int64_t middle = low + (high - low) / 2;
+    (fits(middle) ? high : low) = middle;
+  }
+  return high;
 }
 
 void PieceCounter::prune(ThreadPool& pool) {
   const int64_t before = distinct_pieces();
   if (before <= max_pieces_) return;
-  const int64_t rare = threshold();
+  const int64_t least = threshold(pool);
+  const uint64_t seed = ++prunings_;  // the draws of one pruning say nothing about those of another
   pool.parallel_for(kTables, 1, [&](int64_t begin, int64_t) {
-    tables_[static_cast<size_t>(begin)].pieces.drop_up_to(rare);
+    tables_[static_cast<size_t>(begin)].pieces.thin(least, seed);
   });
   dropped_ += before - distinct_pieces();
-  most_missing_ += rare;
+  count_error_ += least - 1;
 }
 
 }  // namespace ballast

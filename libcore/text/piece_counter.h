@@ -2,8 +2,11 @@
 // of add() counts in a table of its own, which is then added to 64 tables, one for each first six
 // bits of the hash and each under its own lock. Counts are sums, so no order of calls changes them.
 //
-// Memory: at most `max_pieces` distinct pieces, about 50 bytes each. prune() drops the rarest past
-// that; between two calls of it the pieces of batch_bytes() of text come on top.
+// Memory: at most `max_pieces` distinct pieces, about 50 bytes each. prune() drops rare ones past
+// that; between two calls of it the pieces of batch_bytes() of text come on top. Rare pieces are
+// most of a text's distinct ones and together have much of its pairs, so a drawn share of them
+// stays and stands for the others (threshold sampling): the count of a pair is then right on
+// average.
 #pragma once
 
 #include <array>
@@ -49,8 +52,8 @@ class PieceCounter {
   const PieceTable& table(size_t index) const { return tables_[index].pieces; }
 
   int64_t dropped_pieces() const { return dropped_; }
-  // No count is short by more: each prune() takes at most its threshold from a piece.
-  int64_t most_missing() const { return most_missing_; }
+  // No count is off by more: each prune() moves a count by less than its threshold.
+  int64_t count_error() const { return count_error_; }
   int64_t overlong_pieces() const { return overlong_; }
 
  private:
@@ -60,13 +63,14 @@ class PieceCounter {
   };
   void count_text(std::string_view text, PieceTable& local);
   void flush(PieceTable& local);
-  int64_t threshold() const;
+  int64_t threshold(ThreadPool& pool) const;
 
   SplitPattern pattern_;
   int64_t max_pieces_;
   AddedTokenMatcher markers_;
   std::array<Table, kTables> tables_;
-  int64_t dropped_ = 0, most_missing_ = 0;
+  int64_t dropped_ = 0, count_error_ = 0;
+  uint64_t prunings_ = 0;
   std::atomic<int64_t> overlong_{0};
 };
 

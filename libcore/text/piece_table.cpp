@@ -3,10 +3,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "libcore/base/hash.h"
+
 namespace ballast {
 namespace {
 
 constexpr size_t kFirstEntries = 64;
+
+// With probability count / least.
+bool is_kept(std::string_view piece, int64_t count, int64_t least, uint64_t seed) {
+  if (count >= least) return true;
+  const auto draw = static_cast<unsigned __int128>(xxh3_64(piece, seed));
+  return static_cast<int64_t>(draw * static_cast<uint64_t>(least) >> 64) < count;
+}
 
 }  // namespace
 
@@ -50,13 +59,13 @@ void PieceTable::grow() {
     if (entry.count != 0) put(entry);
 }
 
-void PieceTable::drop_up_to(int64_t count) {
+void PieceTable::thin(int64_t least, uint64_t seed) {
   std::vector<Entry> kept;
   std::vector<char> bytes;
   for (Entry& entry : entries_) {
-    if (entry.count > count) {
+    if (entry.count > 0 && is_kept(piece_of(entry), entry.count, least, seed)) {
       const std::string_view piece = piece_of(entry);
-      kept.push_back({entry.hash, bytes.size() << 16 | piece.size(), entry.count});
+      kept.push_back({entry.hash, bytes.size() << 16 | piece.size(), std::max(entry.count, least)});
       bytes.insert(bytes.end(), piece.begin(), piece.end());
     }
     entry = {};

@@ -21,8 +21,10 @@ class PieceTable {
   void prefetch(uint64_t hash) const {
     if (!entries_.empty()) __builtin_prefetch(&entries_[hash & mask()]);
   }
-  // Forgets every piece counted at most `count` times.
-  void drop_up_to(int64_t count);
+  // Of pieces counted c < `least` times keeps one in least / c, by the draw of `seed` and its
+  // bytes, and counts it `least` times from now on: on average every count, and every sum of them,
+  // stays.
+  void thin(int64_t least, uint64_t seed);
   void clear();
 
   size_t size() const { return size_; }

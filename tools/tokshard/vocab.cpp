@@ -67,9 +67,10 @@ Result<int> run_vocab(const VocabFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(sink->finish());
   if (counter.dropped_pieces() > 0)
     print_warning(
-        fmt::format("{} rare pieces were dropped to stay within --max-pieces {}; no count "
-                    "is short by more than {}",
-                    counter.dropped_pieces(), flags.max_pieces, counter.most_missing()));
+        fmt::format("{} rare pieces were dropped to stay within --max-pieces {}, others stand for "
+                    "them; no count "
+                    "is off by more than {}",
+                    counter.dropped_pieces(), flags.max_pieces, counter.count_error()));
   print_note(fmt::format("{} tokens, {} merges from {} documents, {} ({} distinct pieces)",
                          trained.tokens.size(), trained.merges.size(), counts.documents,
                          format_bytes(counts.bytes), counter.distinct_pieces()));
@@ -81,7 +82,7 @@ Result<int> run_vocab(const VocabFlags& flags, const CommonOptions& common) {
                             {"bytes", counts.bytes},
                             {"pieces", counter.distinct_pieces()},
                             {"dropped_pieces", counter.dropped_pieces()},
-                            {"most_missing", counter.most_missing()},
+                            {"count_error", counter.count_error()},
                             {"overlong_pieces", counter.overlong_pieces()},
                             {"skipped", counts.skipped},
                             {"tokenizer_sha256", sha256_hex(text)}}) +

@@ -93,20 +93,6 @@ TEST(BpeTrainer, SaysWhenThereIsTooLittleText) {
   EXPECT_EQ(train_bpe(counter, 261, pool).error().kind, ErrorKind::usage);
 }
 
-TEST(BpeTrainer, KeepsItsMemoryBound) {
-  ThreadPool pool(2);
-  PieceCounter counter(SplitPattern::llama3, 64);
-  std::vector<std::string> texts;
-  for (int i = 0; i < 200; ++i)
-    texts.push_back("often often w" + std::string(1, static_cast<char>('a' + i % 26)) +
-                    std::string(1, static_cast<char>('a' + i / 26)));
-  counter.add(texts);
-  counter.prune(pool);
-  EXPECT_LE(counter.distinct_pieces(), 32);
-  EXPECT_GT(counter.dropped_pieces(), 100);
-  EXPECT_EQ(counter.count_of(" often"), 200);
-}
-
 TEST(BpeTrainer, LeavesMarkersOutOfTheCount) {
   ThreadPool pool(1);
   PieceCounter counter(SplitPattern::llama3);

@@ -22,6 +22,7 @@ class Run {
       return;
     }
     document_ = parsed.take_value();
+    outcome_.chars = count_chars(document_.text);
     if (passes_robots() && passes_signals(earlier_signals("page")) && passes_license())
       check_text();
     finish();
@@ -42,6 +43,8 @@ class Run {
     if (usable && (allowed || options_.rejects)) {
       PageText text = extract_page(page, record.where);
       document_.text = std::move(text.text);
+      // Without --rejects the text of a refused page is not there to be counted.
+      if (allowed) outcome_.chars = count_chars(document_.text);
       document_.replaced = text.replaced;
       if (!text.language.empty()) document_.language = text.language;
       document_.license = std::move(text.license);
@@ -138,7 +141,6 @@ class Run {
   }
 
   void check_text() {
-    outcome_.chars = count_chars(document_.text);
     if (outcome_.chars < options_.min_chars || outcome_.chars == 0) {
       return reject("length", outcome_.chars == 0 ? "empty" : "too_short");
     }

@@ -1,5 +1,6 @@
 # tokshard mix and decontaminate: which documents stay, how often, and why.
 bats_require_minimum_version 1.5.0
+load ../support/assertions
 
 setup() {
   cd "$BATS_TEST_TMPDIR"
@@ -83,4 +84,18 @@ tokshard() { run --separate-stderr "$BIN/tokshard" "$@"; }
   [ "$(uniq -d ids | wc -l)" -lt 20 ]
   "$BIN/tokshard" decode web-holdout | jq -r .id | sort | uniq -c | awk '$1 != 3 {exit 1}'
   [ "$(jq -c .filters web.manifest.json)" = "{}" ]
+}
+
+@test "benchmarks may be several files, each with a byte order mark" {
+  words='one two three four five six seven eight nine ten eleven twelve thirteen'
+  printf '\xef\xbb\xbf{"text":"%s"}\n' "$words" >first.jsonl
+  printf '\xef\xbb\xbf\n{"text":"%s"}\n' "${words// / and }" >second.jsonl
+  printf '{"text":"%s","id":"%s"}\n' "$words" a "${words// / and }" b "${words// / or }" c >docs.jsonl
+  run --separate-stderr "$BIN/tokshard" decontaminate --benchmarks first.jsonl --benchmarks second.jsonl docs.jsonl
+  [ "$status" -eq 0 ]
+  [ "$(jq -r .id <<<"$output")" = c ]
+  for words in 0 101; do
+    run --separate-stderr "$BIN/tokshard" decontaminate --benchmarks first.jsonl --words $words docs.jsonl
+    assert_fails 2 "must be in 1..100: --words"
+  done
 }

@@ -73,6 +73,8 @@ make_shards() {
   "$BIN/tokshard" filter -n --json --robots robots.txt a.jsonl >robots.json
   blocked=$(jq '.reasons["robots:disallowed"]' robots.json)
   [ "$blocked" -gt 5 ]
+  [ "$(jq .chars robots.json)" -eq "$(jq -s 'map(.text | length) | add' a.jsonl)" ]
+  [ "$(jq .chars_kept robots.json)" -lt "$(jq .chars robots.json)" ]
   run --separate-stderr bash -c '"$BIN/tokshard" stat --json - <robots.json | tail -1'
   [ "$(jq .dropped.blocked <<<"$output")" -eq "$blocked" ]
   [ "$(jq -cS .dropped.blocking_hosts.most <<<"$output")" = "$(jq -cS .blocking_hosts.most robots.json)" ]

@@ -1,6 +1,7 @@
 // tokshard decontaminate: documents without those that hold items of benchmarks.
 #include <fmt/format.h>
 
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,10 +14,12 @@
 namespace ballast {
 namespace {
 
+constexpr int64_t kByMethod = std::numeric_limits<int64_t>::min();
+
 struct DecontaminateFlags {
   std::vector<std::string> inputs, benchmarks;
   std::string method = "ngram", rejects, stats, on_error = "fail";
-  int64_t words = 0;  // 0: by method
+  int64_t words = kByMethod;
   bool queries = false;
 };
 
@@ -32,7 +35,7 @@ Result<ContaminationOptions> contamination_options(const DecontaminateFlags& fla
     options.words = kOverlapWords;
   }
   options.queries = flags.queries;
-  if (flags.words != 0) options.words = flags.words;
+  if (flags.words != kByMethod) options.words = flags.words;
   if (options.words < 1 || options.words > kMaxWords)
     return usage_error("must be in 1..100", "--words");
   return options;
@@ -68,9 +71,11 @@ Result<void> read_benchmark(const std::string& path, ContaminationIndex& index) 
   LineReader lines(*source);
   DocumentParser parser;
   while (const std::optional<std::string_view> line = BALLAST_TRY(lines.next())) {
-    if (line->find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const int64_t number = lines.line_number();
-    const Document item = BALLAST_TRY(parser.parse(*line, fmt::format("{}:{}", path, number)));
+    std::string_view object = *line;
+    if (number == 1 && object.starts_with("\xEF\xBB\xBF")) object.remove_prefix(3);
+    if (object.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const Document item = BALLAST_TRY(parser.parse(object, fmt::format("{}:{}", path, number)));
     index.add({benchmark_name(path), number}, query_of(item), item.text);
   }
   return {};

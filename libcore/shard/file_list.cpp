@@ -47,12 +47,13 @@ Result<std::vector<OutputFile>> parse_files(const Json& root, const char* key,
   return files;
 }
 
-Result<OutputFile> hash_file(FileSystem& fs, const std::string& path) {
+Result<OutputFile> hash_file(FileSystem& fs, const std::string& path, const GoOn& go_on) {
   const auto file = BALLAST_TRY(fs.open_read(path));
   OutputFile output{path, 0, {}};
   Xxh3Hasher hasher;
   std::vector<std::byte> buffer(size_t{1} << 20);
   while (true) {
+    if (go_on) BALLAST_TRY(go_on());
     const size_t got = BALLAST_TRY(file->read_at(output.bytes, buffer));
     hasher.update(Bytes(buffer).first(got));
     output.bytes += static_cast<int64_t>(got);

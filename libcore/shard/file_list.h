@@ -2,6 +2,7 @@
 // [{"file":...,"bytes":...,"xxh3_128":...},...].
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,10 @@ Result<Hash128> parse_hash(const std::string& hex, const std::string& where);
 // integer_member() that is not negative.
 Result<int64_t> count_member(const Json& object, const char* key, const std::string& where);
 
+// Asked between pieces of long work; an error ends it. May be empty.
+using GoOn = std::function<Result<void>()>;
+
 // xxh3-128 and size of a file, read in pieces.
-Result<OutputFile> hash_file(FileSystem& fs, const std::string& path);
+Result<OutputFile> hash_file(FileSystem& fs, const std::string& path, const GoOn& go_on = {});
 
 }  // namespace ballast

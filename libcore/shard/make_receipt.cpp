@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "libcore/base/hash.h"
 #include "libcore/base/sha256.h"
 #include "libcore/shard/manifest.h"
 #include "libcore/shard/reader.h"
@@ -14,8 +15,6 @@ namespace ballast {
 namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;
-
-using GoOn = std::function<Result<void>()>;
 
 // Every byte of a file in order, in pieces that lie whole inside or outside the ranges.
 template <class Visit>
@@ -40,11 +39,19 @@ Result<int64_t> read_pieces(FileSystem& fs, const std::string& path,
   }
 }
 
-Result<ReceiptFile> hash_whole(FileSystem& fs, const std::string& path, const GoOn& go_on) {
+// `said`: by the manifest, kind corrupt when it is not so.
+Result<ReceiptFile> hash_whole(FileSystem& fs, const std::string& path, const GoOn& go_on,
+                               const OutputFile* said = nullptr) {
   ReceiptFile file{.name = file_name(path)};
   Sha256Hasher hash;
-  file.bytes =
-      BALLAST_TRY(read_pieces(fs, path, {}, go_on, [&](Bytes piece, bool) { hash.update(piece); }));
+  Xxh3Hasher check;
+  file.bytes = BALLAST_TRY(read_pieces(fs, path, {}, go_on, [&](Bytes piece, bool) {
+    hash.update(piece);
+    if (said) check.update(piece);
+  }));
+  if (said && (file.bytes != said->bytes || check.digest() != said->hash))
+    return corrupt_error("content differs from the manifest's hash", path,
+                         "tokshard verify says more");
   file.sha256 = hash.hex();
   return file;
 }
@@ -55,7 +62,31 @@ Result<ReceiptSide> side_of(FileSystem& fs, const std::string& prefix, const GoO
   side.idx = BALLAST_TRY(hash_whole(fs, shard_idx_path(prefix), go_on));
   side.docs = BALLAST_TRY(hash_whole(fs, shard_docs_path(prefix), go_on));
   side.manifest = BALLAST_TRY(hash_whole(fs, shard_manifest_path(prefix), go_on));
+  BALLAST_TRY(go_on());
   side.content_hash = BALLAST_TRY(shard_sample_hash(fs, prefix));
+  BALLAST_TRY(go_on());
+  return side;
+}
+
+// All of them, and sound: what is taken over is attested.
+Result<ReceiptSide> side_of_sound(FileSystem& fs, const std::string& prefix, const GoOn& go_on) {
+  const ShardManifest manifest = BALLAST_TRY(read_manifest(fs, prefix));
+  const auto hash = [&](const std::string& path) -> Result<ReceiptFile> {
+    const auto is_it = [&](const OutputFile& said) {
+      return file_name(said.path) == file_name(path);
+    };
+    const auto said = std::ranges::find_if(manifest.outputs, is_it);
+    if (said == manifest.outputs.end())
+      return corrupt_error("the manifest does not know a file of the shard", path);
+    return hash_whole(fs, path, go_on, &*said);
+  };
+  ReceiptSide side;
+  side.bin = BALLAST_TRY(hash(shard_bin_path(prefix)));
+  side.idx = BALLAST_TRY(hash(shard_idx_path(prefix)));
+  side.docs = BALLAST_TRY(hash(shard_docs_path(prefix)));
+  side.manifest = BALLAST_TRY(hash_whole(fs, shard_manifest_path(prefix), go_on));
+  side.content_hash = BALLAST_TRY(shard_sample_hash(fs, prefix));
+  BALLAST_TRY(go_on());
   return side;
 }
 
@@ -140,14 +171,10 @@ Result<bool> is_linked(FileSystem& fs, const std::string& prefix, const std::str
 // Of a shard that loses nothing.
 Result<void> receipt_of_same(FileSystem& fs, const std::string& prefix, const std::string& target,
                              const GoOn& go_on, ReceiptShard& shard) {
-  const auto whole = [&](const std::string& of) -> Result<ReceiptSide> {
-    ReceiptSide side = BALLAST_TRY(side_of(fs, of, go_on));
-    side.bin = BALLAST_TRY(hash_whole(fs, shard_bin_path(of), go_on));
-    return side;
-  };
-  shard.after = BALLAST_TRY(whole(target));
-  shard.before =
-      BALLAST_TRY(is_linked(fs, prefix, target)) ? shard.after : BALLAST_TRY(whole(prefix));
+  shard.before = BALLAST_TRY(side_of_sound(fs, prefix, go_on));
+  shard.after = BALLAST_TRY(is_linked(fs, prefix, target))
+                    ? shard.before
+                    : BALLAST_TRY(side_of_sound(fs, target, go_on));
   if (shard.before != shard.after)
     return corrupt_error("the shard that loses nothing is not the old one", shard_bin_path(target),
                          "remove it and begin again");

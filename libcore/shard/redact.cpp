@@ -112,9 +112,9 @@ class Rewriter {
   int32_t token_;
 };
 
-// Without the documents, tombstones move up; those of documents that go are gone.
-Tombstones tombstones_moved(const ShardReader& reader, const Tombstones& before,
-                            std::span<const int64_t> documents) {
+// Those of other documents, moved up when `compact` removes the documents between them.
+Tombstones tombstones_kept(const ShardReader& reader, const Tombstones& before,
+                           std::span<const int64_t> documents, bool compact) {
   Tombstones all;
   size_t next = 0;
   int64_t removed = 0;
@@ -127,21 +127,21 @@ Tombstones tombstones_moved(const ShardReader& reader, const Tombstones& before,
                          {at - removed, reader.document_begin(document) - removed, range.token});
         at = reader.document_begin(document + 1);
       }
-      removed += reader.document_length(document);
+      if (compact) removed += reader.document_length(document);
     }
     append_tombstone(all, {at - removed, range.end - removed, range.token});
   }
   return all;
 }
 
-// The tombstones before and the new ones.
-Tombstones tombstones_joined(const ShardReader& reader, Tombstones before,
+// With the new ones.
+Tombstones tombstones_joined(const ShardReader& reader, Tombstones kept,
                              std::span<const int64_t> documents, int32_t token) {
   for (const int64_t document : documents)
-    before.push_back({reader.document_begin(document), reader.document_begin(document + 1), token});
-  std::ranges::sort(before, {}, &Tombstone::begin);
+    kept.push_back({reader.document_begin(document), reader.document_begin(document + 1), token});
+  std::ranges::sort(kept, {}, &Tombstone::begin);
   Tombstones all;
-  for (const Tombstone& range : before) append_tombstone(all, range);
+  for (const Tombstone& range : kept) append_tombstone(all, range);
   return all;
 }
 
@@ -155,8 +155,9 @@ ShardRedaction record_of(const ShardReader& reader, const ShardManifest& old,
   record.documents = static_cast<int64_t>(documents.size());
   for (const int64_t document : documents) record.tokens += reader.document_length(document);
   const Tombstones before = old.redaction ? old.redaction->tombstones : Tombstones();
-  record.tombstones = options.compact ? tombstones_moved(reader, before, documents)
-                                      : tombstones_joined(reader, before, documents, token);
+  record.tombstones = tombstones_kept(reader, before, documents, options.compact);
+  if (!options.compact)
+    record.tombstones = tombstones_joined(reader, std::move(record.tombstones), documents, token);
   return record;
 }
 
@@ -194,7 +195,7 @@ Result<void> redact_shard(FileSystem& fs, const std::string& prefix, const std::
     return corrupt_error("sidecar and index differ in their documents", prefix);
   BALLAST_TRY(check_layout(fs, reader, old));
   for (const OutputFile& said : old.outputs)  // the new manifest would call damage sound
-    BALLAST_TRY(refuse_damage(fs, prefix, said));
+    BALLAST_TRY(refuse_damage(fs, prefix, said, options.go_on));
   const int32_t token = options.compact ? 0 : BALLAST_TRY(token_of(old, prefix, options));
 
   ShardManifest manifest = blank_manifest(old, options);
@@ -205,6 +206,7 @@ Result<void> redact_shard(FileSystem& fs, const std::string& prefix, const std::
   ShardBuilder builder(fs, target, std::move(manifest), options.force);
   BALLAST_TRY(Rewriter(reader, sidecar, options, token).run(documents, builder));
   BALLAST_TRY(builder.seal());
+  BALLAST_TRY(options.go_on());
   if (fs.exists(shard_manifest_path(target))) BALLAST_TRY(fs.remove(shard_manifest_path(target)));
   BALLAST_TRY(builder.publish());
   return {};

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +13,7 @@
 #include "libcore/base/result.h"
 #include "libcore/io/file_system.h"
 #include "libcore/io/json.h"
+#include "libcore/shard/file_list.h"
 #include "libcore/shard/receipt.h"
 
 namespace ballast {
@@ -27,8 +27,9 @@ struct RedactOptions {
   std::string tool;
   Json run = Json::object();  // for the manifest
   bool force = false;         // replace a shard at the target
-  // Asked often, as long as the work takes; an error ends it.
-  std::function<Result<void>()> go_on = [] { return Result<void>(); };
+  // Asked often, after some MiB of reading at most or a document, and last before anything is
+  // shown.
+  GoOn go_on = [] { return Result<void>(); };
 };
 
 // The id that tombstones of this shard are made of; kind usage when it has none, or it is outside

@@ -91,7 +91,7 @@ class SetRedaction {
 
   Result<Receipt> run() {
     if (const auto begun = BALLAST_TRY(begun_before())) {
-      BALLAST_TRY(move_redaction(fs_, folder_, *begun));
+      BALLAST_TRY(publish(*begun));
       return *begun;
     }
     if (!options_.force) BALLAST_TRY(check_outputs());
@@ -100,13 +100,19 @@ class SetRedaction {
     Result<Receipt> receipt = make_all();
     // Who was told to stop does not own the folder any more.
     if (!receipt.ok() && !stopped_) (void)fs_.remove_all(staging_);  // else the next start does it
-    if (receipt.ok()) BALLAST_TRY(move_redaction(fs_, folder_, *receipt));
+    if (receipt.ok()) BALLAST_TRY(publish(*receipt));
     return receipt;
   }
 
  private:
   std::string staged(const std::string& name) const { return join_path(staging_, name); }
   std::string published(const std::string& name) const { return join_path(folder_, name); }
+
+  // Who lost the folder to somebody else must not move into it.
+  Result<void> publish(const Receipt& receipt) {
+    BALLAST_TRY(options_.go_on());
+    return move_redaction(fs_, folder_, receipt);
+  }
 
   // The receipt of a call that died while moving: nothing is left but to finish that. Another one
   // is replaced as whole ones are, so it is finished as well.
@@ -120,7 +126,7 @@ class SetRedaction {
     if (!options_.force)
       return usage_error("the folder has another redaction, which was not finished", staging_,
                          "its command finishes it; -f begins anew");
-    BALLAST_TRY(move_redaction(fs_, folder_, receipt));  // should this one fail, that one is whole
+    BALLAST_TRY(publish(receipt));  // should this one fail, that one is whole
     return none;
   }
 
@@ -160,6 +166,7 @@ class SetRedaction {
       receipt.shards.push_back(BALLAST_TRY(make(job, again)));
       report_(job, receipt.shards.back(), again);
     }
+    BALLAST_TRY(options_.go_on());
     BALLAST_TRY(fs_.sync_directory(staging_));
     AtomicFile sums(fs_, staged(kReceiptSumsName), true);
     BALLAST_TRY(sums.write(receipt_sums(receipt)));

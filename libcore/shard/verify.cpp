@@ -171,20 +171,21 @@ class Verifier {
 }  // namespace
 
 Result<std::string> output_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said,
-                                  bool full) {
+                                  bool full, const GoOn& go_on) {
   const std::string path = join_path(parent_directory(prefix), file_name(said.path));
   if (!fs.exists(path)) return "file of the manifest is gone: " + path;
   const FileInfo info = BALLAST_TRY(fs.info(path));
   if (info.size != said.bytes)
     return fmt::format("size differs from the manifest: {} ({} bytes, {} expected)", path,
                        info.size, said.bytes);
-  if (full && BALLAST_TRY(hash_file(fs, path)).hash != said.hash)
+  if (full && BALLAST_TRY(hash_file(fs, path, go_on)).hash != said.hash)
     return "content differs from the manifest's hash: " + path;
   return std::string();
 }
 
-Result<void> refuse_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said) {
-  const std::string damage = BALLAST_TRY(output_damage(fs, prefix, said, true));
+Result<void> refuse_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said,
+                           const GoOn& go_on) {
+  const std::string damage = BALLAST_TRY(output_damage(fs, prefix, said, true, go_on));
   return damage.empty() ? Result<void>() : corrupt_error(damage, "", "tokshard verify says more");
 }
 

@@ -6,7 +6,7 @@
 
 #include "libcore/base/result.h"
 #include "libcore/io/file_system.h"
-#include "libcore/shard/writer.h"
+#include "libcore/shard/file_list.h"
 
 namespace ballast {
 
@@ -20,10 +20,11 @@ struct ShardVerdict {
 // How the file `said` of the shard's manifest differs from it in size or, when `full`, in hash: a
 // line that names it, or nothing.
 Result<std::string> output_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said,
-                                  bool full);
+                                  bool full, const GoOn& go_on = {});
 
 // Kind corrupt when there is such a difference.
-Result<void> refuse_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said);
+Result<void> refuse_damage(FileSystem& fs, const std::string& prefix, const OutputFile& said,
+                           const GoOn& go_on = {});
 
 // Sizes and indexes; with `full` also every hash of the manifest, every token id, and every line of
 // the sidecar. Kind io when a file that is there cannot be read, or .bin or .idx is not there.

@@ -62,6 +62,33 @@ setup() {
   texts three/web 'h4[.]' | cmp - kept
 }
 
+@test "what was redacted before is forgotten when its addresses are still there" {
+  make_shard web 100
+  list h3.example web >out.jsonl
+  "$BIN/tokshard" redact -q --list out.jsonl web -o one
+  [ "$(zstd -dc one/web.docs.jsonl.zst | grep -c 'h3[.]example')" -eq 14 ]
+  list h4.example web | cat out.jsonl - >both.jsonl
+  redact --forget --list both.jsonl one/web -o two
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"two/web: 28 documents, "* ]]
+  "$BIN/tokshard" verify -q --full two/web
+  run ! grep -E 'h[34][.]example' <(zstd -dc two/web.docs.jsonl.zst)
+  [ "$(zstd -dc two/web.docs.jsonl.zst | jq -r 'select(.redacted) | keys_unsorted | join(" ")' | sort -u)" = "id sha256 filters tokens redacted" ]
+  [ "$(zstd -dc two/web.docs.jsonl.zst | jq -c 'select(.redacted).id' | sort | uniq -c | tr -s ' ')" = ' 28 ""' ]
+  # It is the shard in which they were forgotten at once.
+  "$BIN/tokshard" redact -q --forget --list both.jsonl web -o want
+  for ending in bin idx docs.jsonl.zst; do cmp "want/web.$ending" "two/web.$ending"; done
+  [ "$(jq -c '.shards[0].removed' two/receipt.json)" = "$(jq -c '.shards[0].removed' want/receipt.json)" ]
+  [ "$(jq -c '.redaction | [.forget, .documents, .tombstones]' two/web.manifest.json)" = \
+    "$(jq -c '.redaction | [.forget, .documents, .tombstones]' want/web.manifest.json)" ]
+  (cd two && sha256sum --quiet -c receipt.sha256)
+  # Nothing is left to forget.
+  redact --forget --list both.jsonl two/web -o three
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"28 documents of the list were redacted before"*"nothing to redact"* ]]
+  [ ! -e three ]
+}
+
 @test "compact: the documents are gone from every file" {
   make_shard web 100
   list h3.example web >out.jsonl
@@ -338,6 +365,23 @@ setup() {
   redact --list out.jsonl web -o new
   [ "$status" -eq 3 ]
   [[ "$stderr" == *"web.manifest.json"* ]]
+}
+
+@test "a damaged shard that loses nothing is not taken over as sound" {
+  make_set 140
+  # Of the second shard alone.
+  echo 'http://h3.example/38' | "$BIN/tokshard" recheck -q --takedown - shards >out.jsonl
+  for file in shards/web-00000.bin shards/web-00003.docs.jsonl.zst; do
+    cp "$file" good
+    printf '\001' | dd of="$file" bs=1 seek=100 conv=notrunc status=none
+    redact --list out.jsonl shards/web -o new
+    echo "$file: $status: $stderr"
+    [ "$status" -eq 3 ]
+    [ "$(grep -c error <<<"$stderr")" -eq 1 ]
+    [[ "$stderr" == *"$file"* ]]
+    [ -z "$(ls -A new)" ]
+    cp good "$file"
+  done
 }
 
 @test "a list with repeats counts once, one that contradicts itself or is cut off is refused" {

@@ -30,15 +30,12 @@ struct RedactFlags {
 struct Named {
   std::string word;
   std::vector<std::string> prefixes;
-  bool alone = false;  // the word is the shard's own name
 };
 
 Result<std::vector<Named>> named_shards(const RedactFlags& flags) {
   std::vector<Named> all;
   for (const std::string& word : flags.words) {
-    Named named{word, BALLAST_TRY(shard_prefixes(posix_file_system(), word))};
-    named.alone = named.prefixes.size() == 1 && word.starts_with(named.prefixes.front());
-    all.push_back(std::move(named));
+    all.push_back({word, BALLAST_TRY(shard_prefixes(posix_file_system(), word))});
   }
   return all;
 }
@@ -77,7 +74,8 @@ Result<RedactJob> plan_job(const std::string& prefix, const RedactFlags& flags,
   RedactJob job{prefix, {}};
   const auto wanted = list.shards.find(prefix);
   if (wanted != list.shards.end())
-    job.documents = BALLAST_TRY(documents_to_go(prefix, flags.compact, wanted->second));
+    job.documents =
+        BALLAST_TRY(documents_to_go(prefix, wanted->second, flags.compact, flags.forget));
   return job;
 }
 

@@ -106,8 +106,9 @@ Result<RedactList> read_redact_list(const std::string& path,
   return list;
 }
 
-Result<std::vector<int64_t>> documents_to_go(const std::string& prefix, bool compact,
-                                             const WantedDocuments& wanted) {
+Result<std::vector<int64_t>> documents_to_go(const std::string& prefix,
+                                             const WantedDocuments& wanted, bool compact,
+                                             bool forget) {
   BALLAST_TRY(check_sidecar(prefix));
   SidecarReader sidecar = BALLAST_TRY(SidecarReader::open(posix_file_system(), prefix));
   std::vector<int64_t> documents;
@@ -122,7 +123,8 @@ Result<std::vector<int64_t>> documents_to_go(const std::string& prefix, bool com
       return usage_error(
           fmt::format("document {} of '{}' is another one than the list says", number, prefix),
           one.where, "the list was made for another shard");
-    if (document.redacted && !compact) {
+    const bool named = !document.id.empty() || !document.url.empty() || !document.host.empty();
+    if (document.redacted && !compact && !(forget && named)) {
       ++redacted;
     } else {
       documents.push_back(number);

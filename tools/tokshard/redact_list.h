@@ -32,9 +32,11 @@ std::string place_of(const std::string& prefix);
 Result<RedactList> read_redact_list(const std::string& path,
                                     const std::vector<std::string>& prefixes);
 
-// Numbers of the documents that go, ascending. Kind usage when the list was made for another shard,
-// or another state of this one: it would take out the wrong documents.
-Result<std::vector<int64_t>> documents_to_go(const std::string& prefix, bool compact,
-                                             const WantedDocuments& wanted);
+// Numbers of the documents that go, ascending: of those that are tombstones already, the ones that
+// are to be removed, or to be forgotten and still have an address. Kind usage when the list was
+// made for another shard, or another state of this one: it would take out the wrong documents.
+Result<std::vector<int64_t>> documents_to_go(const std::string& prefix,
+                                             const WantedDocuments& wanted, bool compact,
+                                             bool forget);
 
 }  // namespace ballast

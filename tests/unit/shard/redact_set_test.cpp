@@ -8,6 +8,7 @@
 
 #include "libcore/base/sha256.h"
 #include "libcore/io/memory_file_system.h"
+#include "libcore/shard/builder.h"
 #include "libcore/shard/reader.h"
 #include "libcore/shard/sample_hash.h"
 #include "libcore/shard/set_builder.h"
@@ -107,10 +108,9 @@ TEST(RedactSet, TakesShardsOverThatLoseNothing) {
   }
 }
 
-// A file system without hard links.
-class Linkless final : public FileSystem {
+class Forwarding : public FileSystem {
  public:
-  explicit Linkless(FileSystem& inner) : inner_(inner) {}
+  explicit Forwarding(FileSystem& inner) : inner_(inner) {}
   Result<std::unique_ptr<ReadableFile>> open_read(const std::string& path) override {
     return inner_.open_read(path);
   }
@@ -129,7 +129,9 @@ class Linkless final : public FileSystem {
   Result<void> rename_exclusive(const std::string& from, const std::string& to) override {
     return inner_.rename_exclusive(from, to);
   }
-  Result<bool> link(const std::string&, const std::string&) override { return false; }
+  Result<bool> link(const std::string& from, const std::string& to) override {
+    return inner_.link(from, to);
+  }
   Result<void> remove(const std::string& path) override { return inner_.remove(path); }
   Result<void> remove_all(const std::string& path) override { return inner_.remove_all(path); }
   Result<void> make_directories(const std::string& path) override {
@@ -147,6 +149,12 @@ class Linkless final : public FileSystem {
 
  private:
   FileSystem& inner_;
+};
+
+class Linkless final : public Forwarding {
+ public:
+  using Forwarding::Forwarding;
+  Result<bool> link(const std::string&, const std::string&) override { return false; }
 };
 
 TEST(RedactSet, CopiesWhereFilesCannotBeLinked) {
@@ -384,6 +392,95 @@ TEST(RedactSet, WhoIsToldToStopLeavesEverythingToOthers) {
   EXPECT_NE(stopped.error().message().find("taken over"), std::string::npos);
   EXPECT_TRUE(fs.exists(std::string("new/") + kUnfinishedRedaction))
       << "it may be another's by now";
+}
+
+// Counts what is read since the lease was asked for.
+class Watched final : public Forwarding {
+ public:
+  using Forwarding::Forwarding;
+  void ask() {
+    most_ = std::max(most_, read_);
+    read_ = 0;
+  }
+  int64_t most() const { return most_; }
+
+  Result<std::unique_ptr<ReadableFile>> open_read(const std::string& path) override {
+    return std::unique_ptr<ReadableFile>(
+        std::make_unique<Counted>(BALLAST_TRY(Forwarding::open_read(path)), read_));
+  }
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    EXPECT_TRUE(read_ == 0 || parent_directory(to) != "new") << "unasked before " << to;
+    return Forwarding::rename(from, to);
+  }
+
+ private:
+  class Counted final : public ReadableFile {
+   public:
+    Counted(std::unique_ptr<ReadableFile> file, int64_t& read)
+        : file_(std::move(file)), read_(read) {}
+    Result<size_t> read_at(int64_t offset, MutableBytes into) override {
+      read_ += std::ssize(into);
+      return file_->read_at(offset, into);
+    }
+    int64_t size() const override { return file_->size(); }
+
+   private:
+    std::unique_ptr<ReadableFile> file_;
+    int64_t& read_;
+  };
+  int64_t read_ = 0, most_ = 0;
+};
+
+TEST(RedactSet, TheLeaseIsAskedForAsLongAsAnythingIsRead) {
+  MemoryFileSystem inner;
+  ASSERT_TRUE(inner.make_directories("old").ok() && inner.make_directories("new").ok());
+  ShardManifest manifest;
+  manifest.tool = "test";
+  manifest.vocab_size = 300;
+  manifest.eos = kEos;
+  manifest.part = "all";
+  for (const char* prefix : {"old/a", "old/b"}) {
+    ShardBuilder builder(inner, prefix, manifest, false);
+    const std::vector<int32_t> ids(1000, 7);
+    for (int i = 0; i < 8000; ++i) {
+      ShardDocument document;
+      document.sha256 = sha256_hex(std::to_string(i));
+      ASSERT_TRUE(builder.append(document, ids).ok());
+    }
+    ASSERT_TRUE(builder.finish().ok());
+  }
+  Watched fs(inner);
+  RedactOptions options = options_of("list");
+  options.go_on = [&] {
+    fs.ask();
+    return Result<void>();
+  };
+  const std::vector<RedactJob> jobs = {{"old/a", {17}}, {"old/b", {}}};
+  ASSERT_TRUE(redact(fs, options, jobs).ok());
+  // A sample of the tokens has 4 MiB; each .bin has 16 MB.
+  EXPECT_LE(fs.most(), int64_t{6} << 20);
+}
+
+TEST(RedactSet, AShardThatLosesNothingMustBeWhatItsManifestSays) {
+  for (const bool linked : {true, false}) {
+    for (const char* ending : {".bin", ".docs.jsonl.zst"}) {
+      MemoryFileSystem inner;
+      make_set(inner);
+      Linkless linkless(inner);
+      FileSystem& fs = linked ? static_cast<FileSystem&>(inner) : linkless;
+      const std::string path = std::string("old/web-00001") + ending;
+      std::string bytes = *read_file(fs, path);
+      bytes[bytes.size() / 2] ^= 1;
+      ASSERT_TRUE(fs.remove(path).ok());
+      auto file = fs.create_exclusive(path);
+      ASSERT_TRUE((*file)->append(as_bytes(bytes)).ok() && (*file)->close().ok());
+      const auto refused = redact(fs, options_of("list"));
+      ASSERT_FALSE(refused.ok());
+      EXPECT_EQ(refused.error().kind, ErrorKind::corrupt);
+      EXPECT_EQ(refused.error().where, path);
+      EXPECT_TRUE(fs.list("new")->empty());
+    }
+  }
 }
 
 }  // namespace

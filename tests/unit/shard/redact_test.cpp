@@ -226,6 +226,32 @@ TEST(Redaction, CompactsOneDocumentOutOfAJoinedTombstone) {
   }
 }
 
+// Overwritten again: out of a joined tombstone of another id, beside a document that was there.
+TEST(Redaction, ForgetsWhatWasOverwrittenBefore) {
+  MemoryFileSystem fs;
+  make_shard(fs);
+  RedactOptions options = options_of(false);
+  options.token = 9;
+  ASSERT_TRUE(redact_shard(fs, "old/web", "new/web", kGone, options).ok());
+  options.token = kEos;
+  options.forget = true;
+  const std::vector<int64_t> gone = {3, 16, 39};
+  ASSERT_TRUE(redact_shard(fs, "new/web", "small/web", gone, options).ok());
+  expect_sound(fs, "small/web");
+  EXPECT_EQ(
+      read_manifest(fs, "small/web")->redaction->tombstones,
+      (Tombstones{{3, 6, kEos}, {6, 10, 9}, {120, 136, kEos}, {136, 153, 9}, {741, 780, kEos}}));
+  auto sidecar = SidecarReader::open(fs, "small/web");
+  for (const int64_t document : {3, 4, 16, 17, 39}) {
+    const auto line = sidecar->read(document);
+    const bool forgotten = std::ranges::find(gone, document) != gone.end();
+    EXPECT_TRUE(line->redacted);
+    EXPECT_EQ(line->id.empty() && line->url.empty() && line->host.empty(), forgotten) << document;
+  }
+  EXPECT_EQ(sidecar->hosts().at(""), gone);
+  EXPECT_TRUE(make_receipt(fs, "new/web", "small/web", gone, options).ok());
+}
+
 TEST(Redaction, DamageOfTheOldShardIsNotPassedOn) {
   for (const char* path : {"old/web.bin", "old/web.docs.jsonl.zst"}) {
     MemoryFileSystem fs;

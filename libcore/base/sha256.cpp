@@ -2,8 +2,6 @@
 
 #include <openssl/evp.h>
 
-#include <array>
-
 #include "libcore/base/check.h"
 
 namespace ballast {
@@ -25,6 +23,18 @@ std::string hex_digits(std::span<const unsigned char> bytes) {
   return text;
 }
 
+std::optional<Sha256Digest> parse_sha256(std::string_view hex) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  Sha256Digest digest{};
+  if (hex.size() != 2 * digest.size()) return std::nullopt;
+  for (size_t i = 0; i < hex.size(); ++i) {
+    const size_t value = kDigits.find(hex[i]);
+    if (value == kDigits.npos) return std::nullopt;
+    digest[i / 2] = static_cast<unsigned char>(digest[i / 2] << 4 | value);
+  }
+  return digest;
+}
+
 Sha256Hasher::Sha256Hasher() : state_(std::make_unique<State>()) {}
 Sha256Hasher::~Sha256Hasher() = default;
 Sha256Hasher::Sha256Hasher(Sha256Hasher&&) noexcept = default;
@@ -36,7 +46,7 @@ void Sha256Hasher::update(Bytes data) {
 
 std::string Sha256Hasher::hex() const {
   State so_far;
-  std::array<unsigned char, 32> digest{};
+  Sha256Digest digest{};
   BALLAST_CHECK(EVP_MD_CTX_copy_ex(so_far.context, state_->context) == 1);
   BALLAST_CHECK(EVP_DigestFinal_ex(so_far.context, digest.data(), nullptr) == 1);
   return hex_digits(digest);

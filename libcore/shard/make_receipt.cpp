@@ -135,7 +135,11 @@ Result<std::vector<RemovedDocument>> removed_documents(FileSystem& fs, const Sha
   std::vector<RemovedDocument> removed;
   for (const int64_t number : documents) {
     RemovedDocument document{.document = number, .tokens = reader.document_length(number)};
-    document.sha256 = BALLAST_TRY(sidecar.read(number)).sha256;
+    const auto sha256 = parse_sha256(BALLAST_TRY(sidecar.read(number)).sha256);
+    if (!sha256)
+      return corrupt_error("'sha256' is not 64 hex digits", shard_docs_path(reader.prefix()),
+                           fmt::format("document {}", number));
+    document.sha256 = *sha256;
     document.before = {reader.document_begin(number) * width,
                        reader.document_begin(number + 1) * width};
     document.after = document.before;

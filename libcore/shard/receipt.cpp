@@ -7,6 +7,7 @@
 
 #include "libcore/base/hash.h"
 #include "libcore/io/json.h"
+#include "libcore/shard/format.h"
 
 namespace ballast {
 namespace {
@@ -33,21 +34,25 @@ Json side_json(const ReceiptSide& side) {
 Json removed_json(const RemovedDocument& document) {
   return {{"document", document.document},
           {"tokens", document.tokens},
-          {"sha256", document.sha256},
+          {"sha256", hex_digits(document.sha256)},
           {"old", Json::array({document.before.begin, document.before.end})},
           {"new", Json::array({document.after.begin, document.after.end})}};
 }
 
-std::string shard_text(const ReceiptShard& shard) {
-  std::string text = fmt::format(
+constexpr std::string_view kBetweenRemoved = ",\n      ";
+
+void append_shard(std::string& text, const ReceiptShard& shard) {
+  text += fmt::format(
       "    {{\"shard\": {}, \"dtype\": \"{}\",\n     \"old\": {},\n     \"new\": {},\n"
       "     \"kept\": {},\n     \"removed\": [",
       to_json_line(shard.name), shard.dtype, to_json_line(side_json(shard.before)),
       to_json_line(side_json(shard.after)),
       to_json_line({{"bytes", shard.kept.bytes}, {"sha256", shard.kept.sha256}}));
-  for (size_t i = 0; i < shard.removed.size(); ++i)
-    text += (i == 0 ? "\n      " : ",\n      ") + to_json_line(removed_json(shard.removed[i]));
-  return text + "]}";
+  for (size_t i = 0; i < shard.removed.size(); ++i) {
+    text += kBetweenRemoved.substr(i == 0 ? 1 : 0);
+    text += to_json_line(removed_json(shard.removed[i]));
+  }
+  text += "]}";
 }
 
 Result<int64_t> count_of(const Json& json, const char* key, const std::string& where) {
@@ -118,7 +123,7 @@ Result<std::vector<RemovedDocument>> parse_removed(const Json& json, const Recei
     if (document.document <= last.document)
       return corrupt_error("removed documents are not ascending", where);
     document.tokens = BALLAST_TRY(count_of(one, "tokens", where));
-    document.sha256 = BALLAST_TRY(hash_of(one, "sha256", 64, where));
+    document.sha256 = *parse_sha256(BALLAST_TRY(hash_of(one, "sha256", 64, where)));
     document.before =
         BALLAST_TRY(parse_range(one, "old", last.before.end, shard.before.bin.bytes, where));
     document.after =
@@ -166,9 +171,26 @@ std::string receipt_text(const Receipt& receipt) {
       kFormat, kVersion, to_json_line(receipt.tool), receipt.compact ? "compact" : "tombstone",
       receipt.token ? fmt::to_string(*receipt.token) : "null", receipt.forget,
       to_json_line({{"bytes", receipt.list_bytes}, {"sha256", receipt.list_sha256}}));
-  for (size_t i = 0; i < receipt.shards.size(); ++i)
-    text += (i == 0 ? "\n" : ",\n") + shard_text(receipt.shards[i]);
-  return text + "]\n}\n";
+  for (size_t i = 0; i < receipt.shards.size(); ++i) {
+    text += i == 0 ? "\n" : ",\n";
+    append_shard(text, receipt.shards[i]);
+  }
+  text += "]\n}\n";
+  return text;
+}
+
+int64_t receipt_bytes_at_most(const std::string& name, int64_t removed, int64_t last,
+                              int64_t bin_bytes) {
+  ReceiptFile file;
+  file.name = shard_docs_path(name);  // the longest
+  file.bytes = std::numeric_limits<int64_t>::max();
+  file.sha256.assign(64, '0');
+  const ReceiptSide side{file, file, file, file, std::string(32, '0')};
+  std::string text = ",\n";
+  append_shard(text, {name, std::string(token_type_name(TokenType::u16)), side, side, file, {}});
+  const ByteRange range{bin_bytes, bin_bytes};
+  const auto line = to_json_line(removed_json({last, bin_bytes, {}, range, range}));
+  return std::ssize(text) + removed * std::ssize(line + std::string(kBetweenRemoved));
 }
 
 Result<Receipt> parse_receipt(std::string_view text, const std::string& where) {

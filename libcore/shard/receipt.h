@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libcore/base/result.h"
+#include "libcore/base/sha256.h"
 
 namespace ballast {
 
@@ -37,9 +38,9 @@ struct ByteRange {
 struct RemovedDocument {
   int64_t document = 0;  // number before
   int64_t tokens = 0;
-  std::string sha256 = {};  // of its text
-  ByteRange before = {};    // in .bin
-  ByteRange after = {};     // of the tombstone, or empty
+  Sha256Digest sha256 = {};  // of its text
+  ByteRange before = {};     // in .bin
+  ByteRange after = {};      // of the tombstone, or empty
   bool operator==(const RemovedDocument&) const = default;
 };
 
@@ -63,6 +64,14 @@ struct Receipt {
 };
 
 std::string receipt_text(const Receipt& receipt);  // the file's bytes
+
+// A larger one is not read again.
+inline constexpr int64_t kMaxReceiptBytes = int64_t{1} << 30;
+// No fewer bytes than the shard will take in the text: from the number of documents that go, the
+// number of the last one, and the size of .bin.
+int64_t receipt_bytes_at_most(const std::string& name, int64_t removed, int64_t last,
+                              int64_t bin_bytes);
+
 // Kind corrupt, naming `where`: ranges that overlap or leave their file too.
 Result<Receipt> parse_receipt(std::string_view text, const std::string& where);
 

@@ -27,6 +27,7 @@ struct RedactOptions {
   std::string tool;
   Json run = Json::object();  // for the manifest
   bool force = false;         // replace a shard at the target
+  int64_t max_receipt_bytes = kMaxReceiptBytes;
   // Asked often, after some MiB of reading at most or a document, and last before anything is
   // shown.
   GoOn go_on = [] { return Result<void>(); };
@@ -41,8 +42,8 @@ Result<int32_t> tombstone_token(FileSystem& fs, const std::string& prefix,
 Result<bool> is_redacted(FileSystem& fs, const std::string& prefix, const std::string& target,
                          const RedactOptions& options);
 
-// `documents`: numbers in the shard, ascending; those that are tombstones already only when they
-// are to be removed. The manifest comes last: a shard at `target` that has one is whole.
+// `documents`: numbers in the shard, ascending. Those that are tombstones already are removed, or
+// overwritten again. The manifest comes last: a shard at `target` that has one is whole.
 Result<void> redact_shard(FileSystem& fs, const std::string& prefix, const std::string& target,
                           std::span<const int64_t> documents, const RedactOptions& options);
 

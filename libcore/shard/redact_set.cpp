@@ -1,5 +1,7 @@
 #include "libcore/shard/redact_set.h"
 
+#include <fmt/format.h>
+
 #include "libcore/base/hash.h"
 #include "libcore/io/atomic_file.h"
 #include "libcore/shard/format.h"
@@ -48,6 +50,10 @@ Result<bool> is_taken_over(FileSystem& fs, const std::string& prefix, const std:
   return BALLAST_TRY(read_file(fs, from.back())) == BALLAST_TRY(read_file(fs, to.back()));
 }
 
+Result<Receipt> read_receipt(FileSystem& fs, const std::string& path) {
+  return parse_receipt(BALLAST_TRY(read_file(fs, path, kMaxReceiptBytes)), path);
+}
+
 Result<bool> is_made(FileSystem& fs, const RedactJob& job, const std::string& target,
                      const RedactOptions& options) {
   return job.documents.empty() ? is_taken_over(fs, job.prefix, target)
@@ -89,12 +95,23 @@ class SetRedaction {
     };
   }
 
+  Result<void> check() {
+    BALLAST_TRY(check_size());
+    const auto begun = BALLAST_TRY(begun_before());
+    if (options_.force || (begun && BALLAST_TRY(is_this(*begun)))) return {};
+    if (begun)
+      return usage_error("the folder has another redaction, which was not finished", staging_,
+                         "its command finishes it; -f begins anew");
+    return check_outputs();
+  }
+
   Result<Receipt> run() {
+    BALLAST_TRY(check());
     if (const auto begun = BALLAST_TRY(begun_before())) {
+      // Another one is replaced as whole ones are: should this one fail, that one is whole.
       BALLAST_TRY(publish(*begun));
-      return *begun;
+      if (BALLAST_TRY(is_this(*begun))) return *begun;
     }
-    if (!options_.force) BALLAST_TRY(check_outputs());
     BALLAST_TRY(fs_.make_directories(staging_));
     BALLAST_TRY(fs_.sync_directory(folder_));
     Result<Receipt> receipt = make_all();
@@ -114,20 +131,25 @@ class SetRedaction {
     return move_redaction(fs_, folder_, receipt);
   }
 
-  // The receipt of a call that died while moving: nothing is left but to finish that. Another one
-  // is replaced as whole ones are, so it is finished as well.
+  Result<bool> is_this(const Receipt& receipt) { return is_of(receipt, fs_, jobs_, options_); }
+
+  // The receipt of a call that died while moving: nothing is left but to finish that.
   Result<std::optional<Receipt>> begun_before() {
-    const std::string path = staged(kReceiptName);
-    std::optional<Receipt> none;
-    if (!fs_.exists(path)) return none;
-    const std::string text = BALLAST_TRY(read_file(fs_, path));
-    Receipt receipt = BALLAST_TRY(parse_receipt(text, path));
-    if (BALLAST_TRY(is_of(receipt, fs_, jobs_, options_))) return std::optional(std::move(receipt));
-    if (!options_.force)
-      return usage_error("the folder has another redaction, which was not finished", staging_,
-                         "its command finishes it; -f begins anew");
-    BALLAST_TRY(publish(receipt));  // should this one fail, that one is whole
-    return none;
+    if (!fs_.exists(staged(kReceiptName))) return std::optional<Receipt>();
+    return std::optional<Receipt>(BALLAST_TRY(read_receipt(fs_, staged(kReceiptName))));
+  }
+
+  Result<void> check_size() {
+    int64_t bytes = 4096;  // what is said once
+    for (const RedactJob& job : jobs_) {
+      const FileInfo bin = BALLAST_TRY(fs_.info(shard_bin_path(job.prefix)));
+      bytes += receipt_bytes_at_most(file_name(job.prefix), std::ssize(job.documents),
+                                     job.documents.empty() ? 0 : job.documents.back(), bin.size);
+    }
+    if (bytes <= options_.max_receipt_bytes) return {};
+    return usage_error("the receipt of so many documents could not be read again", folder_,
+                       fmt::format("up to {} bytes, at most {}; redact by parts of the list", bytes,
+                                   options_.max_receipt_bytes));
   }
 
   Result<void> check_outputs() {
@@ -181,37 +203,46 @@ class SetRedaction {
   const std::string folder_, staging_;
   std::span<const RedactJob> jobs_;
   RedactOptions options_;
-  const RedactReport& report_;
+  const RedactReport report_;
   bool stopped_ = false;
 };
 
 }  // namespace
 
-Result<bool> is_set_redacted(FileSystem& fs, const std::string& folder,
-                             std::span<const RedactJob> jobs, const RedactOptions& options) {
+Result<std::optional<Receipt>> redaction_in(FileSystem& fs, const std::string& folder,
+                                            std::span<const RedactJob> jobs,
+                                            const RedactOptions& options) {
   const std::string path = join_path(folder, kReceiptName);
-  if (!fs.exists(path)) return false;
-  Result<Receipt> receipt = parse_receipt(BALLAST_TRY(read_file(fs, path)), path);
-  if (!receipt.ok() && options.force) return false;
+  const std::optional<Receipt> none;
+  if (!fs.exists(path)) return none;
+  Result<Receipt> receipt = read_receipt(fs, path);
+  if (!receipt.ok() && options.force) return none;
   if (!receipt.ok()) return receipt.take_error();
   if (!BALLAST_TRY(is_of(*receipt, fs, jobs, options))) {
-    if (options.force) return false;
+    if (options.force) return none;
     return usage_error("the folder has the receipt of another redaction", path, "-f replaces it");
   }
   for (const RedactJob& job : jobs)
     if (!BALLAST_TRY(is_made(fs, job, join_path(folder, file_name(job.prefix)), options)))
-      return false;
-  return true;
+      return none;
+  return std::optional<Receipt>(receipt.take_value());
+}
+
+Result<void> check_redaction(FileSystem& fs, const std::string& folder,
+                             std::span<const RedactJob> jobs, const RedactOptions& options) {
+  return SetRedaction(fs, folder, jobs, options, {}).check();
 }
 
 Result<Receipt> redact_set(FileSystem& fs, const std::string& folder,
                            std::span<const RedactJob> jobs, const RedactOptions& options,
                            const RedactReport& report) {
   const std::string left = join_path(folder, kUnfinishedRedaction);
-  if (fs.exists(left) && BALLAST_TRY(is_set_redacted(fs, folder, jobs, options))) {
-    BALLAST_TRY(fs.remove_all(left));  // of a call that died as its last file was moved
-    const std::string path = join_path(folder, kReceiptName);
-    return parse_receipt(BALLAST_TRY(read_file(fs, path)), path);
+  if (fs.exists(left)) {
+    const auto made = BALLAST_TRY(redaction_in(fs, folder, jobs, options));
+    if (made) {
+      BALLAST_TRY(fs.remove_all(left));  // of a call that died as its last file was moved
+      return *made;
+    }
   }
   return SetRedaction(fs, folder, jobs, options, report).run();
 }

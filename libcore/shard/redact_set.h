@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,12 +32,18 @@ struct RedactJob {
 using RedactReport =
     std::function<void(const RedactJob& job, const ReceiptShard& shard, bool again)>;
 
-// Has this been done: is the receipt in the folder that of these jobs and options, and are the
-// files of all shards there? Kind usage when it is of another redaction, unless options.force.
-Result<bool> is_set_redacted(FileSystem& fs, const std::string& folder,
+// The receipt in the folder when this has been done: it is of these jobs and options, and the files
+// of all shards are there. Kind usage when it is of another redaction, unless options.force.
+Result<std::optional<Receipt>> redaction_in(FileSystem& fs, const std::string& folder,
+                                            std::span<const RedactJob> jobs,
+                                            const RedactOptions& options);
+
+// What redact_set() refuses before anything is written, kind usage: when an output exists or
+// another redaction was not finished, unless options.force, and when the receipt would be too large
+// to be read again.
+Result<void> check_redaction(FileSystem& fs, const std::string& folder,
                              std::span<const RedactJob> jobs, const RedactOptions& options);
 
-// Kind usage before anything is written when an output exists, unless options.force.
 Result<Receipt> redact_set(FileSystem& fs, const std::string& folder,
                            std::span<const RedactJob> jobs, const RedactOptions& options,
                            const RedactReport& report);

@@ -75,13 +75,54 @@ JSON
   mv new/receipt.* new/*.idx new/*.manifest.json new/redact.unfinished/
   cp -r new half
   list h4.example whole >whole.jsonl
-  mv whole.bin gone
+  mv whole.idx gone
   redact -f --list whole.jsonl whole -o new
   [ "$status" -eq 3 ]
   diff -r want new
-  mv gone whole.bin
+  mv gone whole.idx
   redact -f --list whole.jsonl whole -o half
   [ "$status" -eq 0 ]
   [ "$(ls half | tr '\n' ' ')" = "receipt.json receipt.sha256 whole.bin whole.docs.jsonl.zst whole.idx whole.manifest.json " ]
   "$BIN/tokshard" verify -q --full half/whole
+}
+
+@test "a call that finds its work done prints the records of the one that did it" {
+  make_set 140
+  printf 'http://h3.example/%s\n' 38 45 129 | "$BIN/tokshard" recheck -q --takedown - shards/web >out.jsonl
+  "$BIN/tokshard" redact -q --json --list out.jsonl shards/web -o new >first
+  [ "$(jq -r .documents first | tr '\n' ' ')" = "0 2 0 1 " ]
+  redact --json --list out.jsonl shards/web -o new
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"new: redacted already"* ]]
+  diff first - <<<"$output"
+}
+
+@test "-n refuses what the call would refuse, before it says what would be done" {
+  make_set 140
+  list h3.example shards >out.jsonl
+  list h4.example shards >other.jsonl
+  both() { # both WORDS ARGUMENT...
+    local words=$1 flag
+    shift
+    for flag in -n -q; do
+      redact "$flag" --list other.jsonl "$@" shards/web -o new
+      [ "$status" -eq 2 ]
+      [ "$(grep -c . <<<"$stderr")" -eq 1 ]
+      [[ "$stderr" == *"$words"* ]]
+    done
+  }
+  "$BIN/tokshard" redact -q --list out.jsonl shards/web -o new
+  both "the receipt of another redaction"
+  cp -r new half
+  mkdir new/redact.unfinished
+  mv new/receipt.* new/*.idx new/redact.unfinished/
+  both "another redaction, which was not finished"
+  rm -r new/redact.unfinished
+  both "output exists"
+  redact -n -f --list other.jsonl shards/web -o half
+  [ "$status" -eq 0 ]
+  [[ "$stderr" == *"would overwrite "*" documents of shards/web-00000 in half/web-00000"* ]]
+  redact -n --list out.jsonl shards/web -o half
+  [ "$status" -eq 0 ]
+  [ "$stderr" = "tokshard: half: redacted already" ]
 }

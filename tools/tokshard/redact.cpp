@@ -72,10 +72,8 @@ Result<RedactJob> plan_job(const std::string& prefix, const RedactFlags& flags,
                     "looked for " + shard_docs_path(prefix));
   BALLAST_TRY(check_place(prefix, common.output));
   RedactJob job{prefix, {}};
-  const auto wanted = list.shards.find(prefix);
-  if (wanted != list.shards.end())
-    job.documents =
-        BALLAST_TRY(documents_to_go(prefix, wanted->second, flags.compact, flags.forget));
+  if (list.shards.contains(prefix))
+    job.documents = BALLAST_TRY(documents_to_go(prefix, list, flags.compact, flags.forget));
   return job;
 }
 
@@ -187,12 +185,14 @@ void say_plan(const std::vector<RedactJob>& jobs, const RedactOptions& options,
 
 // With nothing left to tidy up.
 Result<bool> is_done(const std::vector<RedactJob>& jobs, const RedactOptions& options,
-                     const std::string& folder) {
+                     const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
-  if (fs.exists(join_path(folder, kUnfinishedRedaction))) return false;
-  const bool done = BALLAST_TRY(is_set_redacted(fs, folder, jobs, options));
-  if (done) print_note(folder + ": redacted already");
-  return done;
+  if (fs.exists(join_path(common.output, kUnfinishedRedaction))) return false;
+  const auto receipt = BALLAST_TRY(redaction_in(fs, common.output, jobs, options));
+  if (!receipt) return false;
+  print_note(common.output + ": redacted already");
+  if (common.json) print_records(jobs, *receipt, common);
+  return true;
 }
 
 // Holds the folder meanwhile: two redactions would move each other's files.
@@ -202,7 +202,7 @@ Result<int> redact_held(const std::vector<RedactJob>& jobs, RedactOptions option
   BALLAST_TRY(fs.make_directories(common.output));
   Lease lease =
       BALLAST_TRY(Lease::acquire(fs, common.output, "tokshard redact", this_system(), "folder"));
-  if (BALLAST_TRY(is_done(jobs, options, common.output))) return kExitDone;  // by who held it
+  if (BALLAST_TRY(is_done(jobs, options, common))) return kExitDone;  // by who held it
   options.go_on = [&] { return lease.renew(); };
   const auto report = [&](const RedactJob& job, const ReceiptShard& shard, bool again) {
     report_made(join_path(common.output, shard.name), job, shard, again, options);
@@ -218,15 +218,20 @@ Result<int> run_redact(const RedactFlags& flags, const CommonOptions& common) {
   const auto named = BALLAST_TRY(named_shards(flags));
   const std::vector<std::string> prefixes = prefixes_of(named);
   BALLAST_TRY(refuse_repeated_inputs(prefixes));
-  const RedactList list = BALLAST_TRY(read_redact_list(flags.list, prefixes));
+  RedactList list = BALLAST_TRY(read_redact_list(flags.list, prefixes));
   if (list.elsewhere > 0)
     print_note(fmt::format("{} documents of the list are of other shards", list.elsewhere));
   const auto jobs = BALLAST_TRY(plan_jobs(flags, common, named, list));
+  list.shards = {};  // the jobs have what is needed of it
   RedactOptions options = redact_options(flags, common, list);
   BALLAST_TRY(settle_token(jobs, options));
-  if (common.dry_run) say_plan(jobs, options, common);
-  if (common.dry_run || jobs.empty()) return kExitDone;
-  if (BALLAST_TRY(is_done(jobs, options, common.output))) return kExitDone;
+  if (jobs.empty()) return kExitDone;
+  if (BALLAST_TRY(is_done(jobs, options, common))) return kExitDone;
+  BALLAST_TRY(check_redaction(posix_file_system(), common.output, jobs, options));
+  if (common.dry_run) {
+    say_plan(jobs, options, common);
+    return kExitDone;
+  }
   return redact_held(jobs, std::move(options), common);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -21,28 +22,47 @@ namespace {
 
 constexpr int64_t kMaxLine = int64_t{16} << 20;
 
-Result<void> add_wanted(WantedDocuments& documents, int64_t number, const WantedDocument& wanted) {
-  const auto [known, fresh] = documents.try_emplace(number, wanted);
-  if (fresh || (known->second.sha256 == wanted.sha256 && known->second.tokens == wanted.tokens))
-    return {};
-  return usage_error(fmt::format("the list says two things of document {}", number), wanted.where,
-                     known->second.where);
+std::string place_in(const RedactList& list, const WantedDocument& document) {
+  return fmt::format("{}:{}", list.name, document.line);
+}
+
+// Ascending, and each once; kind usage when the list contradicts itself.
+Result<void> settle(WantedDocuments& documents, const RedactList& list) {
+  std::ranges::sort(documents, {},
+                    [](const WantedDocument& one) { return std::pair(one.number, one.line); });
+  size_t kept = 0;
+  for (size_t i = 1; i < documents.size(); ++i) {
+    const WantedDocument &one = documents[i], &last = documents[kept];
+    if (one.number != last.number) {
+      documents[++kept] = one;
+    } else if (one.sha256 != last.sha256 || one.tokens != last.tokens) {
+      return usage_error(fmt::format("the list says two things of document {}", one.number),
+                         place_in(list, one), place_in(list, last));
+    }
+  }
+  documents.resize(std::min(documents.size(), kept + 1));
+  return {};
 }
 
 // Gives the shards of the list to those on the command line: by place, and what was copied or
 // redacted since by name. Documents are compared later.
 Result<void> assign_shards(const std::vector<std::string>& prefixes,
-                           const std::map<std::string, WantedDocuments>& named, RedactList& list) {
+                           std::map<std::string, WantedDocuments>& named, RedactList& list) {
   std::map<std::string, std::string> places, names;  // -> prefix
   for (const std::string& prefix : prefixes) places[place_of(prefix)] = prefix;
   std::map<std::string, std::string> moved;  // as spelled in the list -> name
-  const auto take = [&](const std::string& prefix,
-                        const WantedDocuments& documents) -> Result<void> {
-    for (const auto& [number, wanted] : documents)
-      BALLAST_TRY(add_wanted(list.shards[prefix], number, wanted));
-    return {};
+  const auto take = [&](const std::string& prefix, WantedDocuments& documents) -> Result<void> {
+    WantedDocuments& own = list.shards[prefix];
+    if (own.empty()) {
+      own = std::move(documents);
+      return {};
+    }
+    own.insert(own.end(), documents.begin(), documents.end());
+    documents = {};
+    return settle(own, list);
   };
-  for (const auto& [spelled, documents] : named) {
+  for (auto& [spelled, documents] : named) {
+    BALLAST_TRY(settle(documents, list));
     const auto place = places.find(place_of(spelled));
     if (place == places.end())
       moved[spelled] = file_name(spelled);
@@ -54,7 +74,7 @@ Result<void> assign_shards(const std::vector<std::string>& prefixes,
   for (const auto& [spelled, name] : moved) {
     const auto found = names.find(name);
     if (found == names.end())
-      list.elsewhere += static_cast<int64_t>(named.at(spelled).size());
+      list.elsewhere += std::ssize(named.at(spelled));
     else
       BALLAST_TRY(take(found->second, named.at(spelled)));
   }
@@ -90,13 +110,15 @@ Result<RedactList> read_redact_list(const std::string& path,
         hash.update(piece);
         list.bytes += static_cast<int64_t>(piece.size());
       })));
+  list.name = source->name();
   LineReader reader(*source, kMaxLine);
   std::map<std::string, WantedDocuments> named;  // by shard as the list spells it
   while (const auto line = BALLAST_TRY(reader.next())) {
     if (line->find_first_not_of(" \t\r") == line->npos) continue;
     const std::string where = fmt::format("{}:{}", source->name(), reader.line_number());
     const Exclusion one = BALLAST_TRY(parse_exclusion(*line, where));
-    BALLAST_TRY(add_wanted(named[one.shard], one.document, {one.sha256, one.tokens, where}));
+    named[one.shard].push_back(
+        {one.document, one.tokens, reader.line_number(), *parse_sha256(one.sha256)});
   }
   BALLAST_TRY(assign_shards(prefixes, named, list));
   if (list.shards.empty() && list.elsewhere > 0)
@@ -106,28 +128,27 @@ Result<RedactList> read_redact_list(const std::string& path,
   return list;
 }
 
-Result<std::vector<int64_t>> documents_to_go(const std::string& prefix,
-                                             const WantedDocuments& wanted, bool compact,
-                                             bool forget) {
+Result<std::vector<int64_t>> documents_to_go(const std::string& prefix, const RedactList& list,
+                                             bool compact, bool forget) {
   BALLAST_TRY(check_sidecar(prefix));
   SidecarReader sidecar = BALLAST_TRY(SidecarReader::open(posix_file_system(), prefix));
   std::vector<int64_t> documents;
   int64_t redacted = 0;
-  for (const auto& [number, one] : wanted) {
-    if (number >= sidecar.documents())
+  for (const WantedDocument& one : list.shards.at(prefix)) {
+    if (one.number >= sidecar.documents())
       return usage_error(
-          fmt::format("the list names document {}, which '{}' does not have", number, prefix),
-          one.where, fmt::format("{} documents", sidecar.documents()));
-    const ShardDocument document = BALLAST_TRY(sidecar.read(number));
-    if (document.sha256 != one.sha256 || document.tokens != one.tokens)
+          fmt::format("the list names document {}, which '{}' does not have", one.number, prefix),
+          place_in(list, one), fmt::format("{} documents", sidecar.documents()));
+    const ShardDocument document = BALLAST_TRY(sidecar.read(one.number));
+    if (parse_sha256(document.sha256) != one.sha256 || document.tokens != one.tokens)
       return usage_error(
-          fmt::format("document {} of '{}' is another one than the list says", number, prefix),
-          one.where, "the list was made for another shard");
+          fmt::format("document {} of '{}' is another one than the list says", one.number, prefix),
+          place_in(list, one), "the list was made for another shard");
     const bool named = !document.id.empty() || !document.url.empty() || !document.host.empty();
     if (document.redacted && !compact && !(forget && named)) {
       ++redacted;
     } else {
-      documents.push_back(number);
+      documents.push_back(one.number);
     }
   }
   if (redacted > 0)

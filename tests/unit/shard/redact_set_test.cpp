@@ -104,7 +104,7 @@ TEST(RedactSet, TakesShardsOverThatLoseNothing) {
     EXPECT_EQ(same.after.content_hash, *shard_sample_hash(fs, "old/web-00001"));
     EXPECT_EQ(receipt->shards[0].removed.size(), 2U);
     EXPECT_EQ(*parse_receipt(receipt_text(*receipt), "receipt"), *receipt);
-    EXPECT_TRUE(*is_set_redacted(fs, "new", kJobs, options_of("list", compact)));
+    EXPECT_EQ(**redaction_in(fs, "new", kJobs, options_of("list", compact)), *receipt);
   }
 }
 
@@ -308,7 +308,7 @@ TEST(RedactSet, WhatAnotherCallBeganIsItsOwn) {
     EXPECT_NE(refused.error().message().find("which was not finished"), std::string::npos);
     other.force = true;
     ASSERT_TRUE(redact(fs, other).ok());
-    EXPECT_TRUE(*is_set_redacted(fs, "new", kJobs, other));
+    EXPECT_TRUE(redaction_in(fs, "new", kJobs, other)->has_value());
     EXPECT_FALSE(fs.exists(std::string("new/") + kUnfinishedRedaction));
     return;
   }
@@ -369,7 +369,7 @@ TEST(RedactSet, AFailureOverAHalfMovedRedactionLeavesItWhole) {
     FaultyFileSystem faulty(fs, step);
     ASSERT_FALSE(redact(faulty, options_of("list")).ok());
     if (!fs.exists("new/web-00001.bin")) continue;
-    ASSERT_TRUE(fs.remove("old/web-00002.bin").ok());
+    ASSERT_TRUE(fs.remove("old/web-00002.idx").ok());
     RedactOptions other = options_of("other");
     other.force = true;
     ASSERT_FALSE(redact(fs, other).ok());
@@ -481,6 +481,53 @@ TEST(RedactSet, AShardThatLosesNothingMustBeWhatItsManifestSays) {
       EXPECT_TRUE(fs.list("new")->empty());
     }
   }
+}
+
+TEST(RedactSet, AReceiptThatIsTooLargeToBeReadAgainIsRefusedBeforeAnythingIsWritten) {
+  MemoryFileSystem fs;
+  make_set(fs);
+  const auto receipt = redact(fs, options_of("list"));
+  int64_t bound = 4096;
+  for (const RedactJob& job : kJobs)
+    bound += receipt_bytes_at_most(file_name(job.prefix), std::ssize(job.documents), 19, 200);
+  EXPECT_GE(bound - 4096, std::ssize(receipt_text(*receipt)));
+  EXPECT_LE(bound - 4096, 2 * std::ssize(receipt_text(*receipt)));
+  RedactOptions options = options_of("other");
+  options.force = true;
+  options.max_receipt_bytes = 4096;
+  const Files before = files_in(fs, "new");
+  for (const auto& refused : {check_redaction(fs, "new", kJobs, options),
+                              Result<void>(redact(fs, options).take_error())}) {
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().kind, ErrorKind::usage);
+    EXPECT_NE(refused.error().message().find("at most 4096"), std::string::npos);
+  }
+  EXPECT_EQ(files_in(fs, "new"), before);
+  options.max_receipt_bytes = bound;
+  EXPECT_TRUE(redact(fs, options).ok());
+}
+
+// A bound of the size that is near enough to be one.
+TEST(Receipt, ItsSizeIsKnownBefore) {
+  ReceiptShard shard;
+  shard.name = "web \"quoted\"";
+  shard.dtype = "uint16";
+  for (ReceiptSide* side : {&shard.before, &shard.after}) {
+    side->content_hash.assign(32, 'f');
+    for (ReceiptFile* file : {&side->bin, &side->idx, &side->docs, &side->manifest})
+      *file = {shard_docs_path(shard.name), int64_t{1} << 40, std::string(64, 'f')};
+  }
+  shard.kept = shard.after.bin;
+  const int64_t bytes = shard.before.bin.bytes;
+  for (int64_t i = 0; i < 1000; ++i)
+    shard.removed.push_back({1'000'000 + i, 4096, {}, {bytes - 5, bytes}, {bytes - 5, bytes}});
+  Receipt receipt;
+  const int64_t without = std::ssize(receipt_text(receipt));
+  receipt.shards.push_back(shard);
+  const int64_t with = std::ssize(receipt_text(receipt)) - without;
+  const int64_t bound = receipt_bytes_at_most(shard.name, 1000, 1'000'999, bytes);
+  EXPECT_GE(bound, with);
+  EXPECT_LE(bound, with + with / 10);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 
 #include "libcore/base/units.h"
 #include "libcore/cli/message.h"
@@ -51,9 +53,30 @@ std::string type_of(const CLI::Option& option) {
   return type.substr(0, type.find(':'));
 }
 
+// CLI11 takes a number beyond 64 bits for the nearest one, and 010 for 8.
+CLI::Option* whole_number_option(CLI::Option* option) {
+  return option->transform(CLI::Validator(
+      [](std::string& text) -> std::string {
+        int64_t value = 0;
+        const char* const end = text.data() + text.size();
+        const auto parsed = std::from_chars(text.data(), end, value);
+        if (parsed.ec == std::errc::result_out_of_range && parsed.ptr == end)
+          // As CLI::Range says it, for parse_failure() to name the option's own range.
+          return fmt::format("Value {} not in range {} to {}", text,
+                             std::numeric_limits<int64_t>::min(),
+                             std::numeric_limits<int64_t>::max());
+        if (parsed.ec != std::errc() || parsed.ptr != end)
+          return fmt::format("'{}' is not a whole number", text);
+        text = fmt::format("{}", value);
+        return {};
+      },
+      ""));
+}
+
 void apply_rules(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     if (!option->nonpositional() || is_flag(*option)) continue;
+    if (type_of(*option) == "INT") whole_number_option(option);
     if (is_repeatable(*option)) {
       // Otherwise `--data a b` would swallow the operand b, and a value "[x]" would be taken apart.
       option->allow_extra_args(false);
@@ -77,8 +100,9 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
   grouped(app.add_flag("-n,--dry-run", common.dry_run, "say what would be done"));
   CLI::Option* threads =
       grouped(app.add_option("-j,--threads", common.threads, "threads (0: one per core)"));
-  threads->type_name("N")->check(CLI::Range(0, 4096));
-  grouped(app.add_option("--seed", common.seed, "seed of random choices"))->type_name("N");
+  whole_number_option(threads->type_name("N")->check(CLI::Range(0, 4096)));
+  whole_number_option(
+      grouped(app.add_option("--seed", common.seed, "seed of random choices"))->type_name("N"));
   grouped(choice_option(app.add_option("--color", common.color, "colour the output"),
                         {"auto", "always", "never"}));
   // Both are taken out of the command line before CLI11 sees it (arguments.h).

@@ -20,6 +20,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/cli/options.h"
 #include "libcore/cli/output.h"
+#include "libcore/cli/parse_failure.h"
 #include "libcore/cli/terminal.h"
 #include "libcore/cli/version.h"
 #include "libcore/io/atomic_file.h"
@@ -78,31 +79,6 @@ bool has_word(const Words& words, std::initializer_list<const char*> any) {
       if (word == wanted) return true;
   }
   return false;
-}
-
-// CLI11's words for a bad value, in ours.
-Error parse_failure(const CLI::ParseError& error, const CLI::App& app) {
-  std::string text = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
-    return usage_error(fmt::format("unexpected operand '{}'", app.remaining().front()));
-  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !text.starts_with("-")) {
-    const size_t space = text.find(' ');
-    for (size_t i = 0; i < std::min(space, text.size()); ++i)
-      text[i] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[i])));
-  }
-  constexpr std::string_view kConvert = "Could not convert: ";
-  if (text.starts_with(kConvert)) {
-    text = text.substr(kConvert.size());
-    const size_t equals = text.find(" = ");
-    if (equals != std::string::npos)
-      text = fmt::format("{}: '{}' is not a valid value", text.substr(0, equals),
-                         text.substr(equals + 3));
-  }
-  const size_t colon = text.find(": ");
-  if (colon != std::string::npos && text.substr(colon + 2).starts_with("Value "))
-    text[colon + 2] = 'v';
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return usage_error(std::move(text));
 }
 
 // Is `output` a file of the run, checkpoint or model folder that `operand` addresses (RUN,
@@ -189,6 +165,9 @@ int run_verb(const Tool& tool, const Verb& verb, const Words& words, CommonOptio
   }
   common.seed_given = app->count("--seed") > 0;
   apply_common(common);
+  if (app->count("--output") > 0 && common.output.empty())
+    return fail_usage(usage_error("names no file", "--output", "a path, or - for standard output"),
+                      command);
   const auto checked = check_output(*app, common);
   if (!checked.ok()) return fail_usage(checked.error(), command);
   if (!verb.owns_output && !common.output.empty() && common.output != "-")

@@ -40,7 +40,19 @@ setup() {
   run --separate-stderr "$sample" show --precision bf61
   assert_fails 2 "--precision: 'bf61' is not one of fp32, bf16, fp8 (did you mean 'bf16'?)"
   run --separate-stderr "$sample" show --threads -1
-  assert_fails 2 "--threads: value -1 not in range 0 to 4096"
+  assert_fails 2 "--threads: '-1' is not in range (0 to 4096)"
+  run --separate-stderr "$sample" show --threads 99999999999999999999
+  assert_fails 2 "--threads: '99999999999999999999' is not in range (0 to 4096)"
+  run --separate-stderr "$sample" show --seed 99999999999999999999
+  assert_fails 2 "--seed: '99999999999999999999' is not in range (-9223372036854775808 to 9223372036854775807)"
+  run --separate-stderr "$sample" show --seed 0x10
+  assert_fails 2 "--seed: '0x10' is not a whole number"
+  run --separate-stderr "$sample" show --seed ''
+  assert_fails 2 "--seed: '' is not a whole number"
+  run --separate-stderr "$sample" show -o ''
+  assert_fails 2 "names no file: --output (a path, or - for standard output)"
+  [ "$("$sample" show --json --seed 010 | jq .seed)" = 10 ]
+  [ "$("$sample" show --json --seed -9223372036854775808 | jq -c .seed_given)" = true ]
 }
 
 @test "every kind of end has its exit code, and what was printed arrives" {

@@ -132,6 +132,10 @@ same_as_web() {
   done
   run --separate-stderr "$BIN/tokshard" decode folder/set --doc 300
   assert_fails 2 "document 300 is not in the shards: --doc (300 documents, counted from 0)"
+  run --separate-stderr "$BIN/tokshard" decode folder/set --doc -1
+  assert_fails 2 "--doc: '-1' is not in range (0 or more)"
+  run --separate-stderr "$BIN/tokshard" decode folder/set --doc 99999999999999999999
+  assert_fails 2 "--doc: '99999999999999999999' is not in range (0 or more)"
   run --separate-stderr "$BIN/tokshard" decode web web
   assert_fails 2 "input is named twice: web"
   local before

@@ -69,7 +69,8 @@ class Accountant {
         found(fmt::format("has no file {}: {}", name, path));
     }
     for (const OutputFile& file : record.files)
-      BALLAST_TRY(check_file(file, join_path(folder_.directory(), file_name(file.path)), full_));
+      BALLAST_TRY(check_file(file, join_path(folder_.directory(), file_name(file.path)), full_,
+                             "; remove it and run the job again"));
     auto counted = counted_(record);
     if (!counted.ok()) {
       found(counted.error().message());
@@ -87,23 +88,26 @@ class Accountant {
       found(fmt::format("{} bytes were read where the plan has {}: {}", last.source_bytes, planned,
                         path));
     // Inputs may be gone when their parts are put together; then the records stand for them.
-    if (full_ && folder_.file_system().exists(path)) return check_file(account.source, path, true);
+    if (full_ && folder_.file_system().exists(path))
+      return check_file(account.source, path, true, "");
     return {};
   }
 
-  Result<void> check_file(const OutputFile& said, const std::string& path, bool hash) {
+  Result<void> check_file(const OutputFile& said, const std::string& path, bool hash,
+                          const char* remedy) {
     FileSystem& fs = folder_.file_system();
     if (!fs.exists(path)) {
-      found("file of a part is gone: " + path);
+      found(fmt::format("file of a part is gone: {}; run the job again", path));
       return {};
     }
     const FileInfo info = BALLAST_TRY(fs.info(path));
     if (info.size != said.bytes) {
-      found(fmt::format("size differs from the record: {} ({} bytes, {} expected)", path, info.size,
-                        said.bytes));
+      found(fmt::format("size differs from the record: {} ({} bytes, {} expected){}", path,
+                        info.size, said.bytes, remedy));
     } else if (hash) {
       const OutputFile now = BALLAST_TRY(hash_file(fs, path));
-      if (now.hash != said.hash) found("content differs from the record's hash: " + path);
+      if (now.hash != said.hash)
+        found(fmt::format("content differs from the record's hash: {}{}", path, remedy));
     }
     return {};
   }

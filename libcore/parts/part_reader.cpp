@@ -83,7 +83,8 @@ Result<void> PartReader::begin_part(int64_t part, int64_t begin) {
   begin_ = begin;
   records_ = 0;
   made_ = BALLAST_TRY(folder_.read(input_, part));
-  making_ = !made_ && share_.has_part(input_, part, folder_.inputs());
+  const bool whole = made_ && BALLAST_TRY(folder_.has_files(*made_));
+  making_ = !whole && share_.has_part(input_, part, folder_.inputs());
   fresh_ = true;
   return {};
 }
@@ -118,7 +119,8 @@ Result<std::optional<PartRecord>> PartReader::last_if_made(int64_t end) const {
     const int64_t part = end / folder_.plan().part_bytes;
     if (part <= before) return std::optional<PartRecord>();
     auto record = BALLAST_TRY(folder_.read(input_, part));
-    if (!record || record->begin != end) return std::optional<PartRecord>();
+    if (!record || record->begin != end || !BALLAST_TRY(folder_.has_files(*record)))
+      return std::optional<PartRecord>();
     if (record->last) return record;
     before = part;
     end = record->end;

@@ -4,6 +4,7 @@
 
 #include "libcore/base/units.h"
 #include "libcore/io/atomic_file.h"
+#include "libcore/parts/plan_difference.h"
 #include "libcore/shard/file_list.h"
 
 namespace ballast {
@@ -110,9 +111,14 @@ Result<PartsFolder> PartsFolder::create(FileSystem& fs, std::string directory, P
     if (made.ok()) made = file.commit();
     if (!made.ok() && !fs.exists(path)) return made.take_error();
   }
-  if (BALLAST_TRY(read_file(fs, path, kPlanLimit)) != text)
-    return usage_error("the folder is another job's: its plan has other inputs or options", path,
+  const std::string found = BALLAST_TRY(read_file(fs, path, kPlanLimit));
+  if (found != text) {
+    const PartsPlan there = BALLAST_TRY(parse_parts_plan(found, path));
+    std::string difference = plan_difference(there, BALLAST_TRY(parse_parts_plan(text, path)));
+    if (difference.empty()) difference = "its plan is written in another way";
+    return usage_error("the folder is another job's, " + difference, path,
                        "name another --parts, or remove this one");
+  }
   return PartsFolder(fs, std::move(directory), std::move(plan));
 }
 
@@ -142,6 +148,15 @@ Result<std::optional<PartRecord>> PartsFolder::read(int64_t input, int64_t part)
   if (record.input != input || record.part != part)
     return corrupt_error("the record of another part", file);
   return std::optional<PartRecord>(std::move(record));
+}
+
+Result<bool> PartsFolder::has_files(const PartRecord& record) const {
+  for (const OutputFile& said : record.files) {
+    const std::string file = join_path(directory_, file_name(said.path));
+    if (!fs_->exists(file)) return false;
+    if (BALLAST_TRY(fs_->info(file)).size != said.bytes) return false;
+  }
+  return true;
 }
 
 Result<void> PartsFolder::write(PartRecord record, const std::vector<std::string>& suffixes) const {

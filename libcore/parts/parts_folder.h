@@ -69,6 +69,8 @@ class PartsFolder {
   bool has(int64_t input, int64_t part) const;
   // None when the part is not made yet. Kind corrupt if the record is not that part's.
   Result<std::optional<PartRecord>> read(int64_t input, int64_t part) const;
+  // Are the part's files there, in the sizes that it says?
+  Result<bool> has_files(const PartRecord& record) const;
   // Publishes the part; its files must be there, and are hashed.
   Result<void> write(PartRecord record, const std::vector<std::string>& suffixes) const;
 

@@ -79,19 +79,28 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
   printf 'x' | dd of=parts/0000000-000001.jsonl.zst bs=1 seek=50 conv=notrunc status=none
   run --separate-stderr "$BIN/tokshard" verify --full parts
   [ "$status" -eq 1 ]
-  [ "$output" = "parts: content differs from the record's hash: parts/0000000-000001.jsonl.zst" ]
+  [ "$output" = "parts: content differs from the record's hash: parts/0000000-000001.jsonl.zst; remove it and run the job again" ]
   run --separate-stderr "$BIN/tokshard" merge parts -o k.jsonl
   [ "$status" -eq 3 ]
   [ ! -e k.jsonl ]
+  rm parts/0000000-000001.jsonl.zst
+  run --separate-stderr "$BIN/tokshard" merge parts -o k.jsonl
+  assert_fails 3 "damaged parts: file of a part is gone: parts/0000000-000001.jsonl.zst; run the job again"
+  run --separate-stderr task 0/3
+  [[ "$stderr" == *"1 parts made, of 1 of 3 inputs"* ]]
+  "$BIN/tokshard" verify --full parts
+  "$BIN/tokshard" merge parts -o k.jsonl
+  cmp k.jsonl kept.jsonl
 }
 
 @test "parts of other inputs or options are refused" {
   task 0/3
   run --separate-stderr "$BIN/tokshard" filter --min-chars 51 --keep-rejects --parts parts --part-size 4KiB --task 1/3 "${INPUTS[@]}"
-  assert_fails 2 "the folder is another job's: its plan has other inputs or options: parts/plan.json (name another --parts, or remove this one)"
+  assert_fails 2 "the folder is another job's, --min-chars is 50 there and 51 here: parts/plan.json (name another --parts, or remove this one)"
   echo '{"text":"more"}' >> a.jsonl
   run --separate-stderr task 1/3
   [ "$status" -eq 2 ]
+  [[ "$stderr" == *"another job's, input 0 has "*" bytes there and "*" here: a.jsonl"* ]]
 }
 
 @test "the options of parts are refused where they mean nothing" {

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <functional>
+
 #include "libcore/io/memory_file_system.h"
 #include "libcore/io/stream.h"
 #include "libcore/parts/accounting.h"
 #include "libcore/parts/part_files.h"
 #include "libcore/parts/part_reader.h"
+#include "libcore/parts/plan_difference.h"
 
 namespace ballast {
 namespace {
@@ -191,7 +194,8 @@ TEST_F(PartsTest, AFolderOfAnotherJobIsRefused) {
   folder({"a"});
   const auto other = PartsFolder::create(fs_, "parts", plan({"b"}));
   ASSERT_FALSE(other.ok());
-  EXPECT_THAT(other.error().message(), HasSubstr("another job's"));
+  EXPECT_THAT(other.error().message(),
+              HasSubstr("the folder is another job's, input 0 is a there and b here: parts/plan"));
 }
 
 TEST_F(PartsTest, DamageIsFoundAndNamed) {
@@ -203,7 +207,8 @@ TEST_F(PartsTest, DamageIsFoundAndNamed) {
   text[3] ^= 1;
   put(path, text);
   EXPECT_TRUE(account(made, false).complete());
-  EXPECT_THAT(account(made).damage, ElementsAre("content differs from the record's hash: " + path));
+  EXPECT_THAT(account(made).damage, ElementsAre("content differs from the record's hash: " + path +
+                                                "; remove it and run the job again"));
   put(path, text + "x");
   EXPECT_THAT(account(made, false).damage, ElementsAre(HasSubstr("size differs")));
 
@@ -223,6 +228,64 @@ TEST_F(PartsTest, APartWhoseRecordWasNotWrittenIsMadeAgain) {
   ASSERT_TRUE(fs_.remove(made.path(0, 2, ".json")).ok());
   ASSERT_TRUE(work(made, {}).ok());
   EXPECT_EQ(merged(made), lines(60, "a"));
+}
+
+TEST_F(PartsTest, APartWhoseFileIsGoneOrCutOffIsMadeAgain) {
+  put("a", lines(60, "a"));
+  const PartsFolder made = folder({"a"});
+  ASSERT_TRUE(work(made, {}).ok());
+  ASSERT_TRUE(fs_.remove(made.path(0, 2, kSuffix)).ok());
+  EXPECT_THAT(
+      account(made, false).damage,
+      ElementsAre("file of a part is gone: " + made.path(0, 2, kSuffix) + "; run the job again"));
+  put(made.path(0, 4, kSuffix), "cut off");
+  const auto again = work(made, {});
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(*again, 2);
+  EXPECT_TRUE(account(made).complete());
+  EXPECT_EQ(merged(made), lines(60, "a"));
+}
+
+TEST_F(PartsTest, APartWhoseFileIsGoneIsMadeOfTheSameInputOnly) {
+  put("a", lines(60, "a"));
+  const PartsFolder made = folder({"a"});
+  ASSERT_TRUE(work(made, {}).ok());
+  ASSERT_TRUE(fs_.remove(made.path(0, 2, kSuffix)).ok());
+  put("a", lines(60, "b"));
+  EXPECT_FALSE(work(made, {}).ok());
+}
+
+TEST(PlanDifference, NamesWhatDiffersInTheWordsOfTheCommandLine) {
+  const Json robots = {{"file", "r.txt"}, {"bytes", 3}, {"xxh3_128", "aa"}};
+  const PartsPlan there{"filter",
+                        {{"min-chars", {"20"}},
+                         {"robots", {robots}},
+                         {"manifest", {{"seed", 1}, {"tokenizer_sha256", "ab"}}}},
+                        {{"a.jsonl", 10}, {"b.jsonl", 20}},
+                        4096};
+  EXPECT_EQ(plan_difference(there, there), "");
+  const auto changed = [&](const std::function<void(PartsPlan&)>& change) {
+    PartsPlan here = there;
+    change(here);
+    return plan_difference(there, here);
+  };
+  EXPECT_EQ(changed([](PartsPlan& p) { p.verb = "build"; }),
+            "the verb is filter there and build here");
+  EXPECT_EQ(changed([](PartsPlan& p) { p.part_bytes = 8192; }),
+            "--part-size is 4096 bytes there and 8192 here");
+  EXPECT_EQ(changed([](PartsPlan& p) { p.inputs.pop_back(); }), "inputs: 2 there and 1 here");
+  EXPECT_EQ(changed([](PartsPlan& p) { p.inputs[1].bytes = 21; }),
+            "input 1 has 20 bytes there and 21 here: b.jsonl");
+  EXPECT_EQ(changed([](PartsPlan& p) { p.options["min-chars"] = {"30"}; }),
+            "--min-chars is 20 there and 30 here");
+  EXPECT_EQ(changed([](PartsPlan& p) { p.options.erase("min-chars"); }),
+            "--min-chars is 20 there and not given here");
+  EXPECT_EQ(changed([](PartsPlan& p) { p.options["pii"] = {"keep"}; }),
+            "--pii is not given there and keep here");
+  EXPECT_EQ(changed([](PartsPlan& p) { p.options["robots"][0]["xxh3_128"] = "bb"; }),
+            "--robots is not what it was: r.txt");
+  EXPECT_EQ(changed([](PartsPlan& p) { p.options["manifest"]["seed"] = 2; }),
+            "manifest.seed is 1 there and 2 here");
 }
 
 TEST(PartRecord, IsReadAsItWasWritten) {

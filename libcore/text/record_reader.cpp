@@ -7,7 +7,7 @@
 namespace ballast {
 namespace {
 
-constexpr size_t kLookBytes = 4096;
+constexpr size_t kLookBytes = size_t{64} << 10;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -15,6 +15,12 @@ std::string_view trim_start(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   return text;
+}
+
+// Lines of documents behind a first one that is damaged: the rest of a file that was cut, a
+// message of a program. A list, "[{...},", has them too and is none.
+bool has_document_lines(std::string_view content) {
+  return !content.starts_with('[') && content.find("\n{\"") != content.npos;
 }
 
 }  // namespace
@@ -44,6 +50,8 @@ Result<void> RecordReader::look() {
     kind_ = Kind::json_lines;
   } else if (!content.empty() && content.substr(0, 5) == magic.substr(0, content.size())) {
     kind_ = Kind::warc;
+  } else if (has_document_lines(content)) {
+    kind_ = Kind::json_lines;
   } else {
     return corrupt_error("neither JSON Lines nor WARC", source_->name(),
                          "starts with '" + printable(content.substr(0, 16)) + "'");

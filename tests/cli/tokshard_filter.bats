@@ -347,6 +347,30 @@ linear=$SRC/tests/golden/linear
   [[ "$stderr" == *"neither JSON Lines nor WARC"* ]]
 }
 
+@test "malformed lines are skipped from the first one on, ten of them are named, the others counted" {
+  { for i in $(seq 15); do echo 'no document'; done; echo '{"text":"kept","id":"k"}'; } > in.jsonl
+  "$BIN/tokshard" vocab -q --size 262 in.jsonl --on-error skip -o tok.json 2> err
+  [ "$(grep -c 'warning: malformed JSON' err)" -eq 10 ]
+  for verb in filter "filter --parts parts" dedup "mix --rates *:1" "encode --tokenizer tok.json -f" \
+    "encode --tokenizer tok.json -f --parts encoded" "build --tokenizer tok.json -f" "vocab --size 262 -f"; do
+    out=out.jsonl
+    [ "${verb%% *}" != encode ] && [ "${verb%% *}" != build ] || out=out
+    "$BIN/tokshard" $verb --on-error skip in.jsonl -f -o $out 2> err
+    [ "$(grep -c 'warning: malformed JSON: in.jsonl:' err)" -eq 10 ]
+    grep -qx 'tokshard: warning: 5 more malformed lines were skipped, 15 in all; -v names all of them' err
+  done
+  "$BIN/tokshard" filter -v --on-error skip in.jsonl -f -o out.jsonl 2> err
+  [ "$(grep -c 'malformed JSON: in.jsonl:' err)" -eq 15 ]
+  grep -qx 'tokshard: reading in.jsonl' err
+  "$BIN/tokshard" dedup -v --on-error skip in.jsonl -f -o out.jsonl 2>&1 | grep -qx 'tokshard: reading in.jsonl'
+  "$BIN/tokshard" filter -v --parts other --on-error skip in.jsonl -f -o out.jsonl 2>&1 |
+    grep -qx 'tokshard: part 0 of in.jsonl: 16 records'
+  [ "$(jq -r .id out.jsonl)" = k ]
+  run --separate-stderr "$BIN/tokshard" filter in.jsonl
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == "tokshard: error: malformed JSON: in.jsonl:1 ("* ]]
+}
+
 @test "output over input, existing output and full devices" {
   documents >in.jsonl
   filter in.jsonl -f -o in.jsonl

@@ -75,7 +75,7 @@ class BuildStream final : public BlockStream<BuildBlock> {
     progress_.took(static_cast<int64_t>(block.outcomes.size()));
     ByteSink* const rejects = outputs_.sink(1);
     for (FilterOutcome& outcome : block.outcomes) {
-      BALLAST_TRY(count_outcome(filter_, outcome, counts_->filter));
+      BALLAST_TRY(count_outcome(filter_, outcome, counts_->filter, progress_.malformed()));
       if (outcome.verdict == FilterVerdict::malformed) ++counts_->encode.skipped;
       if (rejects && !outcome.line.empty()) BALLAST_TRY(rejects->write(outcome.line));
     }

@@ -25,6 +25,7 @@ DocumentBlocks::~DocumentBlocks() = default;
 
 Result<void> DocumentBlocks::open_next() {
   inputs_.push_back({paths_[inputs_.size()], 0, {}});
+  print_verbose("reading " + inputs_.back().path);
   auto raw = BALLAST_TRY(open_raw_source(posix_file_system(), inputs_.back().path));
   auto hasher = std::make_shared<Xxh3Hasher>();
   OutputFile& file = inputs_.back();
@@ -76,7 +77,10 @@ Result<std::vector<Document>> DocumentBlocks::next(ThreadPool& pool) {
   std::vector<Document> kept;
   while (kept.empty()) {
     const auto lines = BALLAST_TRY(this->lines(kBlockBytes));
-    if (lines.empty()) break;
+    if (lines.empty()) {
+      malformed_.finish();
+      break;
+    }
     std::vector<std::optional<Result<Document>>> parsed(lines.size());
     pool.parallel_for(static_cast<int64_t>(lines.size()), kGrain, [&](int64_t begin, int64_t end) {
       DocumentParser parser;
@@ -86,7 +90,7 @@ Result<std::vector<Document>> DocumentBlocks::next(ThreadPool& pool) {
     for (auto& one : parsed) {
       if (!one->ok()) {
         if (!skip_errors_) return one->take_error();
-        print_warning(one->error().message());
+        malformed_.warn(one->error().message());
         ++skipped_;
         continue;
       }

@@ -13,6 +13,7 @@
 #include "libcore/io/stream.h"
 #include "libcore/shard/writer.h"
 #include "libcore/text/document.h"
+#include "tools/tokshard/malformed_lines.h"
 
 namespace ballast {
 
@@ -49,6 +50,7 @@ class DocumentBlocks {
   std::vector<std::string> paths_;
   bool skip_errors_, all_;
   std::vector<OutputFile> inputs_;
+  MalformedLines malformed_;
   std::unique_ptr<ByteSource> source_;
   std::unique_ptr<LineReader> reader_;
   int64_t skipped_ = 0, empty_ = 0, rejected_ = 0, replaced_ = 0;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 
-#include "libcore/cli/message.h"
 #include "libcore/io/json_counts.h"
 #include "libcore/parts/part_files.h"
 #include "libcore/parts/part_reader.h"
@@ -61,7 +60,7 @@ class EncodeStream final : public BlockStream<EncodeBlock> {
       BALLAST_TRY(outputs_.begin(block.in.part));
       totals_ = {};
     }
-    for (const std::string& warning : block.warnings) print_warning(warning);
+    for (const std::string& warning : block.warnings) progress_.malformed().warn(warning);
     if (!block.result.ok()) return block.result.take_error();
     for (const EncodedDocument& document : block.documents)
       BALLAST_TRY(write_encoded(*outputs_.sink(0), document));

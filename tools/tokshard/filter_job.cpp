@@ -39,10 +39,10 @@ class FilterStream : public BlockStream<FilterBlock> {
   }
 
  protected:
-  Result<void> write(FilterBlock& block, ByteSink* kept, ByteSink* rejects,
-                     FilterSummary& summary) const {
+  Result<void> write(FilterBlock& block, ByteSink* kept, ByteSink* rejects, FilterSummary& summary,
+                     MalformedLines& malformed) const {
     for (FilterOutcome& outcome : block.outcomes) {
-      BALLAST_TRY(count_outcome(work_, outcome, summary));
+      BALLAST_TRY(count_outcome(work_, outcome, summary, malformed));
       ByteSink* const sink = outcome.verdict == FilterVerdict::kept ? kept : rejects;
       if (sink && !outcome.line.empty()) BALLAST_TRY(sink->write(outcome.line));
     }
@@ -59,8 +59,12 @@ class WholeStream final : public FilterStream {
  public:
   WholeStream(const FilterWork& work, std::vector<FilterBuffers>& buffers,
               const std::vector<std::string>& paths, DocumentOutputs& outputs,
-              FilterSummary& summary)
-      : FilterStream(work, buffers), paths_(paths), outputs_(outputs), summary_(summary) {}
+              FilterSummary& summary, MalformedLines& malformed)
+      : FilterStream(work, buffers),
+        paths_(paths),
+        outputs_(outputs),
+        summary_(summary),
+        malformed_(malformed) {}
 
   Result<bool> read(FilterBlock& block) override {
     int64_t bytes = 0;
@@ -77,7 +81,7 @@ class WholeStream final : public FilterStream {
     return !records.empty();
   }
   Result<void> take(FilterBlock& block) override {
-    BALLAST_TRY(write(block, outputs_.kept.get(), outputs_.rejects.get(), summary_));
+    BALLAST_TRY(write(block, outputs_.kept.get(), outputs_.rejects.get(), summary_, malformed_));
     if (progress_.wanted())
       progress_.update(
           fmt::format("filtering: {} records, {} kept", summary_.records(), summary_.kept()));
@@ -89,7 +93,9 @@ class WholeStream final : public FilterStream {
     while (true) {
       if (!reader_) {
         if (next_path_ == paths_.size()) return false;
-        reader_ = BALLAST_TRY(RecordReader::open(posix_file_system(), paths_[next_path_++]));
+        const std::string& path = paths_[next_path_++];
+        print_verbose("reading " + path);
+        reader_ = BALLAST_TRY(RecordReader::open(posix_file_system(), path));
       }
       if (BALLAST_TRY(reader_->next(record))) return true;
       reader_.reset();
@@ -99,6 +105,7 @@ class WholeStream final : public FilterStream {
   const std::vector<std::string>& paths_;
   DocumentOutputs& outputs_;
   FilterSummary& summary_;
+  MalformedLines& malformed_;
   ProgressLine progress_;
   size_t next_path_ = 0;
   std::unique_ptr<RecordReader> reader_;
@@ -122,7 +129,7 @@ class PartStream final : public FilterStream {
       summary_.emplace();
     }
     progress_.took(static_cast<int64_t>(block.outcomes.size()));
-    BALLAST_TRY(write(block, outputs_.sink(0), outputs_.sink(1), *summary_));
+    BALLAST_TRY(write(block, outputs_.sink(0), outputs_.sink(1), *summary_, progress_.malformed()));
     if (!block.in.end) return {};
     return outputs_.end(std::move(*block.in.end), counts_json(*summary_));
   }
@@ -142,10 +149,11 @@ std::vector<std::string> part_suffixes(const FilterWork& work, const char* docum
   return suffixes;
 }
 
-Result<void> count_outcome(const FilterWork& work, FilterOutcome& outcome, FilterSummary& summary) {
+Result<void> count_outcome(const FilterWork& work, FilterOutcome& outcome, FilterSummary& summary,
+                           MalformedLines& malformed) {
   if (outcome.verdict == FilterVerdict::malformed) {
     if (!work.skip_errors) return std::move(outcome.error);
-    print_warning(outcome.error.message());
+    malformed.warn(outcome.error.message());
   }
   summary.add(outcome);
   return {};
@@ -155,11 +163,13 @@ Result<FilterSummary> filter_inputs(const FilterWork& work, const std::vector<st
                                     DocumentOutputs& outputs, ThreadPool& pool) {
   FilterSummary summary;
   std::vector<FilterBuffers> buffers(static_cast<size_t>(pool.size()));
-  auto whole = std::make_unique<WholeStream>(work, buffers, inputs, outputs, summary);
+  MalformedLines malformed;
+  auto whole = std::make_unique<WholeStream>(work, buffers, inputs, outputs, summary, malformed);
   BlockPipeline<FilterBlock> pipeline(
       pool, [&]() -> std::unique_ptr<BlockStream<FilterBlock>> { return std::move(whole); });
   auto failures = pipeline.run();
   if (!failures.empty()) return std::move(failures.front().error);
+  malformed.finish();
   return summary;
 }
 

@@ -11,6 +11,7 @@
 #include "libcore/text/filter.h"
 #include "libcore/text/filter_summary.h"
 #include "tools/tokshard/document_outputs.h"
+#include "tools/tokshard/malformed_lines.h"
 
 namespace ballast {
 
@@ -25,7 +26,8 @@ struct FilterWork {
 // The files of a part: the documents, and behind them what was rejected.
 std::vector<std::string> part_suffixes(const FilterWork& work, const char* documents);
 // Counts an outcome; a malformed line is an error unless such lines are skipped.
-Result<void> count_outcome(const FilterWork& work, FilterOutcome& outcome, FilterSummary& summary);
+Result<void> count_outcome(const FilterWork& work, FilterOutcome& outcome, FilterSummary& summary,
+                           MalformedLines& malformed);
 
 // All inputs into `outputs`, which are not finished.
 Result<FilterSummary> filter_inputs(const FilterWork& work, const std::vector<std::string>& inputs,

@@ -33,8 +33,11 @@ class PartOutputs {
   Result<void> end(PartRecord record, Json counts) {
     for (const auto& sink : sinks_) BALLAST_TRY(sink->finish());
     record.counts = std::move(counts);
+    const int64_t part = record.part, records = record.records;
     BALLAST_TRY(folder_.write(std::move(record), suffixes_));
     progress_.made();
+    print_verbose(fmt::format("part {} of {}: {} records", part,
+                              folder_.plan().inputs[static_cast<size_t>(input_)].path, records));
     return {};
   }
 

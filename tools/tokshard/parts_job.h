@@ -12,6 +12,7 @@
 #include "libcore/cli/terminal.h"
 #include "libcore/parts/parts_folder.h"
 #include "libcore/parts/share.h"
+#include "tools/tokshard/malformed_lines.h"
 
 namespace ballast {
 
@@ -29,7 +30,12 @@ class PartsProgress {
     show();
   }
   int64_t count() const { return made_; }
-  void clear() { line_.clear(); }
+  MalformedLines& malformed() { return malformed_; }
+  // At the end of the work.
+  void finish() {
+    line_.clear();
+    malformed_.finish();
+  }
 
  private:
   void show() {
@@ -39,6 +45,7 @@ class PartsProgress {
   std::mutex mutex_;
   int64_t records_ = 0, made_ = 0;
   ProgressLine line_;
+  MalformedLines malformed_;
 };
 
 // `open` makes the stream of an input. An input that fails does not keep the others from being
@@ -56,7 +63,7 @@ Result<void> run_parts(const PartsFolder& folder, Share share, ThreadPool& pool,
     return open(next++, progress);
   });
   auto failures = pipeline.run();
-  progress.clear();
+  progress.finish();
   print_note(fmt::format("{}: {} parts made, of {} of {} inputs", folder.directory(),
                          progress.count(), mine, folder.inputs()));
   if (failures.empty()) return {};

@@ -6,7 +6,6 @@
 
 #include "libcore/base/block_pipeline.h"
 #include "libcore/base/units.h"
-#include "libcore/cli/message.h"
 #include "libcore/cli/terminal.h"
 #include "tools/tokshard/document_blocks.h"
 
@@ -30,6 +29,7 @@ struct Counting {
   ProgressLine progress;
   VocabCounts counts;
   bool ended = false;
+  MalformedLines malformed;
 };
 
 // The documents up to the next pruning.
@@ -65,7 +65,7 @@ class Batch final : public BlockStream<Block> {
   Result<void> take(Block& block) override {
     for (Error& error : block.errors) {
       if (!all_.skip_errors) return std::move(error);
-      print_warning(error.message());
+      all_.malformed.warn(error.message());
       ++all_.counts.skipped;
     }
     all_.counts.documents += block.documents;
@@ -85,7 +85,7 @@ class Batch final : public BlockStream<Block> {
 
 Result<VocabCounts> count_documents(const std::vector<std::string>& inputs, bool skip_errors,
                                     PieceCounter& counter, ThreadPool& pool) {
-  Counting all{DocumentBlocks(inputs, skip_errors), skip_errors, counter, {}, {}, {}};
+  Counting all{DocumentBlocks(inputs, skip_errors), skip_errors, counter, {}, {}, {}, false, {}};
   all.parsers.resize(static_cast<size_t>(pool.size()));
   while (!all.ended) {
     auto batch = std::make_unique<Batch>(all);
@@ -95,6 +95,7 @@ Result<VocabCounts> count_documents(const std::vector<std::string>& inputs, bool
     if (!failures.empty()) return std::move(failures.front().error);
     counter.prune(pool);
   }
+  all.malformed.finish();
   return all.counts;
 }
 

@@ -40,8 +40,15 @@ TEST(RecordReader, EmptyInputHasNoRecords) {
 TEST(RecordReader, RefusesOtherContent) {
   EXPECT_NE(read_records("<html>").error.find("neither JSON Lines nor WARC"), std::string::npos);
   EXPECT_NE(read_records("[1]").error.find("neither"), std::string::npos);
-  EXPECT_NE(read_records(std::string(5000, ' ')).error.find("neither"), std::string::npos);
+  EXPECT_NE(read_records(std::string(70000, ' ')).error.find("neither"), std::string::npos);
   EXPECT_NE(read_records("WARC/1.").error.find("truncated"), std::string::npos);
+}
+
+TEST(RecordReader, TakesLinesBehindADamagedFirstOneForJsonLines) {
+  EXPECT_EQ(read_records("cut off\"}\n{\"a\":1}\n").wheres,
+            (std::vector<std::string>{"in:1", "in:2"}));
+  EXPECT_EQ(read_records(std::string(60000, 'x') + "\n{\"a\":1}\n").wheres.size(), 2u);
+  EXPECT_NE(read_records("[\n{\"a\":1},\n{\"b\":2}]\n").error.find("neither"), std::string::npos);
 }
 
 }  // namespace

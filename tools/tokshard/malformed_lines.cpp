@@ -1,0 +1,31 @@
+#include "tools/tokshard/malformed_lines.h"
+
+#include <fmt/format.h>
+
+#include "libcore/cli/message.h"
+
+namespace ballast {
+namespace {
+
+constexpr int64_t kNamed = 10;
+
+}  // namespace
+
+void MalformedLines::warn(const std::string& message) {
+  const std::lock_guard lock(mutex_);
+  if (++count_ <= kNamed)
+    print_warning(message);
+  else
+    print_verbose(message);
+}
+
+void MalformedLines::finish() {
+  const std::lock_guard lock(mutex_);
+  if (count_ > kNamed)
+    print_warning(
+        fmt::format("{} more malformed lines were skipped, {} in all; -v names all of them",
+                    count_ - kNamed, count_));
+  count_ = 0;
+}
+
+}  // namespace ballast

@@ -353,8 +353,10 @@ linear=$SRC/tests/golden/linear
   [ "$(grep -c 'warning: malformed JSON' err)" -eq 10 ]
   for verb in filter "filter --parts parts" dedup "mix --rates *:1" "encode --tokenizer tok.json -f" \
     "encode --tokenizer tok.json -f --parts encoded" "build --tokenizer tok.json -f" "vocab --size 262 -f"; do
-    out=out.jsonl
-    [ "${verb%% *}" != encode ] && [ "${verb%% *}" != build ] || out=out
+    case $verb in
+      encode* | build*) out=out ;;
+      *) out=out.jsonl ;;
+    esac
     "$BIN/tokshard" $verb --on-error skip in.jsonl -f -o $out 2> err
     [ "$(grep -c 'warning: malformed JSON: in.jsonl:' err)" -eq 10 ]
     grep -qx 'tokshard: warning: 5 more malformed lines were skipped, 15 in all; -v names all of them' err

@@ -4,6 +4,7 @@
 
 #include "libcore/shard/builder.h"
 #include "libcore/shard/reader.h"
+#include "libcore/shard/set_builder.h"
 
 namespace ballast {
 namespace {
@@ -61,7 +62,8 @@ Result<ShardManifest> convert_tokens(FileSystem& fs, const TokenFile& file,
                                      const DescribeDocument& describe, bool force) {
   for (const std::string& path : file.files())
     manifest.inputs.push_back(BALLAST_TRY(hash_file(fs, path)));
-  ShardBuilder builder(fs, target, std::move(manifest), force);
+  // As a set without a limit, so that with `force` a set of this name goes, too.
+  ShardSetBuilder builder(fs, target, std::move(manifest), std::nullopt, force);
   int64_t number = 0;
   const auto describe_too = [&](ShardDocument& document, std::span<const int32_t> ids) {
     const TokenFileDocument said = file.document(number++);
@@ -73,7 +75,7 @@ Result<ShardManifest> convert_tokens(FileSystem& fs, const TokenFile& file,
     return builder.append(std::move(document), ids);
   };
   BALLAST_TRY(describe_all(file, describe_too, add));
-  return builder.finish();
+  return std::move(BALLAST_TRY(builder.finish()).front());
 }
 
 }  // namespace ballast

@@ -24,7 +24,8 @@ using DescribeDocument =
 Result<ShardManifest> adopt_shard(FileSystem& fs, const std::string& prefix, ShardManifest manifest,
                                   const DescribeDocument& describe, bool force);
 
-// A new shard of the tokens of a file.
+// A new shard of the tokens of a file; with `force` instead of what is there, see set_builder.h.
+// The manifest is without token counts and inputs, which the file has.
 Result<ShardManifest> convert_tokens(FileSystem& fs, const TokenFile& file,
                                      const std::string& target, ShardManifest manifest,
                                      const DescribeDocument& describe, bool force);

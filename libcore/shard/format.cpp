@@ -70,4 +70,16 @@ std::string shard_idx_path(const std::string& prefix) { return prefix + ".idx"; 
 std::string shard_docs_path(const std::string& prefix) { return prefix + ".docs.jsonl.zst"; }
 std::string shard_manifest_path(const std::string& prefix) { return prefix + ".manifest.json"; }
 
+std::array<std::string, 4> shard_paths(const std::string& prefix) {
+  return {shard_bin_path(prefix), shard_idx_path(prefix), shard_docs_path(prefix),
+          shard_manifest_path(prefix)};
+}
+
+std::vector<std::string> shard_paths(std::span<const std::string> prefixes) {
+  std::vector<std::string> paths;
+  for (const std::string& prefix : prefixes)
+    for (std::string& path : shard_paths(prefix)) paths.push_back(std::move(path));
+  return paths;
+}
+
 }  // namespace ballast

@@ -13,9 +13,12 @@
 //   34+12S        8 D    i64 first sequence of each document; the first is 0, the last is S
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libcore/base/bytes.h"
 #include "libcore/base/result.h"
@@ -51,5 +54,8 @@ std::string shard_bin_path(const std::string& prefix);       // PREFIX.bin
 std::string shard_idx_path(const std::string& prefix);       // PREFIX.idx
 std::string shard_docs_path(const std::string& prefix);      // PREFIX.docs.jsonl.zst
 std::string shard_manifest_path(const std::string& prefix);  // PREFIX.manifest.json
+// These four, in this order, of one shard or of several.
+std::array<std::string, 4> shard_paths(const std::string& prefix);
+std::vector<std::string> shard_paths(std::span<const std::string> prefixes);
 
 }  // namespace ballast

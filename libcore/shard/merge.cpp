@@ -101,14 +101,8 @@ Result<std::vector<ShardManifest>> merge_shards(FileSystem& fs,
                                                 const std::string& target,
                                                 const MergeOptions& options) {
   ShardManifest manifest = BALLAST_TRY(joined_manifest(fs, prefixes, options));
-  if (options.shard_tokens) {
-    std::vector<std::string> inputs;
-    for (const std::string& prefix : prefixes)
-      for (std::string path : {shard_bin_path(prefix), shard_idx_path(prefix),
-                               shard_docs_path(prefix), shard_manifest_path(prefix)})
-        inputs.push_back(std::move(path));
-    BALLAST_TRY(refuse_existing_set(fs, target, options.force, inputs));
-  }
+  BALLAST_TRY(
+      refuse_existing_set(fs, target, options.shard_tokens, options.force, shard_paths(prefixes)));
   ShardSetBuilder builder(fs, target, std::move(manifest), options.shard_tokens, options.force);
   for (const std::string& prefix : prefixes) {
     WholeShard shard = BALLAST_TRY(WholeShard::open(fs, prefix));

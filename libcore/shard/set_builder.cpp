@@ -1,6 +1,6 @@
 #include "libcore/shard/set_builder.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
 #include "libcore/io/atomic_file.h"
 #include "libcore/shard/shard_set.h"
@@ -9,9 +9,14 @@ namespace ballast {
 namespace {
 
 // The manifest first: without it the shard counts as unfinished.
-std::vector<std::string> paths_of(const std::string& prefix) {
-  return {shard_manifest_path(prefix), shard_docs_path(prefix), shard_idx_path(prefix),
-          shard_bin_path(prefix)};
+Result<void> remove_shard(FileSystem& fs, const std::string& prefix, bool force) {
+  const auto paths = shard_paths(prefix);
+  for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
+    if (!fs.exists(*path)) continue;
+    if (!force) return usage_error("output exists", *path, "-f replaces it");
+    BALLAST_TRY(fs.remove(*path));
+  }
+  return {};
 }
 
 }  // namespace
@@ -68,22 +73,24 @@ Result<void> ShardSetBuilder::seal() {
 }
 
 Result<std::vector<std::string>> ShardSetBuilder::stale() const {
+  const ShardSetNumbers found = BALLAST_TRY(shard_set_numbers(fs_, prefix_));
+  const int64_t made = limit_ ? std::ssize(shards_) : 0;
+  for (const int64_t number : found.apart)
+    if (limit_ && number >= made)
+      return usage_error("would be taken for a shard of the set", shard_set_member(prefix_, number),
+                         fmt::format("which ends with {}; move it or remove it",
+                                     shard_set_member(file_name(prefix_), made - 1)));
   std::vector<std::string> names;
   if (limit_) names.push_back(prefix_);
-  for (const int64_t number : BALLAST_TRY(shard_set_numbers(fs_, prefix_)))
-    if (!limit_ || number >= std::ssize(shards_))
-      names.push_back(shard_set_member(prefix_, number));
+  // The last one first, so that a death here leaves no gap behind which the rest would be apart.
+  for (int64_t number = found.members; number-- > made;)
+    names.push_back(shard_set_member(prefix_, number));
   return names;
 }
 
 Result<std::vector<ShardManifest>> ShardSetBuilder::publish() {
-  for (const std::string& prefix : BALLAST_TRY(stale())) {
-    for (const std::string& path : paths_of(prefix)) {
-      if (!fs_.exists(path)) continue;
-      if (!force_) return usage_error("output exists", path, "-f replaces it");
-      BALLAST_TRY(fs_.remove(path));
-    }
-  }
+  for (const std::string& prefix : BALLAST_TRY(stale()))
+    BALLAST_TRY(remove_shard(fs_, prefix, force_));
   // What stays of an earlier set is no whole set until the last shard is here.
   const std::string first = shard_manifest_path(name(0));
   if (limit_ && force_ && fs_.exists(first)) BALLAST_TRY(fs_.remove(first));
@@ -97,17 +104,18 @@ Result<std::vector<ShardManifest>> ShardSetBuilder::finish() {
   return publish();
 }
 
-Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool force,
+Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix,
+                                 std::optional<int64_t> limit_tokens, bool force,
                                  std::span<const std::string> inputs) {
   if (force && inputs.empty()) return {};
   std::vector<std::string> names = {prefix};
-  for (const int64_t number : BALLAST_TRY(shard_set_numbers(fs, prefix)))
+  const ShardSetNumbers found = BALLAST_TRY(shard_set_numbers(fs, prefix));
+  for (int64_t number = 0; number < found.members; ++number)
     names.push_back(shard_set_member(prefix, number));
-  std::vector<std::string> paths;
-  for (const std::string& name : names) {
-    const std::vector<std::string> files = paths_of(name);
-    paths.insert(paths.end(), files.rbegin(), files.rend());  // the tokens first
-  }
+  // How far a set will go is not known yet.
+  if (limit_tokens)
+    for (const int64_t number : found.apart) names.push_back(shard_set_member(prefix, number));
+  const std::vector<std::string> paths = shard_paths(names);
   // Of all files first: -f would not help where one of them is an input.
   for (const std::string& path : paths) BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
   for (const std::string& path : paths)

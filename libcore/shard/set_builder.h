@@ -29,9 +29,10 @@ class ShardSetBuilder {
   void end_shard() { ended_ = !shards_.empty(); }
   // All shards are written whole, but not yet visible.
   Result<void> seal();
-  // After seal(). With `force` shards of an earlier set of this name that this one does not have,
-  // and a shard of the name itself, are removed. The manifests are without token counts and inputs,
-  // which the files have.
+  // After seal(). With `force` what the name stood for before goes: a shard PREFIX, and of a set
+  // PREFIX the shards that this one does not have, which are all when one shard is made. Kind
+  // usage, with `force` too, when a shard is there behind a gap that the new set would be read
+  // with. The manifests are without token counts and inputs, which the files have.
   Result<std::vector<ShardManifest>> publish();
   Result<std::vector<ShardManifest>> finish();
 
@@ -53,9 +54,10 @@ class ShardSetBuilder {
   std::vector<std::unique_ptr<ShardBuilder>> shards_;  // all but the last are sealed
 };
 
-// Kind usage, unless `force`, when a file of the set, or of a shard of its name, is there; always
-// when such a file is one of `inputs`, since it would be replaced or removed as stale.
-Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix, bool force,
+// What a builder of these arguments would replace or remove: kind usage, unless `force`, when a
+// file of the shard or set PREFIX is there; always when such a file is one of `inputs`.
+Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix,
+                                 std::optional<int64_t> limit_tokens, bool force,
                                  std::span<const std::string> inputs = {});
 
 }  // namespace ballast

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "libcore/shard/format.h"
 #include "libcore/shard/manifest.h"
@@ -11,9 +11,10 @@
 namespace ballast {
 namespace {
 
-constexpr size_t kDigits = 5;  // at least
+constexpr size_t kDigits = 5;
+constexpr int64_t kLastOfFiveDigits = 99999;
 
-// N of "-0000N.suffix".
+// N of "-0000N.suffix", as shard_set_member() writes it.
 std::optional<int64_t> member_number(std::string_view rest) {
   if (!rest.starts_with('-')) return std::nullopt;
   rest.remove_prefix(1);
@@ -24,8 +25,7 @@ std::optional<int64_t> member_number(std::string_view rest) {
   if (parsed.ec != std::errc() || digits < kDigits || (digits > kDigits && rest.front() == '0') ||
       rest.front() == '-')
     return std::nullopt;
-  for (const std::string& ending :
-       {shard_bin_path(""), shard_idx_path(""), shard_docs_path(""), shard_manifest_path("")})
+  for (const std::string& ending : shard_paths(""))
     if (suffix == ending) return number;
   return std::nullopt;
 }
@@ -52,20 +52,26 @@ std::string shard_set_member(const std::string& prefix, int64_t number) {
   return fmt::format("{}-{:05}", prefix, number);
 }
 
-Result<std::vector<int64_t>> shard_set_numbers(FileSystem& fs, const std::string& prefix) {
+Result<ShardSetNumbers> shard_set_numbers(FileSystem& fs, const std::string& prefix) {
   const std::string folder = parent_directory(prefix), base = file_name(prefix);
-  std::vector<int64_t> numbers;
-  if (!fs.exists(folder)) return numbers;
+  ShardSetNumbers found;
+  if (!fs.exists(folder)) return found;
+  std::set<int64_t> numbers;
   for (const std::string& name : BALLAST_TRY(fs.list(folder))) {
     if (!name.starts_with(base)) continue;
     const auto number = member_number(std::string_view(name).substr(base.size()));
-    if (number) numbers.push_back(*number);
+    if (number) numbers.insert(*number);
   }
-  std::ranges::sort(numbers);
-  // Not std::ranges::unique, whose subrange clang 14, which builds the fuzz targets, refuses in
-  // this standard library.
-  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-  return numbers;
+  // Numbers of more digits are most often dates.
+  const bool goes_beyond = numbers.contains(kLastOfFiveDigits);
+  for (const int64_t number : numbers) {
+    if (number > kLastOfFiveDigits && !goes_beyond) break;
+    if (number == found.members)
+      ++found.members;
+    else
+      found.apart.push_back(number);
+  }
+  return found;
 }
 
 Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::string& word) {
@@ -74,16 +80,15 @@ Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::strin
   for (const std::string& ending : {shard_idx_path(""), shard_bin_path("")})
     if (word.ends_with(ending) && fs.exists(word))
       return std::vector<std::string>{word.substr(0, word.size() - ending.size())};
-  const auto numbers = BALLAST_TRY(shard_set_numbers(fs, word));
-  if (numbers.empty()) return std::vector<std::string>{word};
+  const ShardSetNumbers found = BALLAST_TRY(shard_set_numbers(fs, word));
+  if (!found.apart.empty())
+    return corrupt_error("a shard of the set is missing", shard_set_member(word, found.members),
+                         fmt::format("the set goes up to {}",
+                                     shard_set_member(file_name(word), found.apart.back())));
+  if (found.members == 0) return std::vector<std::string>{word};
   std::vector<std::string> members;
-  for (int64_t number = 0; number <= numbers.back(); ++number) {
+  for (int64_t number = 0; number < found.members; ++number)
     members.push_back(shard_set_member(word, number));
-    if (!std::ranges::binary_search(numbers, number))
-      return corrupt_error(
-          "a shard of the set is missing", members.back(),
-          fmt::format("the set goes up to {}", shard_set_member(file_name(word), numbers.back())));
-  }
   return members;
 }
 

@@ -1,7 +1,10 @@
-// Several shards under one name. A set PREFIX is PREFIX-00000, PREFIX-00001, ...; its first shard
-// appears last, so a set whose first shard has a manifest is whole.
+// Several shards under one name. A set PREFIX is PREFIX-00000, PREFIX-00001, ... up to the first
+// number that is not there; its first shard appears last, so a set whose first shard has a manifest
+// is whole. A number has five digits, and more only behind 99999: PREFIX-20231101 is a shard of its
+// own.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,12 +15,16 @@ namespace ballast {
 
 std::string shard_set_member(const std::string& prefix, int64_t number);  // PREFIX-00007
 
-// Numbers of the members of set `prefix` of which any file is there, ascending.
-Result<std::vector<int64_t>> shard_set_numbers(FileSystem& fs, const std::string& prefix);
+// Of which shards named as those of set `prefix` any file is there.
+struct ShardSetNumbers {
+  int64_t members = 0;         // 0 to members - 1
+  std::vector<int64_t> apart;  // behind a gap, ascending: of another set, or of a damaged one
+};
+Result<ShardSetNumbers> shard_set_numbers(FileSystem& fs, const std::string& prefix);
 
 // The shards that a word of the command line names: PREFIX, PREFIX.idx or PREFIX.bin itself, the
 // members of the set PREFIX in order, or all shards in a folder by name. Kind usage when the folder
-// has none, corrupt when members of the set are missing. A word that names nothing stands for
+// has none, corrupt when shards are there behind a gap. A word that names nothing stands for
 // itself.
 Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::string& word);
 Result<std::vector<std::string>> shard_prefixes(FileSystem& fs,

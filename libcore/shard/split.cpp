@@ -7,7 +7,6 @@
 #include <set>
 
 #include "libcore/base/ascii.h"
-#include "libcore/io/atomic_file.h"
 #include "libcore/shard/set_builder.h"
 #include "libcore/shard/whole_shard.h"
 
@@ -26,11 +25,6 @@ const std::string& value_of(const ShardDocument& document, SplitKey key) {
       break;
   }
   return document.host;
-}
-
-std::vector<std::string> paths_of(const std::string& prefix) {
-  return {shard_bin_path(prefix), shard_idx_path(prefix), shard_docs_path(prefix),
-          shard_manifest_path(prefix)};
 }
 
 // Counted anew by the builders.
@@ -64,7 +58,8 @@ Result<std::vector<SplitPiece>> pieces_of(ShardSetBuilder& set) {
 Result<std::vector<SplitPiece>> split_by_size(FileSystem& fs, WholeShard& shard,
                                               const std::string& target,
                                               const SplitOptions& options) {
-  BALLAST_TRY(refuse_existing_set(fs, target, options.force, paths_of(shard.reader.prefix())));
+  BALLAST_TRY(refuse_existing_set(fs, target, options.shard_tokens, options.force,
+                                  shard_paths(shard.reader.prefix())));
   ShardSetBuilder set(fs, target, piece_manifest(shard.manifest, options), options.shard_tokens,
                       options.force);
   set.begin_origin(shard.origin());
@@ -98,7 +93,8 @@ Result<std::vector<SplitPiece>> split_in_parts(FileSystem& fs, WholeShard& shard
   if (parts > shard.reader.documents())
     return usage_error(fmt::format("--shards {}", parts), shard.reader.prefix(),
                        fmt::format("the shard has {} documents", shard.reader.documents()));
-  BALLAST_TRY(refuse_existing_set(fs, target, options.force, paths_of(shard.reader.prefix())));
+  BALLAST_TRY(
+      refuse_existing_set(fs, target, parts, options.force, shard_paths(shard.reader.prefix())));
   const std::set<int64_t> borders = borders_of(shard.reader, parts);
   ShardSetBuilder set(fs, target, piece_manifest(shard.manifest, options),
                       shard.reader.total_tokens(), options.force);
@@ -127,30 +123,29 @@ Result<std::set<std::string>> values_in(WholeShard& shard, const SplitOptions& o
 Result<std::vector<SplitPiece>> split_by_key(FileSystem& fs, WholeShard& shard,
                                              const std::string& target,
                                              const SplitOptions& options) {
-  using Builders = std::map<std::string, std::unique_ptr<ShardBuilder>>;
+  using Builders = std::map<std::string, std::unique_ptr<ShardSetBuilder>>;
   Builders builders;
   std::vector<std::string> names;
   ShardManifest manifest = piece_manifest(shard.manifest, options);
   for (const std::string& value : BALLAST_TRY(values_in(shard, options))) {
     names.push_back(target + "-" + value);
-    for (const std::string& path : paths_of(names.back()))
-      BALLAST_TRY(refuse_output_over_input(fs, path, paths_of(shard.reader.prefix())));
-    if (!options.force && fs.exists(shard_idx_path(names.back())))
-      return usage_error("output exists", shard_idx_path(names.back()), "-f replaces it");
+    BALLAST_TRY(refuse_existing_set(fs, names.back(), std::nullopt, options.force,
+                                    shard_paths(shard.reader.prefix())));
     auto& builder = builders[value];
-    builder = std::make_unique<ShardBuilder>(fs, names.back(), manifest, options.force);
+    builder = std::make_unique<ShardSetBuilder>(fs, names.back(), manifest, std::nullopt,
+                                                options.force);
     builder->begin_origin(shard.origin());
     manifest.skipped = manifest.empty = manifest.replaced = 0;
   }
   BALLAST_TRY(visit_documents(shard, [&](ShardDocument document, const DocumentView& view) {
-    ShardBuilder& builder = *builders.at(split_name(value_of(document, *options.by)));
+    ShardSetBuilder& builder = *builders.at(split_name(value_of(document, *options.by)));
     return builder.append(std::move(document), view.tokens, view.tombstones);
   }));
   for (auto& [value, builder] : builders) BALLAST_TRY(builder->seal());
   std::vector<SplitPiece> pieces;
   for (auto& [value, builder] : builders) {
-    builder->drop_counts_and_inputs();
-    pieces.push_back({names[pieces.size()], BALLAST_TRY(builder->publish())});
+    auto made = BALLAST_TRY(builder->publish());
+    pieces.push_back({names[pieces.size()], std::move(made.front())});
   }
   return pieces;
 }

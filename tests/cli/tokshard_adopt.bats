@@ -166,6 +166,27 @@ setup() {
   cmp web.docs.jsonl.zst kept
 }
 
+@test "adopt puts no shard beside a set of its name" {
+  "$BIN/tokshard" export -q --to llmc web -o x.bin
+  "$BIN/tokshard" split -q --shards 3 web -o set
+  local before
+  before=$(sha256sum set-*)
+  for flags in '' -n; do
+    run --separate-stderr "$BIN/tokshard" adopt $flags --from llmc --tokenizer tok.json x.bin -o set
+    assert_fails 2 "output exists: set-00000.bin (-f replaces it)"
+  done
+  cp x.bin set-00003.bin
+  run --separate-stderr "$BIN/tokshard" adopt -f --from llmc --tokenizer tok.json set-00003.bin -o set
+  assert_fails 2 "output is also an input: set-00003.bin"
+  rm set-00003.bin
+  [ "$(sha256sum set-*)" = "$before" ]
+  [ ! -e set.bin ]
+  "$BIN/tokshard" adopt -qf --from llmc --tokenizer tok.json x.bin -o set
+  [ -z "$(ls | grep '^set-')" ]
+  "$BIN/tokshard" verify -q --full set
+  cmp set.bin web.bin
+}
+
 @test "adopt -f does not lose tombstones, origins and what is held out" {
   echo '{"id":"d3"}' | "$BIN/tokshard" recheck -q --takedown - web -o out.jsonl
   mkdir red

@@ -231,6 +231,18 @@ It's en again &amp; again." ]
   "$BIN/tokshard" verify --full web
   "$BIN/tokshard" encode -qf --tokenizer tok.json --shard-tokens 2000 docs.jsonl -o web
   [ ! -e web.bin ]
+  # Names that end in a date are no set, and stay.
+  "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o wiki-20231101
+  "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o wiki
+  "$BIN/tokshard" encode -qf --tokenizer tok.json --shard-tokens 2000 docs.jsonl -o wiki
+  "$BIN/tokshard" verify -q --full wiki-20231101 wiki
+  # Five digits behind a gap neither go nor pass for the end of a set.
+  for file in web-00001.*; do cp "$file" "zip-90210.${file#*.}"; done
+  "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o zip
+  run --separate-stderr "$BIN/tokshard" encode -qf --tokenizer tok.json --shard-tokens 2000 docs.jsonl -o zip
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == "tokshard: error: would be taken for a shard of the set: zip-90210 (which ends with zip-0000"*"; move it or remove it)" ]]
+  "$BIN/tokshard" verify -q zip zip-90210
 }
 
 @test "a vocabulary that cannot be filled is not enough data" {

@@ -107,3 +107,32 @@ setup() {
   [[ "$stderr" == *"b.bin"* ]]
   [ -z "$(ls | grep '^all')" ]
 }
+
+@test "merge never removes what it reads" {
+  "$BIN/tokshard" merge -q --shard-tokens 1K a b -o set
+  local before
+  before=$(sha256sum set-*)
+  # Refused before any work, in a dry run too, and -f does not change it.
+  for flags in -n -f -nf ''; do
+    run --separate-stderr "$BIN/tokshard" merge $flags set -o set
+    assert_fails 2 "output is also an input: set-00000.bin"
+  done
+  run --separate-stderr "$BIN/tokshard" merge -f set-00001 c -o set
+  assert_fails 2 "output is also an input: set-00001.bin"
+  [ "$(sha256sum set-*)" = "$before" ]
+  # Dates are no numbers of a set.
+  for ending in bin idx docs.jsonl.zst manifest.json; do
+    cp "a.$ending" "wiki-20231101.$ending"
+    cp "b.$ending" "wiki-20240101.$ending"
+  done
+  before=$(sha256sum wiki-20*)
+  "$BIN/tokshard" merge -q wiki-20231101 wiki-20240101 -o wiki
+  "$BIN/tokshard" merge -qf wiki-20231101 wiki-20240101 -o wiki
+  "$BIN/tokshard" merge -qf --shard-tokens 1K wiki-20231101 wiki-20240101 -o wiki
+  [ ! -e wiki.idx ]
+  [ "$(sha256sum wiki-20*)" = "$before" ]
+  "$BIN/tokshard" verify -q wiki
+  # A set that nothing reads goes as a whole.
+  "$BIN/tokshard" merge -qf a b -o set
+  [ "$(ls set*)" = "$(printf 'set.%s\n' bin docs.jsonl.zst idx manifest.json)" ]
+}

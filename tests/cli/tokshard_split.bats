@@ -42,6 +42,14 @@ same_as_web() {
   [ -e host-h2.example.bin ]
   run "$BIN/tokshard" verify --full web-de web-en by-s0 host-h0.example
   [ "$status" -eq 0 ]
+  # A piece beside a set of its name would hide the set.
+  "$BIN/tokshard" split -q --shards 2 web -o again-de
+  run --separate-stderr "$BIN/tokshard" split --by language web -o again
+  assert_fails 2 "output exists: again-de-00000.bin (-f replaces it)"
+  [ ! -e again-de.bin ]
+  "$BIN/tokshard" split -qf --by language web -o again
+  cmp again-de.bin web-de.bin
+  [ ! -e again-de-00000.bin ]
 }
 
 @test "a set is whole, or refused" {

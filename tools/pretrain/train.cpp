@@ -46,10 +46,7 @@ Result<void> check_trace_copy(FileSystem& fs, const TrainOptions& options,
   std::vector<std::string> shards;
   for (const auto& shard : config.validation) shards.push_back(shard->prefix());
   for (const SourceConfig& source : config.sources) shards.push_back(source.prefix);
-  for (const std::string& prefix : shards)
-    for (const std::string& path : {shard_bin_path(prefix), shard_idx_path(prefix),
-                                    shard_docs_path(prefix), shard_manifest_path(prefix)})
-      inputs.push_back(path);
+  for (std::string& path : shard_paths(shards)) inputs.push_back(std::move(path));
   std::erase_if(inputs, [&](const std::string& path) { return !fs.exists(path); });
   BALLAST_TRY(refuse_output_over_input(fs, options.trace, inputs));
   std::error_code failure;  // the run's own trace, before there is one

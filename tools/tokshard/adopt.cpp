@@ -14,6 +14,7 @@
 #include "libcore/io/atomic_file.h"
 #include "libcore/shard/manifest.h"
 #include "libcore/shard/reader.h"
+#include "libcore/shard/set_builder.h"
 #include "libcore/text/tokenizer.h"
 #include "tools/tokshard/document_lines.h"
 #include "tools/tokshard/run_record.h"
@@ -160,15 +161,12 @@ Result<std::optional<int64_t>> width_of(const AdoptFlags& flags) {
   return std::optional<int64_t>(flags.dtype == "uint16" ? 2 : 4);
 }
 
-// The four files of a shard are no input, with -f either.
-Result<void> refuse_over_inputs(const AdoptFlags& flags, const std::string& target,
-                                std::vector<std::string> inputs) {
+// What is read beside the tokens. It is not replaced, with -f either.
+std::vector<std::string> side_inputs(const AdoptFlags& flags) {
+  std::vector<std::string> inputs;
   for (const std::string& path : {flags.documents, flags.tokenizer})
     if (!path.empty()) inputs.push_back(path);
-  for (const std::string& path : {shard_bin_path(target), shard_idx_path(target),
-                                  shard_docs_path(target), shard_manifest_path(target)})
-    BALLAST_TRY(refuse_output_over_input(posix_file_system(), path, inputs));
-  return {};
+  return inputs;
 }
 
 // What a manifest of ours alone knows: where nothing may be learnt, and what is held out.
@@ -194,7 +192,8 @@ Result<ShardManifest> adopt_in_place(const AdoptFlags& flags, const CommonOption
   for (const std::string& path : {shard_docs_path(flags.input), shard_manifest_path(flags.input)})
     if (!common.force && fs.exists(path))
       return usage_error("output exists", path, "-f replaces it");
-  BALLAST_TRY(refuse_over_inputs(flags, flags.input, {}));
+  for (const std::string& path : shard_paths(flags.input))
+    BALLAST_TRY(refuse_output_over_input(fs, path, side_inputs(flags)));
   BALLAST_TRY(refuse_loss_of_record(fs, flags.input));
   const ShardReader reader = BALLAST_TRY(ShardReader::open(fs, flags.input));
   if (!flags.documents.empty()) BALLAST_TRY(check_line_count(flags.documents, reader.documents()));
@@ -207,7 +206,6 @@ Result<ShardManifest> adopt_in_place(const AdoptFlags& flags, const CommonOption
 
 Result<ShardManifest> adopt_file(const AdoptFlags& flags, const CommonOptions& common,
                                  Origin origin, Meaning meaning) {
-  BALLAST_TRY(check_shard_output(common, {}, {common.output}));
   FileSystem& fs = posix_file_system();
   const TokenFileFormat format = origin == Origin::datatrove ? TokenFileFormat::datatrove
                                  : origin == Origin::olmo    ? TokenFileFormat::olmo
@@ -217,7 +215,9 @@ Result<ShardManifest> adopt_file(const AdoptFlags& flags, const CommonOptions& c
   const TokenFileOptions options{BALLAST_TRY(width_of(flags)), meaning.manifest.bos,
                                  meaning.manifest.eos};
   const TokenFile file = BALLAST_TRY(TokenFile::open(fs, flags.input, format, options));
-  BALLAST_TRY(refuse_over_inputs(flags, common.output, file.files()));
+  std::vector<std::string> inputs = side_inputs(flags);
+  for (const std::string& path : file.files()) inputs.push_back(path);
+  BALLAST_TRY(refuse_existing_set(fs, common.output, std::nullopt, common.force, inputs));
   if (!flags.documents.empty()) BALLAST_TRY(check_line_count(flags.documents, file.documents()));
   if (!file.tokenizer_name().empty())
     meaning.manifest.run["tokenizer_name"] = file.tokenizer_name();
@@ -233,6 +233,11 @@ Result<int> run_adopt(const AdoptFlags& flags, const CommonOptions& common) {
   Meaning meaning = BALLAST_TRY(meaning_of(flags, common));
   const bool in_place = origin == Origin::megatron;
   const std::string target = in_place ? flags.input : common.output;
+  if (!in_place) {
+    BALLAST_TRY(check_shard_prefix(common));
+    BALLAST_TRY(refuse_existing_set(posix_file_system(), target, std::nullopt, common.force,
+                                    side_inputs(flags)));
+  }
   if (common.dry_run) {
     print_note(fmt::format("would adopt {} with a vocabulary of {} as {}", flags.input,
                            meaning.manifest.vocab_size, target));

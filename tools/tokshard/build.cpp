@@ -32,7 +32,8 @@ Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
   BALLAST_TRY(refuse_repeated_inputs(flags.filter.inputs));
   if (parts.shared()) return {};
   const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
-  return check_shard_outputs(common, holdout > 0, flags.read_files());
+  return check_shard_outputs(common, holdout > 0, shard_limit(flags.encode.shard_tokens),
+                             flags.read_files());
 }
 
 Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const CommonOptions& common) {

@@ -144,12 +144,9 @@ Result<int> run_decode(const DecodeFlags& flags, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   const auto prefixes = BALLAST_TRY(shard_prefixes(fs, flags.words));
   BALLAST_TRY(refuse_repeated_inputs(prefixes));
-  std::vector<std::string> inputs;  // the members of sets, which no word of the command line names
-  for (const std::string& prefix : prefixes)
-    for (const std::string& path : {shard_bin_path(prefix), shard_idx_path(prefix),
-                                    shard_docs_path(prefix), shard_manifest_path(prefix)})
-      inputs.push_back(path);
-  BALLAST_TRY(refuse_output_over_input(fs, common.output.empty() ? "-" : common.output, inputs));
+  // The members of sets too, which no word of the command line names.
+  BALLAST_TRY(refuse_output_over_input(fs, common.output.empty() ? "-" : common.output,
+                                       shard_paths(prefixes)));
   if (flags.document >= 0) {
     BALLAST_TRY(decode_one(prefixes, flags, common));
   } else {

@@ -114,7 +114,8 @@ Result<void> check_outputs(const Flags& flags, const CommonOptions& common, doub
   if (flags.parts.shared()) return {};
   std::vector<std::string> inputs = flags.inputs;
   inputs.push_back(flags.encode.tokenizer);
-  return check_shard_outputs(common, holdout > 0, std::move(inputs));
+  return check_shard_outputs(common, holdout > 0, shard_limit(flags.encode.shard_tokens),
+                             std::move(inputs));
 }
 
 // A task's share, or all parts and then the shards made of them.

@@ -9,6 +9,7 @@
 #include "libcore/shard/set_builder.h"
 #include "libcore/shard/shard_set.h"
 #include "libcore/text/url.h"
+#include "tools/tokshard/shard_output.h"
 
 namespace ballast {
 namespace {
@@ -124,20 +125,20 @@ Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, Shar
 }
 
 Result<void> check_shard_outputs(const CommonOptions& common, bool split,
+                                 std::optional<int64_t> shard_tokens,
                                  std::vector<std::string> inputs) {
   FileSystem& fs = posix_file_system();
-  if (common.output.empty()) return usage_error("PREFIX of the shard is missing", "-o");
-  if (common.output == "-" || common.output.ends_with('/'))
-    return usage_error("shards are files: give a prefix", "-o");
+  BALLAST_TRY(check_shard_prefix(common));
   std::vector<std::string> prefixes = {common.output};
   if (split) prefixes.push_back(common.output + "-holdout");
   // A shard beside a set of its name would hide the set, and the other way round.
   for (const std::string& prefix : prefixes)
-    BALLAST_TRY(refuse_existing_set(fs, prefix, common.force, inputs));
+    BALLAST_TRY(refuse_existing_set(fs, prefix, shard_tokens, common.force, inputs));
   if (split) return {};
   // Documents held out of an earlier shard would now be trained on, and still pass for held out.
   const std::string stale = shard_manifest_path(common.output + "-holdout");
-  if (fs.exists(stale) || !BALLAST_TRY(shard_set_numbers(fs, common.output + "-holdout")).empty())
+  if (fs.exists(stale) ||
+      BALLAST_TRY(shard_set_numbers(fs, common.output + "-holdout")).members > 0)
     return usage_error("the held-out part of an earlier shard is there", stale,
                        "remove it, or give --holdout");
   return {};

@@ -110,6 +110,7 @@ Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, Shar
                                                const std::function<Result<void>()>& sealed = {});
 // Kind usage when that would overwrite something, one of `inputs` most of all.
 Result<void> check_shard_outputs(const CommonOptions& common, bool split,
+                                 std::optional<int64_t> shard_tokens,
                                  std::vector<std::string> inputs);
 void report_shards(const CommonOptions& common, const std::vector<WrittenShard>& shards,
                    const EncodeCounts& counts);

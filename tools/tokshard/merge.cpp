@@ -9,6 +9,7 @@
 #include "libcore/base/version.h"
 #include "libcore/cli/message.h"
 #include "libcore/parts/parts_folder.h"
+#include "libcore/shard/set_builder.h"
 #include "libcore/shard/shard_set.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/encode_flags.h"
@@ -40,9 +41,9 @@ Result<int> merge_finished(const MergeFlags& flags, const CommonOptions& common)
     if (!value->empty()) return usage_error("is of the parts of a filter", name, "not of shards");
   const auto prefixes = BALLAST_TRY(shard_prefixes(fs, words));
   BALLAST_TRY(refuse_repeated_inputs(prefixes));
-  std::vector<std::string> replaced = {common.output};
-  if (options.shard_tokens) replaced = BALLAST_TRY(replaced_by_set(common.output));
-  BALLAST_TRY(check_shard_output(common, prefixes, replaced));
+  BALLAST_TRY(check_shard_prefix(common));
+  BALLAST_TRY(refuse_existing_set(fs, common.output, options.shard_tokens, common.force,
+                                  shard_paths(prefixes)));
   const ShardManifest expected = BALLAST_TRY(joined_manifest(fs, prefixes, options));
   if (common.dry_run) {
     print_note(fmt::format("would merge {} shards with a vocabulary of {} into {}", prefixes.size(),

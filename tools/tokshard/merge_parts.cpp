@@ -157,7 +157,7 @@ Result<std::vector<WrittenShard>> merge_documents(
   std::optional<int64_t> limit;
   if (options.contains("shard_tokens"))
     limit = BALLAST_TRY(integer_member(options, "shard_tokens", where));
-  BALLAST_TRY(check_shard_outputs(common, manifest.holdout > 0, inputs));
+  BALLAST_TRY(check_shard_outputs(common, manifest.holdout > 0, limit, inputs));
   EncodedDocuments documents(common.output + ".tmp-shuffle", order == "input");
   const auto add = [&](const EncodedDocument& document) { return documents.add(document); };
   ProgressLine progress;

@@ -10,14 +10,8 @@
 
 namespace ballast {
 
-// Kind usage when -o is no prefix, a file of `targets` is there (unless -f), or is one of the files
-// of the shards that are read.
-Result<void> check_shard_output(const CommonOptions& common,
-                                const std::vector<std::string>& prefixes,
-                                const std::vector<std::string>& targets);
-
-// Existing shards that a set at `output` replaces or removes: its members, and one of its name.
-Result<std::vector<std::string>> replaced_by_set(const std::string& output);
+// Kind usage when -o is no prefix of a shard.
+Result<void> check_shard_prefix(const CommonOptions& common);
 
 // A line on standard error, and with --json a record.
 void report_shard(const CommonOptions& common, const std::string& prefix,

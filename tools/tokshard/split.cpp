@@ -8,6 +8,7 @@
 #include "libcore/base/version.h"
 #include "libcore/cli/message.h"
 #include "libcore/shard/reader.h"
+#include "libcore/shard/set_builder.h"
 #include "tools/tokshard/run_record.h"
 #include "tools/tokshard/shard_output.h"
 #include "tools/tokshard/verbs.h"
@@ -43,9 +44,11 @@ Result<SplitOptions> options_of(const SplitFlags& flags, const CommonOptions& co
 Result<int> run_split(const SplitFlags& flags, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   const SplitOptions options = BALLAST_TRY(options_of(flags, common));
-  std::vector<std::string> replaced;  // with --by the names show only while splitting
-  if (!options.by) replaced = BALLAST_TRY(replaced_by_set(common.output));
-  BALLAST_TRY(check_shard_output(common, {flags.prefix}, replaced));
+  BALLAST_TRY(check_shard_prefix(common));
+  if (!options.by)  // whose names show only while splitting
+    BALLAST_TRY(refuse_existing_set(fs, common.output,
+                                    options.parts ? options.parts : options.shard_tokens,
+                                    common.force, shard_paths(flags.prefix)));
   if (common.dry_run) {
     const ShardReader reader = BALLAST_TRY(ShardReader::open(fs, flags.prefix));
     print_note(fmt::format("would split {} documents with {} tokens of {} into shards {}-...",

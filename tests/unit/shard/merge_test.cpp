@@ -155,6 +155,31 @@ TEST(MergeShards, ASetIsTheWholeCutAndNamesWhereItsDocumentsComeFrom) {
   EXPECT_EQ(shard_prefixes(fs, "d/set")->size(), 1U);
 }
 
+TEST(MergeShards, NeverRemovesItsInputs) {
+  MemoryFileSystem fs;
+  make_shard(fs, "d/s-00000", 0, 5);
+  make_shard(fs, "d/s-00001", 5, 3);
+  make_shard(fs, "d/s-20231101", 8, 4);
+  const auto before = fs.list("d");
+  MergeOptions over = options();
+  over.force = true;
+  for (const std::vector<std::string>& inputs :
+       {std::vector<std::string>{"d/s-00000", "d/s-00001"}, {"d/s-00001", "d/s-20231101"}}) {
+    const auto merged = merge_shards(fs, inputs, "d/s", over);
+    ASSERT_FALSE(merged.ok());
+    EXPECT_EQ(merged.error().kind, ErrorKind::usage);
+    EXPECT_EQ(merged.error().what, "output is also an input") << merged.error().message();
+    EXPECT_EQ(*fs.list("d"), *before);
+  }
+  const auto refused = merge_shards(fs, std::vector<std::string>{"d/s-20231101"}, "d/s", options());
+  EXPECT_EQ(refused.error().message(), "output exists: d/s-00000.bin (-f replaces it)");
+  // What is no member of the set is an input like any other.
+  ASSERT_TRUE(merge_shards(fs, std::vector<std::string>{"d/s-20231101"}, "d/s", over).ok());
+  expect_sound(fs, "d/s");
+  expect_sound(fs, "d/s-20231101");
+  EXPECT_EQ(fs.list("d")->size(), 8U);
+}
+
 TEST(MergeShards, MovesTombstonesWithTheirDocuments) {
   MemoryFileSystem fs;
   make_shard(fs, "d/a", 0, 5);
@@ -241,6 +266,34 @@ TEST(ShardPrefixes, NameShardsSetsAndFolders) {
   const auto gap = shard_prefixes(fs, "d/web");
   EXPECT_EQ(gap.error().message(),
             "a shard of the set is missing: d/web-00001 (the set goes up to web-00002)");
+}
+
+TEST(ShardPrefixes, TakeNumbersWithoutGapForASet) {
+  MemoryFileSystem fs;
+  ASSERT_TRUE(fs.make_directories("d").ok());
+  using Words = std::vector<std::string>;
+  const auto touch = [&](const std::string& path) {
+    AtomicFile file(fs, path, false);
+    ASSERT_TRUE(file.write("").ok() && file.commit().ok()) << path;
+  };
+  // Dates, numbers of other widths, other files.
+  for (const char* name :
+       {"d/w-20231101.idx", "d/w-100000.idx", "d/w-2023.idx", "d/w-000001.idx", "d/w-00000.txt",
+        "d/w-00000", "d/w--0001.idx", "d/w-99999999999999999999.idx"})
+    touch(name);
+  EXPECT_EQ(*shard_prefixes(fs, "d/w"), Words{"d/w"});
+  EXPECT_EQ(shard_set_numbers(fs, "d/w")->members, 0);
+  EXPECT_TRUE(shard_set_numbers(fs, "d/w")->apart.empty());
+  touch("d/w-00000.idx");
+  touch("d/w-00001.bin");  // any file of it
+  EXPECT_EQ(*shard_prefixes(fs, "d/w"), (Words{"d/w-00000", "d/w-00001"}));
+  touch("d/w-00003.idx");
+  EXPECT_EQ(shard_set_numbers(fs, "d/w")->members, 2);
+  EXPECT_EQ(shard_set_numbers(fs, "d/w")->apart, std::vector<int64_t>{3});
+  EXPECT_EQ(shard_prefixes(fs, "d/w").error().kind, ErrorKind::corrupt);
+  // More digits count when those with five are used up.
+  touch("d/w-99999.idx");
+  EXPECT_EQ(shard_set_numbers(fs, "d/w")->apart, (std::vector<int64_t>{3, 99999, 100000, 20231101}));
 }
 
 TEST(TrainingShards, LeaveOutWhatAFolderHoldsOut) {

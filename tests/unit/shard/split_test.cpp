@@ -124,7 +124,8 @@ TEST(ShardSetBuilder, LeavesNothingOfAnEarlierSet) {
   ASSERT_TRUE(fs.make_directories("d").ok());
   ShardSetBuilder first(fs, "d/set", manifest(), 20, false);
   fill(first);
-  EXPECT_EQ(refuse_existing_set(fs, "d/set", false).error().kind, ErrorKind::usage);
+  EXPECT_EQ(refuse_existing_set(fs, "d/set", 20, false).error().kind, ErrorKind::usage);
+  EXPECT_TRUE(refuse_existing_set(fs, "d/set", 20, true).ok());
   ShardBuilder alone(fs, "d/set", manifest(), false);
   fill(alone, 3);
   ShardSetBuilder second(fs, "d/set", manifest(), 200, true);
@@ -132,6 +133,75 @@ TEST(ShardSetBuilder, LeavesNothingOfAnEarlierSet) {
   const auto names = fs.list("d");
   EXPECT_EQ(names->size(), 8U);  // two shards of four files
   EXPECT_EQ(shard_prefixes(fs, "d/set")->size(), 2U);
+}
+
+// Shards of these names stand by themselves.
+void make_apart(FileSystem& fs) {
+  for (const char* name : {"d/set-20231101", "d/set-2023", "d/set-12345"}) {
+    ShardBuilder builder(fs, name, manifest(), false);
+    fill(builder, 2);
+  }
+}
+
+TEST(ShardSetBuilder, RemovesNoShardThatIsNoneOfTheSet) {
+  MemoryFileSystem fs;
+  ASSERT_TRUE(fs.make_directories("d").ok());
+  make_apart(fs);
+  EXPECT_TRUE(refuse_existing_set(fs, "d/set", std::nullopt, false).ok());
+  ShardSetBuilder one(fs, "d/set", manifest(), std::nullopt, false);
+  fill(one);
+  ShardSetBuilder again(fs, "d/set", manifest(), std::nullopt, true);
+  fill(again, 3);
+  EXPECT_EQ(fs.list("d")->size(), 16U);
+  // Behind a gap, d/set-12345 would make the set a damaged one, and nobody asked for its removal.
+  EXPECT_EQ(refuse_existing_set(fs, "d/set", 20, false).error().kind, ErrorKind::usage);
+  ShardSetBuilder many(fs, "d/set", manifest(), 20, true);
+  ASSERT_TRUE(many.append(document(1), tokens(1)).ok());
+  const auto made = many.finish();
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().message(),
+            "would be taken for a shard of the set: d/set-12345 (which ends with set-00000; move "
+            "it or remove it)");
+  EXPECT_EQ(fs.list("d")->size(), 16U);
+  for (const auto& path : shard_paths("d/set-12345")) ASSERT_TRUE(fs.remove(path).ok());
+  ShardSetBuilder set(fs, "d/set", manifest(), 20, true);
+  fill(set);
+  EXPECT_FALSE(fs.exists("d/set.idx"));
+  for (const char* name : {"d/set-20231101", "d/set-2023"}) expect_sound(fs, name);
+  EXPECT_EQ(shard_prefixes(fs, "d/set")->back(),
+            shard_set_member("d/set", std::ssize(*shard_prefixes(fs, "d/set")) - 1));
+}
+
+// A death that leaves a gap would leave shards that nothing removes any more.
+TEST(ShardSetBuilder, WhatADeathLeavesIsReplacedByTheNext) {
+  for (const std::optional<int64_t> limit : {std::optional<int64_t>(200), {}}) {
+    bool finished = false;
+    for (int64_t fail_at = 1; !finished; ++fail_at) {
+      MemoryFileSystem inner;
+      ASSERT_TRUE(inner.make_directories("d").ok());
+      ShardSetBuilder first(inner, "d/set", manifest(), 20, false);
+      fill(first);
+      ASSERT_GT(shard_prefixes(inner, "d/set")->size(), 9U);
+      {
+        FaultyFileSystem fs(inner, fail_at);
+        ShardSetBuilder dying(fs, "d/set", manifest(), limit, true);
+        const auto build = [&]() -> Result<void> {
+          for (int i = 0; i < kDocuments; ++i)
+            BALLAST_TRY(dying.append(document(i), tokens(i)));
+          BALLAST_TRY(dying.finish());
+          return {};
+        };
+        finished = build().ok();
+      }
+      ASSERT_LT(fail_at, 500);
+      ShardSetBuilder next(inner, "d/set", manifest(), limit, true);
+      fill(next);
+      const auto members = shard_prefixes(inner, "d/set");
+      ASSERT_TRUE(members.ok()) << members.error().message();
+      EXPECT_EQ(members->size(), limit ? 2U : 1U);
+      EXPECT_EQ(inner.list("d")->size(), 4 * members->size());
+    }
+  }
 }
 
 TEST(SplitShard, NeverReplacesItsInput) {

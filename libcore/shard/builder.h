@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "libcore/base/result.h"
 #include "libcore/shard/manifest.h"
@@ -37,8 +38,8 @@ class ShardBuilder {
   // After seal(): the file has them, and publish() returns a manifest without them. Of a set, they
   // would be there as often as it has shards.
   void drop_counts_and_inputs() {
-    manifest_.token_counts = {};
-    manifest_.inputs = {};
+    (void)std::exchange(manifest_.token_counts, {});  // `= {}` keeps memory
+    (void)std::exchange(manifest_.inputs, {});
   }
   Result<ShardManifest> publish();  // after seal()
   Result<ShardManifest> finish();   // both

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "libcore/io/json.h"
 #include "libcore/io/stream.h"
@@ -149,8 +150,9 @@ Result<OutputFile> SidecarWriter::seal() {
   const std::string index = BALLAST_TRY(trailer());
   BALLAST_TRY(put(index));
   BALLAST_TRY(file_.seal());
-  frames_ = {};
-  hosts_ = {};
+  (void)std::exchange(frames_, {});  // `= {}` keeps memory
+  (void)std::exchange(lines_, {});
+  hosts_.clear();
   output_.hash = hash_.digest();
   return output_;
 }

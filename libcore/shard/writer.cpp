@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <utility>
 
 namespace ballast {
 namespace {
@@ -99,7 +100,9 @@ Result<std::vector<OutputFile>> ShardWriter::seal() {
   OutputFile bin{shard_bin_path(prefix_), tokens_ * token_bytes(type_), hash_.digest()};
   OutputFile idx{shard_idx_path(prefix_), 0, {}};
   BALLAST_TRY(write_index(idx));
-  lengths_ = {};
+  // Many sealed shards may wait for the last one of a set. Clearing, as `= {}` does, keeps memory.
+  (void)std::exchange(lengths_, {});
+  (void)std::exchange(buffer_, {});
   BALLAST_TRY(bin_.seal());
   BALLAST_TRY(idx_.seal());
   return std::vector<OutputFile>{bin, idx};

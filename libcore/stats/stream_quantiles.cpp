@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <utility>
 
 #include "libcore/stats/robust.h"
 
@@ -34,7 +35,7 @@ void StreamQuantiles::add(double value) {
     return;
   }
   for (const double held : values_) ++counts_[key_of(held)];
-  values_ = {};
+  (void)std::exchange(values_, {});  // `= {}` keeps memory
   ++counts_[key_of(value)];
   sorted_.clear();
 }

@@ -1,6 +1,7 @@
 #include "libcore/text/token_trie.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ballast {
 namespace {
@@ -75,7 +76,7 @@ TokenTrie::TokenTrie(std::span<const std::string> tokens, std::vector<int32_t> i
       todo.push_back({base ^ children[i], begins[i], begins[i + 1], range.depth + 1});
     }
   }
-  open_ = {};
+  (void)std::exchange(open_, {});  // `= {}` keeps memory
   find_steps(tokens, ids);
 }
 

@@ -115,6 +115,19 @@ new" ]
   done
 }
 
+@test "an input in two spellings is named twice, a pipe is not" {
+  documents >in.jsonl
+  ln -s in.jsonl link.jsonl
+  for again in ./in.jsonl "$PWD/in.jsonl" link.jsonl; do
+    dedup in.jsonl "$again"
+    assert_fails 2 "input is named twice: $again (as in.jsonl)"
+  done
+  run --separate-stderr bash -c '"$BIN/tokshard" dedup in.jsonl - <in.jsonl'
+  assert_fails 2 "input is named twice: - (as in.jsonl)"
+  run --separate-stderr bash -c '"$BIN/tokshard" dedup -q - <(cat in.jsonl) <(cat in.jsonl) <in.jsonl | cmp - <("$BIN/tokshard" dedup -q in.jsonl)'
+  [ "$status" -eq 0 ]
+}
+
 @test "malformed lines end the run, or are counted; earlier rejects pass to the rejects" {
   { documents; echo '{"text":'; echo '{"text":"six","id":"7","ballast":{"dropped_by":"pii","reason":"found"}}'; } >in.jsonl
   dedup -o kept.jsonl in.jsonl

@@ -84,6 +84,13 @@ setup() {
   assert_fails 2 "output is also an input: a.bin"
   run --separate-stderr "$BIN/tokshard" merge a a -o all
   assert_fails 2 "input is named twice: a"
+  ln -s "$PWD" here
+  for again in ./a "$PWD/a" a.idx here/a; do
+    run --separate-stderr "$BIN/tokshard" merge a "$again" -o all
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == "tokshard: error: input is named twice: "* ]]
+  done
+  [ ! -e all.bin ]
   run --separate-stderr "$BIN/tokshard" merge a nothing -o all
   assert_fails 2 "no shard of this name: nothing (give PREFIX of PREFIX.idx)"
   run --separate-stderr "$BIN/tokshard" merge a b

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <filesystem>
+#include <map>
 #include <optional>
+#include <system_error>
 
 #include "libcore/cli/message.h"
+#include "libcore/shard/format.h"
 #include "tools/tokshard/tapped_source.h"
 
 namespace ballast {
@@ -112,13 +115,31 @@ bool is_rejected(const Document& document) {
   return document.ballast.is_object() && document.ballast.contains("dropped_by");
 }
 
+namespace {
+
+// Of what a path names, however it is spelt. Not the file itself: the shards that a redaction took
+// over are links to those before, and both may be asked for.
+std::string canonical_name(FileSystem& fs, const std::string& path) {
+  const bool shard = !fs.exists(path) && fs.exists(shard_idx_path(path));
+  const std::string file = path == "-" ? "/dev/stdin" : shard ? shard_idx_path(path) : path;
+  std::error_code failure;  // of a pipe, or when nothing is there
+  const std::string name = std::filesystem::canonical(file, failure).string();
+  return failure ? path : name;
+}
+
+}  // namespace
+
 Result<void> refuse_repeated_inputs(const std::vector<std::string>& paths) {
-  std::vector<std::string> sorted = paths;
-  std::sort(sorted.begin(), sorted.end());
-  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice == sorted.end()) return {};
-  if (*twice == "-") return usage_error("standard input is named twice", "-");
-  return usage_error("input is named twice", *twice);
+  std::map<std::string, std::string> seen;
+  for (const std::string& path : paths) {
+    const auto [first, fresh] = seen.try_emplace(canonical_name(posix_file_system(), path), path);
+    if (fresh) continue;
+    if (path == "-" && first->second == path)
+      return usage_error("standard input is named twice", "-");
+    return usage_error("input is named twice", path,
+                       first->second == path ? "" : "as " + first->second);
+  }
+  return {};
 }
 
 }  // namespace ballast

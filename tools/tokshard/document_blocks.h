@@ -59,7 +59,8 @@ class DocumentBlocks {
 // A filter dropped it; it is among the documents because its reasons are.
 bool is_rejected(const Document& document);
 
-// Kind usage when a path stands twice among `paths`, standard input included.
+// Kind usage when a file or shard stands twice among `paths`, under two spellings too, and so does
+// standard input.
 Result<void> refuse_repeated_inputs(const std::vector<std::string>& paths);
 
 }  // namespace ballast

@@ -1,7 +1,6 @@
 // tokshard stat: what the steps of a cleaning run kept and dropped, and what shards are made of.
 #include <fmt/format.h>
 
-#include <map>
 #include <memory>
 
 #include "libcore/corpus/dropped_stat.h"
@@ -75,21 +74,6 @@ Result<void> read_input(FileSystem& fs, const std::string& input, bool json, Tot
   return {};
 }
 
-// A name may be a path to what another one names.
-Result<void> refuse_same_files(FileSystem& fs, const std::vector<std::string>& inputs) {
-  std::map<std::pair<uint64_t, uint64_t>, std::string> seen;
-  for (const std::string& input : inputs) {
-    const bool records = BALLAST_TRY(holds_records(fs, input));
-    const auto info = fs.info(input == "-" ? "/dev/stdin"
-                              : records    ? input
-                                           : shard_idx_path(input));
-    if (!info.ok() || !info->is_regular) continue;
-    const auto [first, fresh] = seen.try_emplace({info->device, info->inode}, input);
-    if (!fresh) return usage_error("input is named twice", input, "as " + first->second);
-  }
-  return {};
-}
-
 // Shards for the words that name sets and folders; files of records as they are.
 Result<std::vector<std::string>> inputs_of(FileSystem& fs, const std::vector<std::string>& words) {
   std::vector<std::string> inputs;
@@ -102,7 +86,6 @@ Result<std::vector<std::string>> inputs_of(FileSystem& fs, const std::vector<std
       inputs.push_back(std::move(prefix));
   }
   BALLAST_TRY(refuse_repeated_inputs(inputs));
-  BALLAST_TRY(refuse_same_files(fs, inputs));
   return inputs;
 }
 

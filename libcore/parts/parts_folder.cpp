@@ -5,6 +5,7 @@
 #include "libcore/base/units.h"
 #include "libcore/io/atomic_file.h"
 #include "libcore/parts/plan_difference.h"
+#include "libcore/parts/record_size.h"
 #include "libcore/shard/file_list.h"
 
 namespace ballast {
@@ -14,7 +15,6 @@ constexpr const char* kPlanType = "parts_plan";
 constexpr const char* kRecordType = "part";
 constexpr int64_t kVersion = 1;
 constexpr int64_t kPlanLimit = int64_t{1} << 30;
-constexpr int64_t kRecordLimit = int64_t{256} << 20;
 constexpr const char* kRecordSuffix = ".json";
 
 Result<Json> parse_versioned(std::string_view text, const char* type, const std::string& where) {
@@ -159,6 +159,13 @@ Result<bool> PartsFolder::has_files(const PartRecord& record) const {
   return true;
 }
 
+Result<void> check_record_bytes(int64_t bytes, const std::string& where) {
+  if (bytes <= kRecordLimit) return {};
+  return io_error(fmt::format("cannot write, counts of a part take {}", format_bytes(bytes)), where,
+                  fmt::format("at most {}: a smaller --part-size counts fewer names",
+                              format_bytes(kRecordLimit)));
+}
+
 Result<void> PartsFolder::write(PartRecord record, const std::vector<std::string>& suffixes) const {
   record.files.clear();
   for (const std::string& suffix : suffixes) {
@@ -168,11 +175,7 @@ Result<void> PartsFolder::write(PartRecord record, const std::vector<std::string
   }
   const std::string text = record.text();
   const std::string target = path(record.input, record.part, kRecordSuffix);
-  if (std::ssize(text) > kRecordLimit)  // it could not be read again
-    return insufficient_error(
-        fmt::format("counts of a part take {}", format_bytes(std::ssize(text))), target,
-        fmt::format("at most {}: a smaller --part-size counts fewer names",
-                    format_bytes(kRecordLimit)));
+  BALLAST_TRY(check_record_bytes(std::ssize(text), target));
   AtomicFile file(*fs_, target, true);
   BALLAST_TRY(file.write(text));
   return file.commit();

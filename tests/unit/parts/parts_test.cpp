@@ -9,6 +9,7 @@
 #include "libcore/parts/part_files.h"
 #include "libcore/parts/part_reader.h"
 #include "libcore/parts/plan_difference.h"
+#include "libcore/parts/record_size.h"
 
 namespace ballast {
 namespace {
@@ -286,6 +287,13 @@ TEST(PlanDifference, NamesWhatDiffersInTheWordsOfTheCommandLine) {
             "--robots is not what it was: r.txt");
   EXPECT_EQ(changed([](PartsPlan& p) { p.options["manifest"]["seed"] = 2; }),
             "manifest.seed is 1 there and 2 here");
+}
+
+TEST(PartRecord, ThatNobodyCouldReadIsAFailureToWrite) {
+  EXPECT_TRUE(check_record_bytes(kRecordLimit, "x.json").ok());
+  const auto refused = check_record_bytes(kRecordLimit + 1, "x.json");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::io);  // exit 3: there are enough documents
 }
 
 TEST(PartRecord, IsReadAsItWasWritten) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <latch>
 #include <new>
 #include <thread>
 #include <vector>
@@ -66,25 +67,38 @@ TEST(ThreadPool, TakesCallsFromSeveralThreads) {
   EXPECT_EQ(total, 4 * 50 * 100);
 }
 
-TEST(ThreadPool, ThrowsWhatABodyThrowsWhenAllThreadsHaveLeftIt) {
+TEST(ThreadPool, ThrowsWhatABodyThrows) {
   for (const int threads : {1, 2, 5}) {
     ThreadPool pool(threads);
     for (const int64_t thrower : {0, 3, 99}) {
-      std::atomic<int> inside = 0;
       const auto body = [&](int64_t begin, int64_t) {
-        ++inside;
-        if (begin == thrower) {
-          --inside;
-          throw std::bad_alloc();
-        }
-        --inside;
+        if (begin == thrower) throw std::bad_alloc();
       };
       EXPECT_THROW(pool.parallel_for(100, 1, body), std::bad_alloc);
-      EXPECT_EQ(inside, 0);
     }
     std::atomic<int64_t> total = 0;
     pool.parallel_for(100, 1, [&](int64_t, int64_t) { ++total; });
     EXPECT_EQ(total, 100) << "after a throw";
+  }
+}
+
+// The thread that comes last throws, when all others are inside and have yet to wake up.
+TEST(ThreadPool, ThrowsWhenAllThreadsHaveLeftTheBody) {
+  for (const int threads : {2, 5, 16}) {
+    ThreadPool pool(threads);
+    std::latch last(1);
+    std::atomic<int> entered = 0, left = 0;
+    const auto body = [&](int64_t, int64_t) {
+      if (++entered == threads) {
+        last.count_down();
+        throw std::bad_alloc();
+      }
+      last.wait();
+      ++left;
+    };
+    EXPECT_THROW(pool.parallel_for(100, 1, body), std::bad_alloc);
+    EXPECT_EQ(left, entered - 1);
+    EXPECT_GE(left, threads - 1);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "libcore/io/held_sink.h"
 #include "libcore/io/output_check.h"
 #include "libcore/io/stream.h"
 
@@ -14,10 +15,10 @@ namespace {
 
 constexpr size_t kBuffer = size_t{1} << 18;
 
-// Small writes gathered into large ones.
-class FileSink final : public ByteSink {
+// Small writes gathered into large ones; the file is left without its name.
+class HeldSink final : public ByteSink {
  public:
-  explicit FileSink(AtomicFile file) : file_(std::move(file)) {}
+  explicit HeldSink(AtomicFile& file) : file_(file) {}
   Result<void> write(Bytes data) override {
     if (buffer_.size() + data.size() > kBuffer) BALLAST_TRY(flush());
     if (data.size() >= kBuffer) return file_.write(data);
@@ -26,7 +27,7 @@ class FileSink final : public ByteSink {
   }
   Result<void> finish() override {
     BALLAST_TRY(flush());
-    return file_.commit();
+    return file_.seal();
   }
 
  private:
@@ -35,8 +36,22 @@ class FileSink final : public ByteSink {
     buffer_.clear();
     return {};
   }
-  AtomicFile file_;
+  AtomicFile& file_;
   std::string buffer_;
+};
+
+class FileSink final : public ByteSink {
+ public:
+  explicit FileSink(AtomicFile file) : file_(std::move(file)), held_(file_) {}
+  Result<void> write(Bytes data) override { return held_.write(data); }
+  Result<void> finish() override {
+    BALLAST_TRY(held_.finish());
+    return file_.commit();
+  }
+
+ private:
+  AtomicFile file_;
+  HeldSink held_;
 };
 
 // Devices, pipes and sockets: there is nothing to rename.
@@ -154,24 +169,43 @@ class ZstdSink final : public ByteSink {
   std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> stream_;
 };
 
-Result<std::unique_ptr<ByteSink>> open_plain_sink(FileSystem& fs, const std::string& path,
-                                                  bool force) {
+// None for what becomes a regular file.
+Result<std::unique_ptr<ByteSink>> open_special_sink(FileSystem& fs, const std::string& path,
+                                                    bool force) {
+  if (path == "-") return std::make_unique<StdoutSink>();
   BALLAST_TRY(check_output(fs, path, force));
   const auto info = fs.info(path);
   if (info.ok() && !info->is_regular)
     return std::make_unique<DeviceSink>(BALLAST_TRY(fs.open_append(path)));
-  return std::make_unique<FileSink>(AtomicFile(fs, path, force));
+  return std::unique_ptr<ByteSink>();
+}
+
+std::unique_ptr<ByteSink> compressed(std::unique_ptr<ByteSink> sink, const std::string& path) {
+  if (path.ends_with(".gz")) return std::make_unique<GzipSink>(std::move(sink));
+  if (path.ends_with(".zst")) return std::make_unique<ZstdSink>(std::move(sink));
+  return sink;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<ByteSink>> open_sink(FileSystem& fs, const std::string& path, bool force) {
-  if (path == "-") return std::make_unique<StdoutSink>();
-  auto sink = BALLAST_TRY(open_plain_sink(fs, path, force));
-  if (path.ends_with(".gz")) return std::make_unique<GzipSink>(std::move(sink));
-  if (path.ends_with(".zst")) return std::make_unique<ZstdSink>(std::move(sink));
-  return sink;
+  auto sink = BALLAST_TRY(open_special_sink(fs, path, force));
+  if (!sink) sink = std::make_unique<FileSink>(AtomicFile(fs, path, force));
+  return compressed(std::move(sink), path);
 }
+
+Result<HeldOutput> HeldOutput::open(FileSystem& fs, const std::string& path, bool force) {
+  HeldOutput output;
+  output.sink_ = BALLAST_TRY(open_special_sink(fs, path, force));
+  if (!output.sink_) {
+    output.file_ = std::make_unique<AtomicFile>(fs, path, force);
+    output.sink_ = std::make_unique<HeldSink>(*output.file_);
+  }
+  output.sink_ = compressed(std::move(output.sink_), path);
+  return output;
+}
+
+Result<void> HeldOutput::publish() { return file_ ? file_->commit() : Result<void>(); }
 
 std::unique_ptr<ByteSink> string_sink(std::string& into) {
   return std::make_unique<StringSink>(into);

@@ -33,6 +33,12 @@ std::string ShardSetBuilder::name(int64_t number) const {
   return limit_ ? shard_set_member(prefix_, number) : prefix_;
 }
 
+std::vector<std::string> ShardSetBuilder::names() const {
+  std::vector<std::string> all;
+  for (int64_t number = std::ssize(shards_); number-- > 0;) all.push_back(name(number));
+  return all;
+}
+
 void ShardSetBuilder::name_origins() {
   for (ShardOrigin& origin : begun_) {
     shards_.back()->begin_origin(origin);

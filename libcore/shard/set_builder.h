@@ -37,6 +37,7 @@ class ShardSetBuilder {
   Result<std::vector<ShardManifest>> finish();
 
   std::string name(int64_t number) const;  // prefix of a shard
+  std::vector<std::string> names() const;  // in the order in which publish() shows them
 
  private:
   Result<void> begin_shard();

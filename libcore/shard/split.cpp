@@ -132,8 +132,8 @@ Result<std::vector<SplitPiece>> split_by_key(FileSystem& fs, WholeShard& shard,
     BALLAST_TRY(refuse_existing_set(fs, names.back(), std::nullopt, options.force,
                                     shard_paths(shard.reader.prefix())));
     auto& builder = builders[value];
-    builder = std::make_unique<ShardSetBuilder>(fs, names.back(), manifest, std::nullopt,
-                                                options.force);
+    builder =
+        std::make_unique<ShardSetBuilder>(fs, names.back(), manifest, std::nullopt, options.force);
     builder->begin_origin(shard.origin());
     manifest.skipped = manifest.empty = manifest.replaced = 0;
   }

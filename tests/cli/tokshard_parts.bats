@@ -294,3 +294,61 @@ CHANGES
   [ "$status" -eq 2 ]
   [[ "$stderr" == *"one.tmp-parts/plan.json (left by a build that did not end; remove it to begin anew)" ]]
 }
+
+@test "a build that fails or is killed while its outputs appear can be repeated" {
+  if ldd "$SUPPORT/sample" | grep -qE 'lib(asan|tsan)'; then skip "built with a sanitizer"; fi
+  RULES=(--min-chars 50 --tokenizer tok.json --holdout 10% a.jsonl)
+  "$BIN/tokshard" build -q "${RULES[@]}" --rejects r0.jsonl --stats s0.json --shard-tokens 5000 -o ref
+  [ -e ref-00001.idx ]
+  local shown=0
+  for mode in "" :kill; do
+    for ((n = 1; ; ++n)); do
+      rm -f fired one-* r.jsonl s.json
+      status=0
+      LD_PRELOAD="$SUPPORT/inject_errors.so" INJECT_ERRORS="rename:$n$mode" INJECT_ERRORS_LOG=fired \
+        "$BIN/tokshard" build -q "${RULES[@]}" --rejects r.jsonl --stats s.json --shard-tokens 5000 -o one || status=$?
+      [ -e fired ] || break
+      echo "rename $n$mode: exit $status, $(ls)"
+      if [ -z "$mode" ]; then
+        # What failed shows nothing.
+        [ "$status" -eq 3 ]
+        [ -z "$(ls | grep -E '^(one-|r.jsonl|s.json)')" ]
+      else
+        [ "$status" -eq 137 ]
+        if [ -e r.jsonl ]; then shown=$((shown + 1)); fi
+        rm -f ./*.tmp-[0-9]*
+      fi
+      "$BIN/tokshard" build -q "${RULES[@]}" --rejects r.jsonl --stats s.json --shard-tokens 5000 -o one
+      [ ! -e one.tmp-parts ]
+      cmp r.jsonl r0.jsonl
+      cmp s.json s0.json
+      [ "$(ls one-* | sed s/^one/ref/)" = "$(ls ref-*)" ]
+      for file in one-*.bin one-*.idx one-*.zst; do cmp "$file" "ref${file#one}"; done
+    done
+    [ "$status" -eq 0 ]
+  done
+  [ "$shown" -gt 3 ]
+}
+
+@test "a build that was killed replaces nothing that somebody else wrote since" {
+  if ldd "$SUPPORT/sample" | grep -qE 'lib(asan|tsan)'; then skip "built with a sanitizer"; fi
+  BUILD=("$BIN/tokshard" build -q --tokenizer tok.json a.jsonl --stats s.json -o one)
+  status=0
+  # After the plan, the part and the note the summary is the first that appears.
+  for ((n = 1; ; ++n)); do
+    rm -rf one.* s.json
+    status=0
+    LD_PRELOAD="$SUPPORT/inject_errors.so" INJECT_ERRORS="rename:$n:kill" "${BUILD[@]}" || status=$?
+    [ "$status" -eq 137 ]
+    if [ -e s.json ]; then break; fi
+  done
+  echo mine > s.json
+  touch -d '+1 hour' s.json
+  run --separate-stderr "${BUILD[@]}"
+  assert_fails 2 "output exists: $PWD/s.json (newer than what was left there unfinished; -f replaces it)"
+  [ "$(cat s.json)" = mine ]
+  rm s.json
+  "${BUILD[@]}"
+  "$BIN/tokshard" verify -q --full one
+  jq -e .languages s.json
+}

@@ -1,8 +1,10 @@
-// A plan and a record of a part that parse are written and read back to the same thing.
+// A plan, a record of a part and a note of outputs that parse are written and read back to the same
+// thing.
 #include <cstdint>
 
 #include "libcore/base/check.h"
 #include "libcore/parts/parts_folder.h"
+#include "libcore/parts/publishing.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -17,6 +19,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto again = ballast::parse_part_record(record->text(), "again");
     BALLAST_CHECK(again.ok() && again->text() == record->text());
     BALLAST_CHECK(record->begin <= record->end);
+  }
+  const auto outputs = ballast::parse_publishing(text, "fuzz");
+  if (outputs.ok()) {
+    const auto again = ballast::parse_publishing(ballast::publishing_text(*outputs), "again");
+    BALLAST_CHECK(again.ok() && *again == *outputs);
   }
   return 0;
 }

@@ -2,9 +2,12 @@
 // is always done in parts, so a run that was killed goes on where it was.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 
 #include "libcore/cli/message.h"
+#include "libcore/parts/publishing.h"
+#include "libcore/shard/format.h"
 #include "tools/tokshard/build_job.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/encode_flags.h"
@@ -31,9 +34,47 @@ Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
   BALLAST_TRY(check_filter_outputs(flags.filter, parts, common));
   BALLAST_TRY(refuse_repeated_inputs(flags.filter.inputs));
   if (parts.shared()) return {};
+  CommonOptions look = common;
+  look.dry_run = true;
+  BALLAST_TRY(
+      SideOutputs::open(look, flags.filter.rejects, flags.filter.stats, flags.read_files()));
   const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
   return check_shard_outputs(common, holdout > 0, shard_limit(flags.encode.shard_tokens),
                              flags.read_files());
+}
+
+Result<PartsFolder> open_folder(const PartsFlags& parts, bool own, PartsPlan plan) {
+  auto opened = PartsFolder::create(posix_file_system(), parts.folder, std::move(plan));
+  if (!own || opened.ok() || opened.error().kind != ErrorKind::usage) return opened;
+  Error error = opened.take_error();
+  error.why = "left by a build that did not end; remove it to begin anew";
+  return error;
+}
+
+// The outputs, and with a folder of its own a note of them there while they appear: what a build
+// that fails here shows is taken back, and what one that is killed shows, when it is repeated.
+Result<void> publish_built(const BuildFlags& flags, const PartsFolder& folder, bool own,
+                           const CommonOptions& common) {
+  FileSystem& fs = posix_file_system();
+  SideOutputs outputs = BALLAST_TRY(
+      SideOutputs::open(common, flags.filter.rejects, flags.filter.stats, flags.read_files()));
+  const bool noted = own && !common.force;  // with -f, who repeats it says so again
+  const auto note = [&](const std::vector<std::string>& prefixes) -> Result<void> {
+    if (!noted) return {};
+    std::vector<std::string> shown;  // in this order
+    for (const std::string& path : {flags.filter.rejects, flags.filter.stats})
+      if (!path.empty() && path != "-") shown.push_back(path);
+    for (std::string& path : shard_paths(prefixes)) shown.push_back(std::move(path));
+    for (std::string& path : shown) path = std::filesystem::absolute(path).string();
+    return begin_publishing(fs, folder.directory(), shown);
+  };
+  auto made = merge_built_parts(folder, outputs, common, note);
+  if (!made.ok() && noted && was_publishing(fs, folder.directory()))
+    (void)take_back(fs, folder.directory());  // else the next call does
+  if (!made.ok() || !own) return made;
+  // First, so that what is whole is never taken back.
+  if (noted) BALLAST_TRY(fs.remove(join_path(folder.directory(), kPublishingName)));
+  return fs.remove_all(folder.directory());
 }
 
 Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const CommonOptions& common) {
@@ -43,14 +84,16 @@ Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const Common
   if (own_folder && filter.keep_rejects) return usage_error("needs --parts", "--keep-rejects");
   if (own_folder) parts.folder = common.output + ".tmp-parts";
   FilterOptions options = BALLAST_TRY(check_filter_run(filter));
-  BALLAST_TRY(check_outputs(flags, parts, common));
+  // Of an earlier call that did not get to its end there may be outputs, which are looked at when
+  // the folder is known to be of the same job.
+  const bool resumes =
+      own_folder && !common.force && was_publishing(posix_file_system(), parts.folder);
+  CommonOptions early = common;
+  early.force = common.force || resumes;
+  BALLAST_TRY(check_outputs(flags, parts, early));
   options.documents = true;
   const Share share = BALLAST_TRY(parse_task(parts.task));
   const OpenedEncoding encoding = BALLAST_TRY(open_encoding(flags.encode, common));
-  DocumentOutputs outputs;
-  if (!parts.shared())
-    outputs = BALLAST_TRY(open_side_outputs(common, filter.rejects, filter.stats,
-                                            flags.read_files(), files_of_shards(common.output)));
   const OpenedRules rules = BALLAST_TRY(open_filter_rules(filter.rules, std::move(options)));
   PartsPlan plan = BALLAST_TRY(plan_filter_run(app, common, filter, parts, rules));
   plan_encoding(flags.encode, encoding.manifest, plan.options);
@@ -60,19 +103,14 @@ Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const Common
     return kExitDone;
   }
   ThreadPool pool(common.threads);
-  FileSystem& fs = posix_file_system();
-  auto opened = PartsFolder::create(fs, parts.folder, std::move(plan));
-  if (own_folder && !opened.ok() && opened.error().kind == ErrorKind::usage) {
-    Error error = opened.take_error();
-    error.why = "left by a build that did not end; remove it to begin anew";
-    return error;
+  const PartsFolder folder = BALLAST_TRY(open_folder(parts, own_folder, std::move(plan)));
+  if (resumes) {
+    BALLAST_TRY(take_back(posix_file_system(), parts.folder));
+    BALLAST_TRY(check_outputs(flags, parts, common));
   }
-  const PartsFolder folder = BALLAST_TRY(std::move(opened));
   const FilterWork work = filter.work(rules);
   BALLAST_TRY(build_parts(work, encoding.rule, folder, share, pool));
-  if (parts.shared()) return kExitDone;
-  BALLAST_TRY(merge_built_parts(folder, outputs, common));
-  if (own_folder) BALLAST_TRY(fs.remove_all(parts.folder));
+  if (!parts.shared()) BALLAST_TRY(publish_built(flags, folder, own_folder, common));
   return kExitDone;
 }
 

@@ -89,7 +89,7 @@ Result<void> EncodedDocuments::drain(
 Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, ShardManifest manifest,
                                                std::optional<int64_t> shard_tokens,
                                                const CommonOptions& common,
-                                               const std::function<Result<void>()>& sealed) {
+                                               const ShardsSealed& sealed) {
   const bool split = manifest.holdout > 0;
   manifest.part = split ? "train" : "all";
   ShardSetBuilder all(posix_file_system(), common.output, manifest, shard_tokens, common.force);
@@ -116,7 +116,9 @@ Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, Shar
   // Neither part appears before both are whole: a full disk leaves no held-out part alone.
   BALLAST_TRY(all.seal());
   if (split) BALLAST_TRY(held_out->seal());
-  if (sealed) BALLAST_TRY(sealed());
+  std::vector<std::string> names = split ? held_out->names() : std::vector<std::string>();
+  for (std::string& name : all.names()) names.push_back(std::move(name));
+  if (sealed) BALLAST_TRY(sealed(names));
   std::vector<WrittenShard> apart;
   if (split) apart = BALLAST_TRY(publish(*held_out));
   std::vector<WrittenShard> shards = BALLAST_TRY(publish(all));

@@ -96,6 +96,8 @@ Result<void> write_encoded(ByteSink& sink, const EncodedDocument& document);
 Result<void> read_encoded(const PartsFolder& folder, const PartRecord& part,
                           const std::function<Result<void>(const EncodedDocument&)>& visit);
 
+using ShardsSealed = std::function<Result<void>(const std::vector<std::string>& prefixes)>;
+
 struct WrittenShard {
   std::string prefix;
   ShardManifest manifest;
@@ -103,11 +105,12 @@ struct WrittenShard {
 
 // Writes the documents as common.output and, when the manifest says so, a held-out part; with a
 // limit of tokens both as sets of shards. `manifest` brings what the documents do not tell. Nothing
-// appears before all is whole, and then `sealed` has been called and did not fail.
+// appears before all is whole, and then `sealed` has been called, with the prefixes in the order in
+// which the shards will appear, and did not fail.
 Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, ShardManifest manifest,
                                                std::optional<int64_t> shard_tokens,
                                                const CommonOptions& common,
-                                               const std::function<Result<void>()>& sealed = {});
+                                               const ShardsSealed& sealed = {});
 // Kind usage when that would overwrite something, one of `inputs` most of all.
 Result<void> check_shard_outputs(const CommonOptions& common, bool split,
                                  std::optional<int64_t> shard_tokens,

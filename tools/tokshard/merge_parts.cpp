@@ -144,8 +144,7 @@ Result<void> copy(const PartsFolder& folder, const PartRecord& part, const char*
 // and `sealed` writes what else there is when the shards are whole.
 Result<std::vector<WrittenShard>> merge_documents(
     const PartsFolder& folder, const std::function<Result<void>(const PartRecord&)>& each,
-    const EncodeCounts& counts, const CommonOptions& common,
-    const std::function<Result<void>()>& sealed = {}) {
+    const EncodeCounts& counts, const CommonOptions& common, const ShardsSealed& sealed = {}) {
   const PartsAccount whole = BALLAST_TRY(complete_account(folder));
   const std::string where = join_path(folder.directory(), kPlanName);
   const Json& options = folder.plan().options;
@@ -214,22 +213,21 @@ Result<void> merge_encoded_parts(const PartsFolder& folder, const CommonOptions&
   return {};
 }
 
-Result<void> merge_built_parts(const PartsFolder& folder, DocumentOutputs& outputs,
-                               const CommonOptions& common) {
+Result<void> merge_built_parts(const PartsFolder& folder, SideOutputs& outputs,
+                               const CommonOptions& common, const ShardsSealed& sealed) {
   BuildCounts counts;
   const auto add = [&](const PartRecord& part) -> Result<void> {
-    if (outputs.rejects) BALLAST_TRY(copy(folder, part, kRejectsSuffix, *outputs.rejects));
+    if (outputs.rejects) BALLAST_TRY(copy(folder, part, kRejectsSuffix, outputs.rejects->sink()));
     return add_part(folder, part, counts);
   };
   const std::vector<std::string> agents = BALLAST_TRY(agents_asked(folder));
-  CommonOptions quiet = common;  // on stdout, the shards speak
-  quiet.json = false;
-  const auto finish_others = [&] {
-    return finish_document_outputs(quiet, outputs, counts.filter.to_json(agents),
-                                   counts.filter.to_lines(agents));
+  const auto others = [&](const std::vector<std::string>& prefixes) -> Result<void> {
+    BALLAST_TRY(outputs.seal(counts.filter.to_json(agents)));
+    if (sealed) BALLAST_TRY(sealed(prefixes));
+    return outputs.publish();
   };
-  const auto shards =
-      BALLAST_TRY(merge_documents(folder, add, counts.encode, common, finish_others));
+  const auto shards = BALLAST_TRY(merge_documents(folder, add, counts.encode, common, others));
+  for (const std::string& line : counts.filter.to_lines(agents)) print_note(line);
   report_shards(common, shards, counts.encode);
   return {};
 }
@@ -256,8 +254,7 @@ Result<int> merge_parts(const std::string& directory, const std::string& rejects
   std::vector<std::string> inputs;
   for (const auto& input : folder.plan().inputs) inputs.push_back(input.path);
   if (folder.plan().verb == kBuild) {
-    DocumentOutputs outputs = BALLAST_TRY(
-        open_side_outputs(common, rejects, stats, inputs, files_of_shards(common.output)));
+    SideOutputs outputs = BALLAST_TRY(SideOutputs::open(common, rejects, stats, inputs));
     if (common.dry_run) {
       print_note("would merge " + totals_text(BALLAST_TRY(complete_account(folder))));
       return kExitDone;

@@ -7,6 +7,8 @@
 #include "libcore/parts/accounting.h"
 #include "libcore/parts/parts_folder.h"
 #include "tools/tokshard/document_outputs.h"
+#include "tools/tokshard/encode_job.h"
+#include "tools/tokshard/side_outputs.h"
 
 namespace ballast {
 
@@ -16,9 +18,10 @@ Result<void> merge_filter_parts(const PartsFolder& folder, DocumentOutputs& outp
                                 const CommonOptions& common);
 // The shards of common.output.
 Result<void> merge_encoded_parts(const PartsFolder& folder, const CommonOptions& common);
-// The shards, and what `outputs` has of rejects and summary.
-Result<void> merge_built_parts(const PartsFolder& folder, DocumentOutputs& outputs,
-                               const CommonOptions& common);
+// The shards, and what `outputs` has of rejects and summary. When all is whole and nothing has
+// appeared yet, `sealed` is called.
+Result<void> merge_built_parts(const PartsFolder& folder, SideOutputs& outputs,
+                               const CommonOptions& common, const ShardsSealed& sealed = {});
 
 // `tokshard merge FOLDER`; `rejects` and `stats` may be empty.
 Result<int> merge_parts(const std::string& directory, const std::string& rejects,

@@ -293,7 +293,8 @@ TEST(ShardPrefixes, TakeNumbersWithoutGapForASet) {
   EXPECT_EQ(shard_prefixes(fs, "d/w").error().kind, ErrorKind::corrupt);
   // More digits count when those with five are used up.
   touch("d/w-99999.idx");
-  EXPECT_EQ(shard_set_numbers(fs, "d/w")->apart, (std::vector<int64_t>{3, 99999, 100000, 20231101}));
+  EXPECT_EQ(shard_set_numbers(fs, "d/w")->apart,
+            (std::vector<int64_t>{3, 99999, 100000, 20231101}));
 }
 
 TEST(TrainingShards, LeaveOutWhatAFolderHoldsOut) {

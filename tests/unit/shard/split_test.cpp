@@ -186,8 +186,7 @@ TEST(ShardSetBuilder, WhatADeathLeavesIsReplacedByTheNext) {
         FaultyFileSystem fs(inner, fail_at);
         ShardSetBuilder dying(fs, "d/set", manifest(), limit, true);
         const auto build = [&]() -> Result<void> {
-          for (int i = 0; i < kDocuments; ++i)
-            BALLAST_TRY(dying.append(document(i), tokens(i)));
+          for (int i = 0; i < kDocuments; ++i) BALLAST_TRY(dying.append(document(i), tokens(i)));
           BALLAST_TRY(dying.finish());
           return {};
         };

@@ -106,11 +106,6 @@ class Mover {
 
 }  // namespace
 
-std::array<std::string, 4> shard_paths(const std::string& prefix) {
-  return {shard_bin_path(prefix), shard_idx_path(prefix), shard_docs_path(prefix),
-          shard_manifest_path(prefix)};
-}
-
 Result<void> refuse_half_moved(FileSystem& fs, const std::string& prefix) {
   const std::string staging = join_path(parent_directory(prefix), kUnfinishedRedaction);
   if (!fs.exists(join_path(staging, kReceiptName))) return {};

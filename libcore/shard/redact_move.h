@@ -4,7 +4,6 @@
 // come, and without it nothing opens a shard. One thread.
 #pragma once
 
-#include <array>
 #include <string>
 
 #include "libcore/base/result.h"
@@ -14,9 +13,6 @@
 namespace ballast {
 
 inline constexpr const char* kUnfinishedRedaction = "redact.unfinished";
-
-// .bin, .idx, sidecar and, last, the manifest.
-std::array<std::string, 4> shard_paths(const std::string& prefix);
 
 // Kind corrupt while shards are moved into the folder of `prefix`, or when that was broken off: a
 // folder of which some shards have their index yet must not pass for all of them.

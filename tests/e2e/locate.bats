@@ -189,3 +189,19 @@ replay() {
   run --separate-stderr "$BIN/tokshard" locate --run blind --step 3
   assert_fails 7 "no complete checkpoint says what data the run has: blind"
 }
+
+@test "columns of locate and seen are as wide as a terminal shows what stands in them" {
+  local wide=データ-कर्म  # 10 columns: three wide letters, a hyphen, three letters with a mark of no width
+  for ending in bin idx docs.jsonl.zst; do cp web.$ending $wide.$ending; done
+  sed "s/\"web\./\"$wide./" web.manifest.json > $wide.manifest.json
+  "$BIN/pretrain" -q --config run.toml --set data=$wide --guard off --steps 2 --ckpt-every 1 --run named
+  "$BIN/tokshard" locate --json --run named --step 1 | jq -c 'select(.type == "document") | .document = (8, 37)' |
+    sort -u > ids
+  "$BIN/tokshard" seen --run named --ids ids > table
+  [[ "$(sed -n 1p table)" == "document       samples first checkpoint"* ]]
+  [[ "$(grep ":8 " table)" == "$wide:8         "[0-9]" "* ]]
+  [[ "$(grep ":37 " table)" == "$wide:37        "[0-9]" "* ]]
+  # One width before the tokens, on every line.
+  "$BIN/tokshard" locate --counts expected --run named --step 1 | sed 1d > table
+  [ "$(sed -n 2,99p table | grep http | sed "s/$wide/0123456789/; s/ '.*//" | awk '{print length($0)}' | sort -u | wc -l)" -eq 1 ]
+}

@@ -13,6 +13,7 @@
 #include "libcore/provenance/batch_contents.h"
 #include "libcore/provenance/consumers.h"
 #include "libcore/provenance/token_counts.h"
+#include "libcore/text/display_cells.h"
 #include "tools/tokshard/run_documents.h"
 #include "tools/tokshard/verbs.h"
 
@@ -120,14 +121,12 @@ class Report {
   }
 
   Result<void> rows(const std::vector<Row>& all, const Json& incident, const TokenRarity& rarity) {
-    if (!json_)
-      print_out(fmt::format("  {:>8} {:>10} {:>8} {:>6} {:>7} {:>7} {:>6}  {:<20} {:<32} {}\n",
-                            "step", "sample", "loss", "bits", "rare", "unseen", "tokens",
-                            "document", "rarest tokens", "url or id"));
+    std::vector<Line> lines;
     const size_t shown = most_ == 0 ? all.size() : std::min(all.size(), most_);
     for (size_t i = 0; i < shown; ++i)
       for (const LocatedDocument& document : all[i].sequence.documents)
-        BALLAST_TRY(line(all[i], document, incident, rarity));
+        BALLAST_TRY(line(all[i], document, incident, rarity, lines));
+    if (!json_) print_out(table(lines));
     if (!json_ && shown < all.size())
       print_out(fmt::format("  and {} more sequences (--top 0 shows all)\n", all.size() - shown));
     return {};
@@ -174,8 +173,31 @@ class Report {
     json["unseen_share"] = rarity.unseen_share();
   }
 
+  // A line of the table: what is in columns of numbers, and the texts behind.
+  struct Line {
+    std::string numbers, document, rarest, name;
+  };
+
+  // Columns of texts are as wide as what stands in them, but for the last.
+  static std::string table(const std::vector<Line>& lines) {
+    std::vector<Line> all = {{fmt::format("  {:>8} {:>10} {:>8} {:>6} {:>7} {:>7} {:>6}", "step",
+                                          "sample", "loss", "bits", "rare", "unseen", "tokens"),
+                              "document", "rarest tokens", "url or id"}};
+    all.insert(all.end(), lines.begin(), lines.end());
+    size_t document = 0, rarest = 0;
+    for (const Line& line : all) {
+      document = std::max(document, display_cells(line.document));
+      rarest = std::max(rarest, display_cells(line.rarest));
+    }
+    std::string text;
+    for (const Line& line : all)
+      text += fmt::format("{}  {} {}{}{}\n", line.numbers, left_cell(line.document, document),
+                          left_cell(line.rarest, rarest), line.name.empty() ? "" : " ", line.name);
+    return text;
+  }
+
   Result<void> line(const Row& row, const LocatedDocument& document, const Json& incident,
-                    const TokenRarity& rarity) {
+                    const TokenRarity& rarity, std::vector<Line>& lines) {
     const LocatedSequence& sequence = row.sequence;
     const int source = sequence.address.source;
     const ShardDocument known = BALLAST_TRY(names_.of(source, document.part.document));
@@ -195,14 +217,14 @@ class Report {
       print_out(to_json_line(json) + "\n");
       return {};
     }
-    std::string name = name_cell(known);
-    print_out(fmt::format(
-        "  {:>8} {:>10} {:>8} {:>6.2f} {:>7} {:>7} {:>6}  {:<20} {:<32}{}{}\n",
-        row.step == nullptr ? "-" : fmt::format("{}", row.step->step), sequence.sample,
-        sequence.loss ? fmt::format("{:.4g}", *sequence.loss) : "-", document.rarity.mean_bits(),
-        percent(document.rarity.rare_share()), percent(document.rarity.unseen_share()),
-        document.part.tokens(), document_cell(run_, source, document.part.document),
-        rarest_cell(document), name.empty() ? "" : " ", name));
+    lines.push_back(
+        {fmt::format("  {:>8} {:>10} {:>8} {:>6.2f} {:>7} {:>7} {:>6}",
+                     row.step == nullptr ? "-" : fmt::format("{}", row.step->step), sequence.sample,
+                     sequence.loss ? fmt::format("{:.4g}", *sequence.loss) : "-",
+                     document.rarity.mean_bits(), percent(document.rarity.rare_share()),
+                     percent(document.rarity.unseen_share()), document.part.tokens()),
+         document_cell(run_, source, document.part.document), rarest_cell(document),
+         name_cell(known)});
     return {};
   }
 

@@ -6,6 +6,7 @@
 #include "libcore/cli/message.h"
 #include "libcore/io/utf8.h"
 #include "libcore/shard/manifest.h"
+#include "libcore/text/display_cells.h"
 
 namespace ballast {
 namespace {
@@ -78,6 +79,11 @@ std::string document_cell(const RunData& run, int source, int64_t document) {
 
 std::string name_cell(const ShardDocument& known) {
   return printable(known.url.empty() ? known.id : known.url);
+}
+
+std::string left_cell(const std::string& text, size_t cells) {
+  const size_t taken = display_cells(text);
+  return taken < cells ? text + std::string(cells - taken, ' ') : text;
 }
 
 Result<TokenTexts> TokenTexts::open(const RunData& run, const std::string& path) {

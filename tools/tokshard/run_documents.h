@@ -45,6 +45,8 @@ void add_document_keys(Json& record, const RunData& run, int source, int64_t doc
 std::string document_cell(const RunData& run, int source, int64_t document);
 // Its URL, else its id.
 std::string name_cell(const ShardDocument& known);
+// With blanks behind it to so many columns of a terminal.
+std::string left_cell(const std::string& text, size_t cells);
 
 // Texts of tokens, where there is a tokenizer: that of --tokenizer, of the newest checkpoint, or
 // where the first source's manifest says that it was.

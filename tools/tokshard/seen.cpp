@@ -12,6 +12,7 @@
 #include "libcore/io/stream.h"
 #include "libcore/io/utf8.h"
 #include "libcore/provenance/consumers.h"
+#include "libcore/text/display_cells.h"
 #include "tools/tokshard/run_documents.h"
 #include "tools/tokshard/verbs.h"
 
@@ -199,11 +200,29 @@ std::string steps_cell(const Fate& fate) {
   return cell.empty() ? "-" : cell;
 }
 
-std::string fate_line(const RunData& run, const Fate& fate) {
-  return fmt::format("{:<20} {:>8} {:<28} {:<24} {}\n",
-                     document_cell(run, fate.wanted.source, fate.wanted.document),
-                     fate.shown.size(), fate.first == nullptr ? "-" : fate.first->name,
-                     steps_cell(fate), name_cell(fate.known));
+// Columns are as wide as what stands in them, but for the last.
+std::string fates_table(const RunData& run, const std::vector<Fate>& fates) {
+  struct Row {
+    std::string document, samples, checkpoint, steps, name;
+  };
+  std::vector<Row> rows = {{"document", "samples", "first checkpoint", "steps", "url or id"}};
+  for (const Fate& fate : fates)
+    rows.push_back({document_cell(run, fate.wanted.source, fate.wanted.document),
+                    fmt::format("{}", fate.shown.size()),
+                    fate.first == nullptr ? "-" : fate.first->name, steps_cell(fate),
+                    name_cell(fate.known)});
+  size_t document = 0, checkpoint = 0, steps = 0;
+  for (const Row& row : rows) {
+    document = std::max(document, display_cells(row.document));
+    checkpoint = std::max(checkpoint, display_cells(row.checkpoint));
+    steps = std::max(steps, display_cells(row.steps));
+  }
+  std::string text;
+  for (const Row& row : rows)
+    text +=
+        fmt::format("{} {:>8} {} {} {}\n", left_cell(row.document, document), row.samples,
+                    left_cell(row.checkpoint, checkpoint), left_cell(row.steps, steps), row.name);
+  return text;
 }
 
 struct Summary {
@@ -275,11 +294,9 @@ Result<int> seen(const SeenFlags& flags, const CommonOptions& common) {
     ShardDocument known = BALLAST_TRY(search.names().of(wanted.source, wanted.document));
     fates.push_back(fate_of(consumers, checkpoints, std::move(wanted), std::move(known)));
   }
-  if (!common.json && !fates.empty())
-    print_out(fmt::format("{:<20} {:>8} {:<28} {:<24} {}\n", "document", "samples",
-                          "first checkpoint", "steps", "url or id"));
-  for (const Fate& fate : fates)
-    print_out(common.json ? to_json_line(fate_json(run, fate)) + "\n" : fate_line(run, fate));
+  if (!common.json && !fates.empty()) print_out(fates_table(run, fates));
+  if (common.json)
+    for (const Fate& fate : fates) print_out(to_json_line(fate_json(run, fate)) + "\n");
   const Summary summary = summarise(fates, checkpoints, search.unknown.size());
   print_out(common.json ? to_json_line(summary_json(run, summary)) + "\n" : summary_text(summary));
   if (!run.branch_of().empty())

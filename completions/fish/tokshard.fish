@@ -196,8 +196,11 @@ complete -c tokshard -n '__fish_seen_subcommand_from seen' -l ids -r -F -d 'docu
 complete -c tokshard -n '__fish_seen_subcommand_from verify' -F
 complete -c tokshard -n '__fish_seen_subcommand_from verify' -l full -d 'also every hash, token id and sidecar line'
 complete -c tokshard -n '__fish_seen_subcommand_from robots' -l agent -x -d 'product token of the robot, '\''*'\'' for the global group'
-complete -c tokshard -n '__fish_seen_subcommand_from robots' -l robots -r -F -d 'robots.txt to obey'
-complete -c tokshard -n '__fish_seen_subcommand_from robots' -l mode -x -d 'how it is read: rfc (the default), google or protego'
+complete -c tokshard -n '__fish_seen_subcommand_from robots' -l robots -r -F -d 'robots.txt for all hosts, folder of HOST.txt, WARC or JSON Lines'
+complete -c tokshard -n '__fish_seen_subcommand_from robots' -l mode -x -d 'how robots.txt is read: rfc (the default), google, protego'
+complete -c tokshard -n '__fish_seen_subcommand_from robots' -l on-missing -x -a 'keep drop' -d 'documents of hosts without known robots.txt (keep)'
+complete -c tokshard -n '__fish_seen_subcommand_from robots' -l on-unreachable -x -a 'keep drop' -d 'documents of hosts that answered 5xx (drop; in mode protego keep)'
+complete -c tokshard -n '__fish_seen_subcommand_from robots' -l captures -x -a 'latest any' -d 'of several captures of a host: the latest decides, or any may forbid (latest)'
 complete -c tokshard -n '__fish_seen_subcommand_from recheck' -F
 complete -c tokshard -n '__fish_seen_subcommand_from recheck' -l robots -r -F -d 'robots.txt for all hosts, folder of HOST.txt, WARC or JSON Lines'
 complete -c tokshard -n '__fish_seen_subcommand_from recheck' -l agents -x -d 'robots to ask for and lists of them, separated by commas (apertus)'

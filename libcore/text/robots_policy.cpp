@@ -23,7 +23,11 @@ RobotsVerdict RobotsPolicy::decide(const RobotsTarget& target) const {
   RobotsVerdict verdict;
   for (const RuleSet& set : sets_) {
     const RobotsRule* rule = set.rules.match(target);
-    if (rule == nullptr || rule->allow) continue;
+    if (rule == nullptr) continue;
+    if (rule->allow) {
+      if (verdict.allowed && verdict.rule == nullptr) verdict.rule = rule;
+      continue;
+    }
     if (verdict.allowed || set.agents.front() < verdict.agents.front()) verdict.rule = rule;
     verdict.allowed = false;
     verdict.agents.insert(verdict.agents.end(), set.agents.begin(), set.agents.end());

@@ -15,8 +15,10 @@ namespace ballast {
 
 struct RobotsVerdict {
   bool allowed = true;
-  std::vector<int> agents;           // indexes of the robots that may not fetch it, ascending
-  const RobotsRule* rule = nullptr;  // that stopped the first of them
+  std::vector<int> agents;  // indexes of the robots that may not fetch it, ascending
+  // That stopped the first of them; when allowed, the Allow that let the first robot through that
+  // any rule is about, or null.
+  const RobotsRule* rule = nullptr;
 };
 
 class RobotsPolicy {

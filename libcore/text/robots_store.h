@@ -50,7 +50,7 @@ struct RobotsSettings {
 
 struct RobotsAnswer {
   RobotsOutcome outcome = RobotsOutcome::allowed;
-  RobotsVerdict verdict;      // of `disallowed`
+  RobotsVerdict verdict;      // of `disallowed` and `allowed`
   std::string_view captured;  // date of the capture, if known
 };
 
@@ -74,6 +74,7 @@ class RobotsStore {
   RobotsAnswer decide(std::string_view url) const;
   HostSignals signals(std::string_view url) const;
   const std::vector<std::string>& agents() const { return agents_; }
+  bool is_for_all() const { return !for_all_.empty(); }
   int64_t hosts() const { return static_cast<int64_t>(exact_.size() + tdm_.size()); }
   // Hosts (lower case, without port) that may have URLs which are disallowed or unreachable, or,
   // with `signals`, about which their files say anything; nullopt when one file counts for every

@@ -2,15 +2,24 @@
 
 namespace ballast {
 
+CLI::Option* add_robots_path(CLI::App& app, RobotsFlags& flags) {
+  return path_option(app.add_option(
+      "--robots", flags.path, "robots.txt for all hosts, folder of HOST.txt, WARC or JSON Lines"));
+}
+
 void add_robots_flags(CLI::App& app, RobotsFlags& flags) {
-  path_option(app.add_option("--robots", flags.path,
-                             "robots.txt for all hosts, folder of HOST.txt, WARC or JSON Lines"));
+  add_robots_path(app, flags);
+  flags.dependent.emplace_back(
+      "--agents", app.add_option("--agents", flags.agents,
+                                 "robots to ask for and lists of them, separated by commas "
+                                 "(apertus)"));
+  add_reading_flags(app, flags);
+}
+
+void add_reading_flags(CLI::App& app, RobotsFlags& flags) {
   auto dependent = [&flags](const char* name, CLI::Option* option) {
     flags.dependent.emplace_back(name, option);
   };
-  dependent("--agents", app.add_option("--agents", flags.agents,
-                                       "robots to ask for and lists of them, separated by commas "
-                                       "(apertus)"));
   dependent("--mode", app.add_option("--mode", flags.mode,
                                      "how robots.txt is read: rfc (the default), google, protego"));
   dependent("--on-missing",
@@ -75,6 +84,11 @@ Result<void> check_robots_flags(const RobotsFlags& flags) {
 
 Result<std::unique_ptr<RobotsStore>> open_robots(FileSystem& fs, const RobotsFlags& flags) {
   if (flags.path.empty()) return std::unique_ptr<RobotsStore>();
+  return open_robots_for(fs, flags, BALLAST_TRY(parse_agent_list(flags.agents, "--agents")));
+}
+
+Result<std::unique_ptr<RobotsStore>> open_robots_for(FileSystem& fs, const RobotsFlags& flags,
+                                                     std::vector<std::string> agents) {
   RobotsSettings settings;
   settings.mode = BALLAST_TRY(parse_robots_mode(flags.mode, "--mode"));
   settings.any_capture = flags.captures == "any";
@@ -82,7 +96,6 @@ Result<std::unique_ptr<RobotsStore>> open_robots(FileSystem& fs, const RobotsFla
     settings.unreachable =
         flags.on_unreachable == "keep" ? RobotsUnreachable::keep : RobotsUnreachable::drop;
   }
-  std::vector<std::string> agents = BALLAST_TRY(parse_agent_list(flags.agents, "--agents"));
   return load_robots(fs, flags.path, std::move(agents), settings);
 }
 

@@ -22,8 +22,11 @@ struct RobotsFlags {
   std::vector<AiSignal> obeyed() const;  // signals that drop what they refuse
 };
 
-// `flags` must outlive the parsing.
+// `flags` must outlive the parsing. add_robots_flags() is --robots, --agents and the reading flags:
+// how sources are read, and what counts of hosts without an answer.
 void add_robots_flags(CLI::App& app, RobotsFlags& flags);
+CLI::Option* add_robots_path(CLI::App& app, RobotsFlags& flags);
+void add_reading_flags(CLI::App& app, RobotsFlags& flags);
 
 // --content-usage, --content-signal, --tdm, which mean nothing without --robots where no pages are
 // read; of `pages` also --noai and --noimageai.
@@ -34,5 +37,8 @@ Result<void> check_robots_flags(const RobotsFlags& flags);
 
 // Null when there is no --robots.
 Result<std::unique_ptr<RobotsStore>> open_robots(FileSystem& fs, const RobotsFlags& flags);
+// For these robots instead of --agents; --robots must be there.
+Result<std::unique_ptr<RobotsStore>> open_robots_for(FileSystem& fs, const RobotsFlags& flags,
+                                                     std::vector<std::string> agents);
 
 }  // namespace ballast

@@ -48,6 +48,9 @@ Result<void> TakedownList::read_url(std::string_view url, Entry& entry, const st
   if (entry.prefix) url.remove_suffix(1);
   Address address = address_of(url);
   if (address.host.empty()) return corrupt_error("takedown entry is not a URL with a host", where);
+  if (address.host.find('*') != address.host.npos)
+    return corrupt_error("takedown entry has a '*' in its host", where,
+                         ".h.example is every subdomain of h.example");
   if (entry.prefix && split_url(url).target.empty())
     return corrupt_error("takedown entry ends inside its host", where,
                          "a prefix has a '/' after the host");
@@ -77,8 +80,14 @@ Result<void> TakedownList::read_word(std::string_view word, Entry& entry,
   if (word.find_first_of(" \t") != word.npos)
     return corrupt_error("takedown line has more than one entry", where,
                          "a comment begins with '#'");
-  return word.find("://") != word.npos ? read_url(word, entry, where)
-                                       : read_host(word, entry, where);
+  if (word.find("://") == word.npos) return read_host(word, entry, where);
+  BALLAST_TRY(read_url(word, entry, where));
+  // It would stand for itself, which nobody means who writes a list; addresses in JSON lines were
+  // read from documents.
+  if (word.substr(0, word.find('#')).find('*') < word.size() - 1)
+    return corrupt_error("takedown entry has a '*' before its end", where,
+                         "one at the end stands for any rest; %2A is one of the address");
+  return {};
 }
 
 Result<void> TakedownList::read_object(std::string_view text, Entry& entry,

@@ -1,7 +1,8 @@
 // A list of what has to be taken down, one entry a line:
 //   https://example.org/page     that page: scheme, fragment, user, case of the host and an implied
 //                                port do not count, escapes are compared as robots.txt does
-//   https://example.org/blog/*   every page that begins so; the host stands whole
+//   https://example.org/blog/*   every page that begins so; the host stands whole. A '*' elsewhere
+//                                would be no wildcard and is refused; %2A is one of the address
 //   example.org                  every page of the host
 //   .example.org                 every page of its subdomains, not of the host itself
 //   {"url":U,"host":H,"id":I}    documents to which all of these keys apply; others are not read
@@ -38,6 +39,7 @@ class TakedownList {
   const TakedownEntry* match(const std::string& id, const std::string& url,
                              const std::string& host) const;
   int64_t entries() const { return static_cast<int64_t>(entries_.size()); }
+  const TakedownEntry& entry(int64_t i) const { return entries_[static_cast<size_t>(i)].shown; }
 
  private:
   struct Address {  // what a URL comes down to

@@ -78,8 +78,29 @@ LIST
   [ "$(wc -l <want)" -gt 30 ]
   cmp got want
   [ "$(tail -1 <<<"$output" | jq -c '[.rule, .agents]')" = '["h3.example",null]' ]
+  [[ "$stderr" == *"2 of 7 entries of the list decided about no document: line 5 (.example.org), line 8 ({"* ]]
+  recheck -n --json --takedown list web
+  [ "$(jq -c '[.entries, .idle_entries, .first_idle[0]]' <<<"$output")" = '[7,2,{"line":5,"rule":".example.org"}]' ]
+  seq -f 'gone%.0f.example' 9 >gone
+  recheck --takedown gone -n web
+  [[ "$stderr" == *"9 of 9 entries"*"line 5 (gone5.example), ..." ]]
+  printf 'h3.example\n' >named
+  recheck --takedown named -n --json web
+  [ "$(jq -c '[.entries, .idle_entries, .first_idle]' <<<"$output")" = '[1,0,[]]' ]
+  [[ "$stderr" != *entries* ]]
   "$BIN/tokshard" recheck -q --takedown list web >plain
   gzip <list | "$BIN/tokshard" recheck -q --takedown - web | cmp - plain
+}
+
+@test "a star where it is no wildcard is refused by its line" {
+  make_shard web 20 3
+  for entry in 'http://*.example/p1' 'http://*/p1' 'http://h1.example/p*1' '*.example'; do
+    printf 'h2.example\n%s\n' "$entry" >list
+    recheck --takedown list web -o out
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"list:2"* ]]
+    [ ! -e out ]
+  done
 }
 
 @test "several shards, an output that is whole or not there, a summary for programs" {

@@ -15,6 +15,7 @@
 #include "libcore/shard/format.h"
 #include "libcore/shard/shard_set.h"
 #include "libcore/shard/sidecar.h"
+#include "libcore/text/display_cells.h"
 #include "libcore/text/takedown.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/robots_flags.h"
@@ -36,6 +37,7 @@ class Law {
   virtual bool may_exclude(const std::string& host) const = 0;
   // Fills in why; false: the document stays.
   virtual bool excludes(const ShardDocument& document, Exclusion& found) const = 0;
+  virtual const TakedownList* list() const { return nullptr; }
 };
 
 class RobotsLaw final : public Law {
@@ -101,6 +103,8 @@ class TakedownLaw final : public Law {
     return true;
   }
 
+  const TakedownList* list() const override { return &list_; }
+
  private:
   TakedownList list_;
 };
@@ -125,7 +129,43 @@ struct Tally {
   }
 };
 
-Result<Tally> recheck_shard(const std::string& prefix, const Law& law, ByteSink* sink) {
+// Of a takedown list, the entries that decided about nothing: mistyped, or long gone.
+class IdleEntries {
+ public:
+  void decided(int64_t line) { busy_.insert(line); }
+  void find(const TakedownList& list) {
+    entries_ = list.entries();
+    for (int64_t i = 0; i < entries_; ++i)
+      if (!busy_.contains(list.entry(i).line)) idle_.push_back(&list.entry(i));
+  }
+
+  std::string text() const {
+    std::string text = fmt::format(
+        "{} of {} entries of the list decided about no document:", idle_.size(), entries_);
+    for (size_t i = 0; i < std::min(kShown, idle_.size()); ++i)
+      text += fmt::format("{} line {} ({})", i == 0 ? "" : ",", idle_[i]->line,
+                          elide_middle(idle_[i]->spelling, kCells));
+    if (idle_.size() > kShown) text += ", ...";
+    return text;
+  }
+  void add_to(Json& record) const {
+    record["entries"] = entries_;
+    record["idle_entries"] = idle_.size();
+    record["first_idle"] = Json::array();
+    for (size_t i = 0; i < std::min(kShown, idle_.size()); ++i)
+      record["first_idle"].push_back({{"line", idle_[i]->line}, {"rule", idle_[i]->spelling}});
+  }
+  bool empty() const { return idle_.empty(); }
+
+ private:
+  static constexpr size_t kShown = 5, kCells = 60;
+  std::unordered_set<int64_t> busy_;
+  std::vector<const TakedownEntry*> idle_;
+  int64_t entries_ = 0;
+};
+
+Result<Tally> recheck_shard(const std::string& prefix, const Law& law, IdleEntries& idle,
+                            ByteSink* sink) {
   SidecarReader sidecar = BALLAST_TRY(SidecarReader::open(posix_file_system(), prefix));
   Tally tally;
   tally.documents = sidecar.documents();
@@ -147,6 +187,7 @@ Result<Tally> recheck_shard(const std::string& prefix, const Law& law, ByteSink*
                     .sha256 = document.sha256,
                     .tokens = document.tokens};
     if (!law.excludes(document, found)) continue;
+    idle.decided(found.line);
     if (document.redacted) {
       ++tally.redacted;
       continue;
@@ -188,6 +229,20 @@ Result<std::unique_ptr<ByteSink>> open_output(const RecheckFlags& flags,
   return open_sink(fs, path, common.force);
 }
 
+Json summary_of(const Tally& all, size_t shards) {
+  return {{"v", 1},
+          {"type", "recheck"},
+          {"shards", shards},
+          {"documents", all.documents},
+          {"excluded", all.excluded},
+          {"tokens", all.tokens},
+          {"redacted_before", all.redacted},
+          {"hosts", all.hosts},
+          {"hosts_asked", all.hosts_asked},
+          {"frames", all.frames},
+          {"frames_read", all.frames_read}};
+}
+
 Result<int> run_recheck(const RecheckFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_flags(flags));
   const auto prefixes = BALLAST_TRY(shard_prefixes(posix_file_system(), flags.words));
@@ -195,27 +250,22 @@ Result<int> run_recheck(const RecheckFlags& flags, const CommonOptions& common) 
   const std::unique_ptr<ByteSink> sink = BALLAST_TRY(open_output(flags, prefixes, common));
   const std::unique_ptr<Law> law = BALLAST_TRY(read_law(flags));
   Tally all;
+  IdleEntries idle;
   for (const std::string& prefix : prefixes) {
-    const Tally tally = BALLAST_TRY(recheck_shard(prefix, *law, sink.get()));
+    const Tally tally = BALLAST_TRY(recheck_shard(prefix, *law, idle, sink.get()));
     print_note(tally.text(prefix));
     all.add(tally);
   }
   if (sink) BALLAST_TRY(sink->finish());
   if (prefixes.size() > 1) print_note(all.text("all"));
+  if (law->list() != nullptr) idle.find(*law->list());
+  if (!idle.empty()) print_note(idle.text());
   const bool stdout_free = common.dry_run || (!common.output.empty() && common.output != "-");
-  if (common.json && stdout_free)
-    print_out(to_json_line({{"v", 1},
-                            {"type", "recheck"},
-                            {"shards", prefixes.size()},
-                            {"documents", all.documents},
-                            {"excluded", all.excluded},
-                            {"tokens", all.tokens},
-                            {"redacted_before", all.redacted},
-                            {"hosts", all.hosts},
-                            {"hosts_asked", all.hosts_asked},
-                            {"frames", all.frames},
-                            {"frames_read", all.frames_read}}) +
-              "\n");
+  if (common.json && stdout_free) {
+    Json record = summary_of(all, prefixes.size());
+    if (law->list() != nullptr) idle.add_to(record);
+    print_out(to_json_line(record) + "\n");
+  }
   return kExitDone;
 }
 

@@ -45,7 +45,22 @@ TEST(Takedown, APrefixEndsInAStar) {
   EXPECT_EQ(line_of(list, "https://h.example/blog"), 2);
   EXPECT_EQ(line_of(list, "https://h.example/a"), 0);
   EXPECT_EQ(line_of(list, "https://h.example.org/blog/1"), 0);
-  EXPECT_EQ(line_of(list_of({"http://h.example/a*b"}), "http://h.example/a*b"), 1);
+}
+
+// A star elsewhere never named what it seems to name.
+TEST(Takedown, AStarThatIsNoWildcardIsRefused) {
+  for (const char* line :
+       {"http://*.example/p1", "http://*/p1", "http://h.example/a*b", "http://h.example/a**",
+        "*.example", R"({"url":"http://*.example/p1"})"}) {
+    TakedownList list;
+    const auto added = list.add(line, 3, "list:3");
+    ASSERT_FALSE(added.ok()) << line;
+    EXPECT_EQ(added.error().kind, ErrorKind::corrupt);
+  }
+  EXPECT_EQ(line_of(list_of({"http://h.example/a%2Ab"}), "http://h.example/a*b"), 1);
+  EXPECT_EQ(line_of(list_of({"http://h.example/a%2A*"}), "http://h.example/a*b"), 1);
+  // What recheck wrote of a document can be asked for again.
+  EXPECT_EQ(line_of(list_of({R"({"url":"http://h.example/a*b"})"}), "http://h.example/a*b"), 1);
 }
 
 TEST(Takedown, AHostIsNotItsSubdomains) {

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "libcore/io/output_check.h"
+#include "libcore/io/temporary_paths.h"
 
 namespace ballast {
 
@@ -22,7 +23,9 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
 AtomicFile::~AtomicFile() {
   file_.reset();
   // Nothing can be done about a failure here, and nothing has to be: a stray temporary is harmless.
-  if (!temporary_.empty()) (void)fs_->remove(temporary_);
+  if (temporary_.empty()) return;
+  (void)fs_->remove(temporary_);
+  forget_temporary(temporary_);
 }
 
 Result<void> AtomicFile::open() {
@@ -32,7 +35,13 @@ Result<void> AtomicFile::open() {
   BALLAST_TRY(check_output(*fs_, path_, force_));
   std::random_device random;
   std::string temporary = fmt::format("{}.tmp-{}-{:08x}", path_, ::getpid(), random());
-  file_ = BALLAST_TRY(fs_->create_exclusive(temporary));
+  remember_temporary(temporary);
+  auto file = fs_->create_exclusive(temporary);
+  if (!file.ok()) {
+    forget_temporary(temporary);
+    return file.take_error();
+  }
+  file_ = file.take_value();
   temporary_ = std::move(temporary);
   return {};
 }
@@ -62,6 +71,7 @@ Result<void> AtomicFile::commit() {
   } else {
     BALLAST_TRY(fs_->rename_exclusive(temporary_, path_));
   }
+  forget_temporary(temporary_);
   temporary_.clear();
   return fs_->sync_directory(parent_directory(path_));
 }

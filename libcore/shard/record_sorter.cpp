@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "libcore/base/bytes.h"
+#include "libcore/io/temporary_paths.h"
 
 namespace ballast {
 namespace {
@@ -73,6 +74,7 @@ RecordSorter::RecordSorter(FileSystem& fs, std::string spill_path, int64_t memor
 RecordSorter::~RecordSorter() {
   spill_.reset();
   if (!runs_.empty()) (void)fs_.remove(path_).ok();
+  forget_temporary(path_);
 }
 
 Result<void> RecordSorter::add(Hash128 key, std::string_view record) {
@@ -92,6 +94,7 @@ void RecordSorter::sort_held() {
 Result<void> RecordSorter::spill() {
   if (!spill_) {
     if (fs_.exists(path_)) BALLAST_TRY(fs_.remove(path_));
+    remember_temporary(path_);
     spill_ = BALLAST_TRY(fs_.create_exclusive(path_));
   }
   sort_held();

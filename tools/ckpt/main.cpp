@@ -1,4 +1,5 @@
 // ckpt: look at, check, compare, go back to, and convert the checkpoints of a run.
+#include "libcore/cli/end_signals.h"
 #include "tools/ckpt/verbs.h"
 
 namespace {
@@ -32,6 +33,7 @@ constexpr ballast::Verb kVerbs[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ballast::tidy_up_on_signals();
   const ballast::Tool tool{.name = "ckpt",
                            .summary = "checkpoints of a training run",
                            .verbs = kVerbs,

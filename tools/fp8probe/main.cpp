@@ -1,3 +1,4 @@
+#include "libcore/cli/end_signals.h"
 #include "libcore/cli/tool.h"
 #include "libcore/precision/chunk.h"
 #include "tools/fp8probe/verbs.h"
@@ -23,6 +24,7 @@ std::vector<std::pair<std::string, std::string>> features() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ballast::tidy_up_on_signals();
   const ballast::Tool tool{"fp8probe", "ask of weights whether they survive FP8", kVerbs,
                            nullptr,    "  fp8probe scan model.safetensors\n",     features};
   return ballast::run_tool(tool, argc, argv);

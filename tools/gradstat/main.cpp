@@ -1,3 +1,4 @@
+#include "libcore/cli/end_signals.h"
 #include "libcore/cli/tool.h"
 #include "tools/gradstat/verbs.h"
 
@@ -54,6 +55,7 @@ constexpr ballast::Verb kVerbs[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ballast::tidy_up_on_signals();
   const ballast::Tool tool{"gradstat", "reads training traces: statistics, spikes, clipping, plots",
                            kVerbs};
   return ballast::run_tool(tool, argc, argv);

@@ -1,4 +1,5 @@
 // tokshard: from crawls to token shards.
+#include "libcore/cli/end_signals.h"
 #include "tools/tokshard/verbs.h"
 
 namespace {
@@ -72,6 +73,7 @@ constexpr ballast::Verb kVerbs[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ballast::tidy_up_on_signals();
   const ballast::Tool tool{.name = "tokshard",
                            .summary = "from crawls to token shards",
                            .verbs = kVerbs,

@@ -114,7 +114,7 @@ class MemoryReadable final : public ReadableFile {
     const std::lock_guard lock(mutex_);
     const auto begin = std::min(static_cast<size_t>(offset), node_->live.size());
     const size_t n = std::min(into.size(), node_->live.size() - begin);
-    std::memcpy(into.data(), node_->live.data() + begin, n);
+    if (n > 0) std::memcpy(into.data(), node_->live.data() + begin, n);  // an empty span is null
     return n;
   }
   int64_t size() const override { return size_; }

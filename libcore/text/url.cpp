@@ -14,12 +14,13 @@ bool is_scheme(std::string_view text) {
   });
 }
 
-// Position of the ':' before the port, or npos.
+// Position of the ':' before the port, or npos. An authority with more colons outside of brackets
+// has none: what is left of it without a port must not have another one.
 size_t port_colon(std::string_view authority) {
-  size_t colon = authority.rfind(':');
-  if (colon == std::string_view::npos) return colon;
-  size_t bracket = authority.rfind(']');
-  if (bracket != std::string_view::npos && colon < bracket) return std::string_view::npos;
+  const size_t bracket = authority.rfind(']');
+  const size_t from = bracket == std::string_view::npos ? 0 : bracket + 1;
+  const size_t colon = authority.find(':', from);
+  if (colon != authority.rfind(':')) return std::string_view::npos;
   return colon;
 }
 

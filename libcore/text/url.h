@@ -15,7 +15,8 @@ struct UrlParts {
 
 UrlParts split_url(std::string_view url);
 
-// Host of a URL in lower case, without user and port; an IPv6 literal keeps its brackets.
+// Host of a URL in lower case, without user and port; an IPv6 literal keeps its brackets, and
+// without them its colons begin no port.
 std::string url_host(std::string_view url);
 
 // Authority in lower case without user, and without the scheme's own port (80, 443).

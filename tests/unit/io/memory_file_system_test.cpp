@@ -59,6 +59,13 @@ TEST_P(AnyFileSystem, RefusesWhatIsNotThere) {
   EXPECT_TRUE(fs().remove_all(at("no")).ok());
 }
 
+TEST_P(AnyFileSystem, ReadsNothingIntoAnEmptySpan) {
+  put(fs(), at("x"), "hello", false);
+  const auto file = fs().open_read(at("x"));
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(*(*file)->read_at(2, MutableBytes()), 0U);
+}
+
 TEST_P(AnyFileSystem, CreatesExclusively) {
   put(fs(), at("x"), "old", false);
   EXPECT_FALSE(fs().create_exclusive(at("x")).ok());

@@ -24,6 +24,13 @@ TEST(Url, HostIsLowerCaseWithoutUserAndPort) {
   EXPECT_EQ(url_host("nonsense"), "");
 }
 
+TEST(Url, HostOfTheAuthorityWithoutDefaultPortIsTheHost) {
+  for (const char* url : {"http://[::1M:80/", "http://a:1:80/", "http://a::/", "https://[a]x:443/",
+                          "http://a::80/", "http://a:80/", "http://a:/", "http://[::1]:80/"})
+    EXPECT_EQ(url_host("//" + canonical_netloc(split_url(url))), url_host(url)) << url;
+  EXPECT_EQ(url_host("http://::1:80/"), "::1:80");
+}
+
 TEST(Url, CanonicalNetlocDropsUserCaseAndOwnPort) {
   EXPECT_EQ(canonical_netloc(split_url("http://u@H.Example:80/")), "h.example");
   EXPECT_EQ(canonical_netloc(split_url("https://H:443/")), "h");

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <climits>
 #include <cstring>
+#include <functional>
 
 namespace ballast {
 namespace {
@@ -15,6 +16,7 @@ enum SlotState : int { kFree, kBusy, kReady };
 
 // Pages of paths that were never used take no memory.
 std::atomic<int> states[kSlots];
+std::atomic<size_t> hashes[kSlots];  // of the paths, which only their writer and the handler read
 char paths[kSlots][PATH_MAX];
 std::atomic<bool> ending = false;
 
@@ -32,14 +34,16 @@ void remember_temporary(std::string_view path) {
     while (ending.load()) ::pause();
     std::memcpy(paths[slot], path.data(), path.size());
     paths[slot][path.size()] = '\0';
+    hashes[slot].store(std::hash<std::string_view>()(path));
     states[slot].store(kReady);
     return;
   }
 }
 
 void forget_temporary(std::string_view path) {
+  const size_t hash = std::hash<std::string_view>()(path);
   for (size_t slot = 0; slot < kSlots; ++slot) {
-    if (states[slot].load() != kReady || path != paths[slot]) continue;
+    if (states[slot].load() != kReady || hashes[slot].load() != hash) continue;
     states[slot].store(kFree);
     return;
   }

@@ -25,4 +25,9 @@ Result<std::string> run_gnuplot(const std::string& script);
 std::string gnuplot_escaped(std::string_view text);
 std::string gnuplot_quoted(std::string_view text);  // with the quotes
 
+// Characters that DejaVu Sans lacks as \u{65E5}: pictures in PNG are drawn with the fonts of this
+// machine, and where none has a character stands a box as high as the page. run_gnuplot() does so
+// with scripts for PNG; SVG keeps its text for the fonts of its reader.
+std::string with_drawable_text(std::string_view text);
+
 }  // namespace ballast

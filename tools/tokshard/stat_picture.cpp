@@ -8,6 +8,7 @@
 #include "libcore/base/units.h"
 #include "libcore/corpus/ranking.h"
 #include "libcore/io/utf8.h"
+#include "libcore/text/display_cells.h"
 #include "tools/gradstat/gnuplot.h"
 
 namespace ballast {
@@ -16,7 +17,7 @@ namespace {
 constexpr size_t kBars = 20;    // then "others", as in the tables
 constexpr size_t kFewBars = 6;  // fewer are no thicker
 constexpr size_t kMostLevelTics = 10;
-constexpr size_t kLongestName = 30;
+constexpr size_t kLongestName = 48;  // cells; the longest reason of the filters has 47
 constexpr int kPanelWidth = 640, kPanelHeight = 440;  // pixels
 
 struct Bar {
@@ -30,12 +31,9 @@ struct Panel {
   bool upright = false;  // bars stand on an axis of lengths
 };
 
+// Names that differ at their ends, as reasons do, still differ when they are cut.
 std::string bar_name(const std::string& name) {
-  std::string text = name.empty() ? "(none)" : printable(name);
-  if (text.size() <= kLongestName) return text;
-  size_t end = kLongestName - 3;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return text.substr(0, end) + "...";
+  return elide_middle(name.empty() ? "(none)" : printable(name), kLongestName);
 }
 
 Bar count_bar(const std::string& name, int64_t count) {
@@ -66,6 +64,12 @@ Panel rates_panel(const ShardCounts& languages) {
       panel.bars.push_back({bar_name(name), fmt::format("{:.3f}", *rate), *rate});
   }
   return panel;
+}
+
+// Before margins are made for the names.
+void draw_all_text(std::vector<Panel>& panels) {
+  for (Panel& panel : panels)
+    for (Bar& bar : panel.bars) bar.name = elide_middle(with_drawable_text(bar.name), kLongestName);
 }
 
 std::string power_text(size_t exponent) {
@@ -122,7 +126,7 @@ std::string chart_of(const Panel& panel, size_t number) {
                       data);
   }
   size_t longest = 0;
-  for (const Bar& bar : panel.bars) longest = std::max(longest, bar.name.size());
+  for (const Bar& bar : panel.bars) longest = std::max(longest, display_cells(bar.name));
   // Left to itself gnuplot cuts long names off: it takes letters for narrower than they are.
   text += fmt::format(
       "set lmargin {}\nset ytics ({}) noenhanced nomirror scale 0 norotate\nunset xtics\n"
@@ -143,6 +147,7 @@ std::string stat_script(const DroppedStat& dropped, const ShardStat& shards, boo
                                             [](const ShardCount& count) { return count.tokens; }),
                                rates_panel(shards.languages), lengths_panel(shards.lengths)};
   std::erase_if(panels, [](const Panel& panel) { return panel.bars.empty(); });
+  if (!svg) draw_all_text(panels);
   if (panels.empty()) return "";
   const int columns = panels.size() > 1 ? 2 : 1;
   const int rows = (static_cast<int>(panels.size()) + columns - 1) / columns;

@@ -288,8 +288,16 @@ CHANGES
   assert_fails 3 "cannot create, its folder is not there: nowhere/s.json (nowhere)"
   [ ! -e one.tmp-parts ]
   run --separate-stderr "$BIN/tokshard" build -q --min-chars 1000 --tokenizer tok.json a.jsonl -o one
-  assert_fails 7 "no documents to encode: one.tmp-parts"
-  [ ! -e one.bin ]
+  assert_fails 7 "no documents to encode: a.jsonl"
+  [ -z "$(ls | grep ^one)" ]
+  run --separate-stderr "$BIN/tokshard" build --min-chars 1000 --tokenizer tok.json a.jsonl -o one
+  [[ "$stderr" == *"rejected      300  length:too_short"* ]]
+  run --separate-stderr "$BIN/tokshard" build --tokenizer tok.json a.jsonl -o nowhere/one
+  assert_fails 3 "cannot create, its folder is not there: nowhere/one (nowhere)"
+  [ ! -e nowhere ]
+  if ldd "$SUPPORT/sample" | grep -qE 'lib(asan|tsan)'; then skip "built with a sanitizer"; fi
+  LD_PRELOAD="$SUPPORT/inject_errors.so" INJECT_ERRORS="rename:2:kill" run "$BIN/tokshard" build -q --min-chars 2 --tokenizer tok.json a.jsonl -o one
+  [ "$status" -eq 137 ]
   run --separate-stderr "$BIN/tokshard" build -q --tokenizer tok.json a.jsonl -o one
   [ "$status" -eq 2 ]
   [[ "$stderr" == *"one.tmp-parts/plan.json (left by a build that did not end; remove it to begin anew)" ]]

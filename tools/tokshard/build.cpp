@@ -71,6 +71,9 @@ Result<void> publish_built(const BuildFlags& flags, const PartsFolder& folder, b
   auto made = merge_built_parts(folder, outputs, common, note);
   if (!made.ok() && noted && was_publishing(fs, folder.directory()))
     (void)take_back(fs, folder.directory());  // else the next call does
+  // Nothing is left of the documents, which the same call finds again.
+  if (own && !made.ok() && made.error().kind == ErrorKind::insufficient)
+    BALLAST_TRY(fs.remove_all(folder.directory()));
   if (!made.ok() || !own) return made;
   // First, so that what is whole is never taken back.
   if (noted) BALLAST_TRY(fs.remove(join_path(folder.directory(), kPublishingName)));

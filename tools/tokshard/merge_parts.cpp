@@ -170,8 +170,12 @@ Result<std::vector<WrittenShard>> merge_documents(
   if (documents.count() != counts.documents)
     return corrupt_error("parts hold another number of documents than they say",
                          folder.directory());
-  if (documents.count() == 0)
-    return insufficient_error("no documents to encode", folder.directory());
+  if (documents.count() == 0) {
+    print_note(totals_text(whole));
+    return insufficient_error(
+        "no documents to encode",
+        inputs.size() == 1 ? inputs.front() : fmt::format("{} inputs", inputs.size()));
+  }
   Json run = run_record(common);
   for (const auto& item : manifest.run.items()) run[item.key()] = item.value();
   manifest.run = std::move(run);
@@ -226,8 +230,11 @@ Result<void> merge_built_parts(const PartsFolder& folder, SideOutputs& outputs,
     if (sealed) BALLAST_TRY(sealed(prefixes));
     return outputs.publish();
   };
-  const auto shards = BALLAST_TRY(merge_documents(folder, add, counts.encode, common, others));
-  for (const std::string& line : counts.filter.to_lines(agents)) print_note(line);
+  auto made = merge_documents(folder, add, counts.encode, common, others);
+  // What was rejected says also why nothing is left.
+  if (made.ok() || made.error().kind == ErrorKind::insufficient)
+    for (const std::string& line : counts.filter.to_lines(agents)) print_note(line);
+  const std::vector<WrittenShard> shards = BALLAST_TRY(std::move(made));
   report_shards(common, shards, counts.encode);
   return {};
 }

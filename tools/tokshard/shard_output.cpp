@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 
 #include "libcore/cli/message.h"
+#include "libcore/io/file_system.h"
 
 namespace ballast {
+
 Result<void> check_shard_prefix(const CommonOptions& common) {
   if (common.output.empty()) return usage_error("PREFIX of the shard is missing", "-o");
   if (common.output == "-" || common.output.ends_with('/'))
     return usage_error("shards are files: give a prefix", "-o");
+  const std::string folder = parent_directory(common.output);
+  if (!posix_file_system().exists(folder))
+    return io_error("cannot create, its folder is not there", common.output, folder);
   return {};
 }
 

@@ -10,7 +10,7 @@
 
 namespace ballast {
 
-// Kind usage when -o is no prefix of a shard.
+// Kind usage when -o is no prefix of a shard, io when its folder is not there.
 Result<void> check_shard_prefix(const CommonOptions& common);
 
 // A line on standard error, and with --json a record.

@@ -55,6 +55,7 @@ Result<OrderLaw> order_law(const Json& law, const std::string& where) {
 
 // Complete checkpoints of the run, the oldest first.
 Result<std::vector<CheckpointEntry>> complete_checkpoints(FileSystem& fs, const std::string& run) {
+  if (!fs.exists(run)) return io_error("no run of this name", run);
   std::vector<CheckpointEntry> entries = BALLAST_TRY(list_checkpoints(fs, run));
   std::erase_if(entries, [](const CheckpointEntry& entry) { return !entry.complete; });
   if (entries.empty())

@@ -2,9 +2,9 @@
 // config.toml) and the shards it was trained on to the samples of every step on every branch, and
 // from samples to windows and documents. The order itself is that of libcore/data/order_law.h, as
 // the run computed it; what is followed here is checked against the data index that each step's
-// record names. Errors: kind usage (a shard that is not found, or too short), kind corrupt (trace
-// and journal disagree), kind insufficient (no complete checkpoint says what the run's data was).
-// Const methods may be called by several threads, open() by one.
+// record names. Errors: kind io (no such run), kind usage (a shard that is not found, or too
+// short), kind corrupt (trace and journal disagree), kind insufficient (no complete checkpoint says
+// what the run's data was). Const methods may be called by several threads, open() by one.
 #pragma once
 
 #include <cstdint>

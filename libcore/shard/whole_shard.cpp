@@ -21,7 +21,7 @@ void cut_tombstones(const Tombstones& all, int64_t begin, int64_t end, Tombstone
 
 Result<ShardManifest> manifest_of_whole(FileSystem& fs, const std::string& prefix) {
   if (!fs.exists(shard_idx_path(prefix)))
-    return usage_error("no shard of this name", prefix, "give PREFIX of PREFIX.idx");
+    return io_error("no shard of this name", prefix, "give PREFIX of PREFIX.idx");
   if (!fs.exists(shard_manifest_path(prefix)))
     return usage_error("the shard has no manifest", prefix, "tokshard adopt makes one");
   return read_manifest(fs, prefix);

@@ -20,15 +20,15 @@ struct WholeShard {
   ShardReader reader;
   SidecarReader sidecar;
 
-  // Kind usage when a part is missing; corrupt when the files are not what the manifest says,
-  // hashes included: a shard made from damage would call it sound.
+  // Kind io when there is no shard, usage when a part is missing; corrupt when the files are not
+  // what the manifest says, hashes included: a shard made from damage would call it sound.
   static Result<WholeShard> open(FileSystem& fs, const std::string& prefix);
 
   // As another shard's manifest lists it.
   ShardOrigin origin() const;
 };
 
-// The manifest, for kind usage when there is none.
+// The manifest, for kind usage when there is none, io when there is no shard.
 Result<ShardManifest> manifest_of_whole(FileSystem& fs, const std::string& prefix);
 
 struct DocumentView {

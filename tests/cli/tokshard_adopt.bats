@@ -60,7 +60,9 @@ setup() {
   run --separate-stderr "$BIN/tokshard" adopt --vocab-size 16777217 bare/web
   assert_fails 2 "a vocabulary of 16777217: --vocab-size (1 to 16777216)"
   run --separate-stderr "$BIN/tokshard" adopt --vocab-size 280 nothing
-  assert_fails 2 "not known what this is: nothing (say --from megatron, datatrove, olmo or llmc)"
+  assert_fails 3 "no file and no shard of this name: nothing"
+  run --separate-stderr "$BIN/tokshard" adopt --vocab-size 280 tok.json
+  assert_fails 2 "not known what this is: tok.json (say --from megatron, datatrove, olmo or llmc)"
   [ "$(ls bare | wc -l)" -eq 2 ]
 }
 

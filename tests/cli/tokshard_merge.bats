@@ -92,7 +92,7 @@ setup() {
   done
   [ ! -e all.bin ]
   run --separate-stderr "$BIN/tokshard" merge a nothing -o all
-  assert_fails 2 "no shard of this name: nothing (give PREFIX of PREFIX.idx)"
+  assert_fails 3 "no shard of this name: nothing (give PREFIX of PREFIX.idx)"
   run --separate-stderr "$BIN/tokshard" merge a b
   assert_fails 2 "PREFIX of the shard is missing: -o"
   rm b.manifest.json

@@ -250,6 +250,20 @@ make_shards() {
   printf '{"v":1,"type":"mix","documents":3,"kept":1,"rejected":2,"reasons":{"mix:rate":1}}\n' >odd.json
   tokshard stat odd.json
   assert_fails 3 "reasons do not add up to what was rejected: odd.json:1 (1 and 2)"
+  for name in x.pdf x.PNG x.svg.gz x.html x.json; do
+    tokshard stat b -o $name
+    assert_fails 2 "the name says another format than what is written: $name (.txt, .svg or .png, or with --json .json or .jsonl)"
+    [ ! -e $name ]
+  done
+  tokshard stat --json b -o x.txt
+  assert_fails 2 "the name says another format than what is written: x.txt (with --json .json or .jsonl)"
+  "$BIN/tokshard" stat b > printed
+  for name in x x.txt ./.x; do
+    "$BIN/tokshard" stat b -o $name
+    cmp $name printed
+  done
+  "$BIN/tokshard" stat --json b -o x.jsonl.gz
+  zcat x.jsonl.gz | cmp - <("$BIN/tokshard" stat --json b)
   mkdir folder
   tokshard stat folder
   assert_fails 2 "no shards in this folder: folder (none ends in .idx)"

@@ -41,6 +41,8 @@ Result<Origin> origin_of(FileSystem& fs, const AdoptFlags& flags) {
   if (flags.input.ends_with(".ds")) return Origin::datatrove;
   if (flags.input.ends_with(".npy")) return Origin::olmo;
   if (flags.input.ends_with(".bin") && fs.exists(flags.input)) return Origin::llmc;
+  if (!fs.exists(flags.input) && !fs.exists(shard_bin_path(flags.input)))
+    return io_error("no file and no shard of this name", flags.input);
   return usage_error("not known what this is", flags.input,
                      "say --from megatron, datatrove, olmo or llmc");
 }
@@ -182,13 +184,15 @@ Result<void> refuse_loss_of_record(FileSystem& fs, const std::string& prefix) {
   return usage_error(fmt::format("the manifest says what adopting would lose ('{}')", key), path);
 }
 
-Result<ShardManifest> adopt_in_place(const AdoptFlags& flags, const CommonOptions& common,
-                                     Meaning meaning) {
+// None in a dry run.
+Result<std::optional<ShardManifest>> adopt_in_place(const AdoptFlags& flags,
+                                                    const CommonOptions& common, Meaning meaning) {
   if (!common.output.empty())
     return usage_error("a Megatron shard is adopted where it is", "-o", "leave it out");
   if (!flags.dtype.empty())
     return usage_error("the index of a Megatron shard says its type", "--dtype", "leave it out");
   FileSystem& fs = posix_file_system();
+  BALLAST_TRY(check_shard_name(flags.input));
   for (const std::string& path : {shard_docs_path(flags.input), shard_manifest_path(flags.input)})
     if (!common.force && fs.exists(path))
       return usage_error("output exists", path, "-f replaces it");
@@ -197,15 +201,18 @@ Result<ShardManifest> adopt_in_place(const AdoptFlags& flags, const CommonOption
   BALLAST_TRY(refuse_loss_of_record(fs, flags.input));
   const ShardReader reader = BALLAST_TRY(ShardReader::open(fs, flags.input));
   if (!flags.documents.empty()) BALLAST_TRY(check_line_count(flags.documents, reader.documents()));
+  if (common.dry_run) return std::optional<ShardManifest>();
   Describer describer(flags, meaning, file_name(flags.input), reader.documents());
   const auto describe = [&](ShardDocument& document, std::span<const int32_t> ids) {
     return describer.describe(document, ids);
   };
-  return adopt_shard(fs, flags.input, meaning.manifest, describe, common.force);
+  return std::optional<ShardManifest>(
+      BALLAST_TRY(adopt_shard(fs, flags.input, meaning.manifest, describe, common.force)));
 }
 
-Result<ShardManifest> adopt_file(const AdoptFlags& flags, const CommonOptions& common,
-                                 Origin origin, Meaning meaning) {
+Result<std::optional<ShardManifest>> adopt_file(const AdoptFlags& flags,
+                                                const CommonOptions& common, Origin origin,
+                                                Meaning meaning) {
   FileSystem& fs = posix_file_system();
   const TokenFileFormat format = origin == Origin::datatrove ? TokenFileFormat::datatrove
                                  : origin == Origin::olmo    ? TokenFileFormat::olmo
@@ -219,13 +226,15 @@ Result<ShardManifest> adopt_file(const AdoptFlags& flags, const CommonOptions& c
   for (const std::string& path : file.files()) inputs.push_back(path);
   BALLAST_TRY(refuse_existing_set(fs, common.output, std::nullopt, common.force, inputs));
   if (!flags.documents.empty()) BALLAST_TRY(check_line_count(flags.documents, file.documents()));
+  if (common.dry_run) return std::optional<ShardManifest>();
   if (!file.tokenizer_name().empty())
     meaning.manifest.run["tokenizer_name"] = file.tokenizer_name();
   Describer describer(flags, meaning, file_name(flags.input), file.documents());
   const auto describe = [&](ShardDocument& document, std::span<const int32_t> ids) {
     return describer.describe(document, ids);
   };
-  return convert_tokens(fs, file, common.output, meaning.manifest, describe, common.force);
+  return std::optional<ShardManifest>(BALLAST_TRY(
+      convert_tokens(fs, file, common.output, meaning.manifest, describe, common.force)));
 }
 
 Result<int> run_adopt(const AdoptFlags& flags, const CommonOptions& common) {
@@ -238,14 +247,14 @@ Result<int> run_adopt(const AdoptFlags& flags, const CommonOptions& common) {
     BALLAST_TRY(refuse_existing_set(posix_file_system(), target, std::nullopt, common.force,
                                     side_inputs(flags)));
   }
-  if (common.dry_run) {
-    print_note(fmt::format("would adopt {} with a vocabulary of {} as {}", flags.input,
-                           meaning.manifest.vocab_size, target));
-    return kExitDone;
-  }
-  report_shard(common, target,
-               in_place ? BALLAST_TRY(adopt_in_place(flags, common, std::move(meaning)))
-                        : BALLAST_TRY(adopt_file(flags, common, origin, std::move(meaning))));
+  const int64_t vocab_size = meaning.manifest.vocab_size;
+  const auto made = in_place ? BALLAST_TRY(adopt_in_place(flags, common, std::move(meaning)))
+                             : BALLAST_TRY(adopt_file(flags, common, origin, std::move(meaning)));
+  if (made)
+    report_shard(common, target, *made);
+  else
+    print_note(fmt::format("would adopt {} with a vocabulary of {} as {}", flags.input, vocab_size,
+                           target));
   return kExitDone;
 }
 

@@ -111,6 +111,13 @@ Result<std::vector<Document>> DocumentBlocks::next(ThreadPool& pool) {
   return kept;
 }
 
+Result<void> look_for_inputs(const std::vector<std::string>& paths) {
+  FileSystem& fs = posix_file_system();
+  for (const std::string& path : paths)
+    if (path != "-") BALLAST_TRY(fs.info(path));
+  return {};
+}
+
 bool is_rejected(const Document& document) {
   return document.ballast.is_object() && document.ballast.contains("dropped_by");
 }

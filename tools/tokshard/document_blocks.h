@@ -59,6 +59,9 @@ class DocumentBlocks {
 // A filter dropped it; it is among the documents because its reasons are.
 bool is_rejected(const Document& document);
 
+// Kind io when one of `paths` is not there; standard input is.
+Result<void> look_for_inputs(const std::vector<std::string>& paths);
+
 // Kind usage when a file or shard stands twice among `paths`, under two spellings too, and so does
 // standard input.
 Result<void> refuse_repeated_inputs(const std::vector<std::string>& paths);

@@ -138,6 +138,7 @@ Result<int> run_encode(const Flags& flags, const CLI::App& app, const CommonOpti
   BALLAST_TRY(check_outputs(flags, common, holdout));
   OpenedEncoding opened = BALLAST_TRY(open_encoding(flags.encode, common));
   if (common.dry_run) {
+    BALLAST_TRY(look_for_inputs(flags.inputs));
     print_note(
         fmt::format("would encode {} inputs with a vocabulary of {} into {}.bin, .idx, "
                     ".docs.jsonl.zst and .manifest.json",

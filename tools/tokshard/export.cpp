@@ -6,8 +6,10 @@
 #include "libcore/cli/message.h"
 #include "libcore/io/atomic_file.h"
 #include "libcore/io/json.h"
+#include "libcore/io/output_check.h"
 #include "libcore/io/utf8.h"
 #include "libcore/shard/format.h"
+#include "libcore/shard/reader.h"
 #include "libcore/shard/token_file_writer.h"
 #include "tools/tokshard/verbs.h"
 
@@ -39,8 +41,7 @@ Result<TokenFileTarget> target_of(const ExportFlags& flags, const CommonOptions&
                                            shard_idx_path(flags.prefix)};
   for (const std::string& path : token_file_paths(target)) {
     BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
-    if (!common.force && fs.exists(path))
-      return usage_error("output exists", path, "-f replaces it");
+    BALLAST_TRY(check_output(fs, path, common.force));
   }
   return target;
 }
@@ -48,6 +49,7 @@ Result<TokenFileTarget> target_of(const ExportFlags& flags, const CommonOptions&
 Result<int> run_export(const ExportFlags& flags, const CommonOptions& common) {
   const TokenFileTarget target = BALLAST_TRY(target_of(flags, common));
   if (common.dry_run) {
+    BALLAST_TRY(ShardReader::open(posix_file_system(), flags.prefix));
     for (const std::string& path : token_file_paths(target))
       print_note(fmt::format("would write {}", path));
     return kExitDone;

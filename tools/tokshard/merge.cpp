@@ -13,6 +13,7 @@
 #include "libcore/shard/shard_set.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/encode_flags.h"
+#include "tools/tokshard/encode_job.h"
 #include "tools/tokshard/merge_parts.h"
 #include "tools/tokshard/run_record.h"
 #include "tools/tokshard/shard_output.h"
@@ -27,6 +28,24 @@ struct MergeFlags {
   int64_t shard_tokens = 0;  // no limit
 };
 
+// What the shards of parts would be refused for when all parts have been read. A damaged plan is
+// told by who reads it.
+Result<void> check_shards_of_parts(FileSystem& fs, const std::string& directory,
+                                   const CommonOptions& common) {
+  const PartsFolder folder = BALLAST_TRY(PartsFolder::open(fs, directory));
+  const Json& options = folder.plan().options;
+  if (!options.is_object() || !options.contains("manifest")) return {};  // of a filter
+  const std::string where = join_path(directory, kPlanName);
+  const ShardManifest planned =
+      BALLAST_TRY(parse_manifest(to_json_line(options.at("manifest")), where));
+  std::optional<int64_t> limit;
+  if (options.contains("shard_tokens"))
+    limit = BALLAST_TRY(integer_member(options, "shard_tokens", where));
+  std::vector<std::string> inputs;
+  for (const PartsPlan::Input& input : folder.plan().inputs) inputs.push_back(input.path);
+  return check_shard_outputs(common, planned.holdout > 0, limit, inputs);
+}
+
 Result<int> merge_finished(const MergeFlags& flags, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   const std::vector<std::string>& words = flags.words;
@@ -35,6 +54,7 @@ Result<int> merge_finished(const MergeFlags& flags, const CommonOptions& common)
   const bool parts = words.size() == 1 && is_parts_folder(fs, words.front());
   if (parts && options.shard_tokens)
     return usage_error("is of shards", "--shard-tokens", "for parts encode or build takes it");
+  if (parts) BALLAST_TRY(check_shards_of_parts(fs, words.front(), common));
   if (parts) return merge_parts(words.front(), flags.rejects, flags.stats, common);
   for (const auto& [name, value] :
        {std::pair("--rejects", &flags.rejects), {"--stats", &flags.stats}})
@@ -46,6 +66,7 @@ Result<int> merge_finished(const MergeFlags& flags, const CommonOptions& common)
                                   shard_paths(prefixes)));
   const ShardManifest expected = BALLAST_TRY(joined_manifest(fs, prefixes, options));
   if (common.dry_run) {
+    for (const std::string& prefix : prefixes) BALLAST_TRY(look_at_whole(fs, prefix));
     print_note(fmt::format("would merge {} shards with a vocabulary of {} into {}", prefixes.size(),
                            expected.vocab_size, common.output));
     return kExitDone;

@@ -4,6 +4,10 @@
 
 #include "libcore/cli/message.h"
 #include "libcore/io/file_system.h"
+#include "libcore/io/utf8.h"
+#include "libcore/shard/reader.h"
+#include "libcore/shard/sidecar.h"
+#include "libcore/shard/whole_shard.h"
 
 namespace ballast {
 
@@ -14,6 +18,18 @@ Result<void> check_shard_prefix(const CommonOptions& common) {
   const std::string folder = parent_directory(common.output);
   if (!posix_file_system().exists(folder))
     return io_error("cannot create, its folder is not there", common.output, folder);
+  return check_shard_name(common.output);
+}
+
+Result<void> check_shard_name(const std::string& prefix) {
+  if (is_valid_utf8(file_name(prefix))) return {};
+  return usage_error("a shard's name must be UTF-8, its manifest has it", prefix);
+}
+
+Result<void> look_at_whole(FileSystem& fs, const std::string& prefix) {
+  BALLAST_TRY(manifest_of_whole(fs, prefix));
+  BALLAST_TRY(ShardReader::open_to_learn(fs, prefix));
+  BALLAST_TRY(SidecarReader::open(fs, prefix));
   return {};
 }
 

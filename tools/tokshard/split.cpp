@@ -50,6 +50,7 @@ Result<int> run_split(const SplitFlags& flags, const CommonOptions& common) {
                                     options.parts ? options.parts : options.shard_tokens,
                                     common.force, shard_paths(flags.prefix)));
   if (common.dry_run) {
+    BALLAST_TRY(look_at_whole(fs, flags.prefix));
     const ShardReader reader = BALLAST_TRY(ShardReader::open(fs, flags.prefix));
     print_note(fmt::format("would split {} documents with {} tokens of {} into shards {}-...",
                            reader.documents(), reader.total_tokens(), flags.prefix, common.output));

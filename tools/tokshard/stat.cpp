@@ -104,12 +104,27 @@ std::string total_text(const Totals& totals) {
   return text;
 }
 
+// A name that says another format than what is written is refused.
+Result<void> check_name(const std::string& output, bool json) {
+  std::string_view name = std::string_view(output).substr(output.rfind('/') + 1);
+  for (const std::string_view packed : {".gz", ".zst"})
+    if (name.ends_with(packed)) name.remove_suffix(packed.size());
+  const size_t dot = name.rfind('.');
+  if (dot == name.npos || dot == 0) return {};
+  const std::string_view ending = name.substr(dot);
+  if (json ? ending == ".json" || ending == ".jsonl" : ending == ".txt") return {};
+  return usage_error(
+      "the name says another format than what is written", output,
+      json ? "with --json .json or .jsonl" : ".txt, .svg or .png, or with --json .json or .jsonl");
+}
+
 Result<int> run_stat(const std::vector<std::string>& words, const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
   const bool svg = common.output.ends_with(".svg"),
              picture = svg || common.output.ends_with(".png");
   if (picture && common.json)
     return usage_error("a picture has no JSON form", "--json", "name another file with -o");
+  if (!picture) BALLAST_TRY(check_name(common.output, common.json));
   const auto inputs = BALLAST_TRY(inputs_of(fs, words));
   Totals totals;
   for (const std::string& input : inputs) BALLAST_TRY(read_input(fs, input, common.json, totals));

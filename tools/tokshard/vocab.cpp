@@ -49,6 +49,7 @@ Result<void> check_flags(const VocabFlags& flags, const CommonOptions& common) {
 Result<int> run_vocab(const VocabFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_flags(flags, common));
   if (common.dry_run) {
+    BALLAST_TRY(look_for_inputs(flags.inputs));
     print_note(fmt::format("would learn {} tokens from {} inputs and write {}", flags.size,
                            flags.inputs.size(), common.output));
     return kExitDone;

@@ -1,5 +1,6 @@
 # tokshard dedup: exact and by Bloom filter, of documents, paragraphs and lines.
 bats_require_minimum_version 1.5.0
+load ../support/assertions
 
 setup() {
   cd "$BATS_TEST_TMPDIR"

@@ -26,10 +26,29 @@ AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens) : tokens_(s
     const std::string& content = tokens_[i].content;
     by_content_.emplace(content, i);
     starts_[static_cast<uint8_t>(content[0])] = true;
+    if (content.size() > 1) seconds_[static_cast<uint8_t>(content[1])] = true;
+    one_byte_ = one_byte_ || content.size() == 1;
+    all_special_ = all_special_ && tokens_[i].special;
     lengths_.push_back(content.size());
   }
+  single_start_ = std::count(starts_.begin(), starts_.end(), true) == 1;
   std::sort(lengths_.rbegin(), lengths_.rend());
   lengths_.erase(std::unique(lengths_.begin(), lengths_.end()), lengths_.end());
+}
+
+size_t AddedTokenMatcher::next_start(std::string_view text, size_t at) const {
+  for (; at < text.size(); ++at) {
+    if (single_start_) {
+      at = text.find(tokens_.front().content[0], at);
+      if (at == text.npos) break;
+    } else if (!starts_[static_cast<uint8_t>(text[at])]) {
+      continue;
+    }
+    // Markup is full of bytes that begin a token.
+    if (one_byte_ || (at + 1 < text.size() && seconds_[static_cast<uint8_t>(text[at + 1])]))
+      return at;
+  }
+  return text.size();
 }
 
 const AddedToken* AddedTokenMatcher::longest_at(std::string_view text) const {
@@ -48,10 +67,10 @@ bool AddedTokenMatcher::is_single_word(std::string_view text, size_t begin, size
 
 void AddedTokenMatcher::cut(std::string_view text, bool escape_special,
                             std::vector<Part>& parts) const {
-  size_t done = 0;  // end of the last part
-  for (size_t at = 0; at < text.size();) {
-    const AddedToken* token =
-        starts_[static_cast<uint8_t>(text[at])] ? longest_at(text.substr(at)) : nullptr;
+  size_t done = 0;                                                       // end of the last part
+  const size_t from = escape_special && all_special_ ? text.size() : 0;  // nothing to find
+  for (size_t at = next_start(text, from); at < text.size(); at = next_start(text, at)) {
+    const AddedToken* token = longest_at(text.substr(at));
     if (!token) {
       ++at;
       continue;

@@ -39,13 +39,19 @@ class AddedTokenMatcher {
   void cut(std::string_view text, bool escape_special, std::vector<Part>& parts) const;
 
  private:
+  // Where a token may begin, from `at` on; the size of the text if nowhere.
+  size_t next_start(std::string_view text, size_t at) const;
   const AddedToken* longest_at(std::string_view text) const;
   bool is_single_word(std::string_view text, size_t begin, size_t end) const;
 
   std::vector<AddedToken> tokens_;
   std::unordered_map<std::string_view, size_t> by_content_;  // views into tokens_
   std::array<bool, 256> starts_{};                           // bytes that begin a token
-  std::vector<size_t> lengths_;                              // descending, distinct
+  std::array<bool, 256> seconds_{};                          // bytes behind them
+  bool single_start_ = false;                                // most vocabularies: '<'
+  bool one_byte_ = false;                                    // a token has a single byte
+  bool all_special_ = true;
+  std::vector<size_t> lengths_;  // descending, distinct
 };
 
 }  // namespace ballast

@@ -358,6 +358,48 @@ TEST(AddedTokens, MatchLeftmostLongest) {
   EXPECT_EQ(cut(tokens, "", false), "");
 }
 
+// Leftmost, then longest, byte by byte.
+std::string plain_cut(const std::vector<AddedToken>& tokens, std::string_view text, bool escape) {
+  std::string shown, between;
+  for (size_t at = 0; at < text.size();) {
+    const AddedToken* longest = nullptr;
+    for (const AddedToken& token : tokens)
+      if (text.substr(at).starts_with(token.content) &&
+          (!longest || token.content.size() > longest->content.size()))
+        longest = &token;
+    if (!longest || (escape && longest->special)) {
+      const size_t length = longest ? longest->content.size() : 1;
+      between += text.substr(at, length);
+      at += length;
+      continue;
+    }
+    if (!between.empty()) shown += "[" + between + "]";
+    between.clear();
+    shown += "<" + std::to_string(longest->id) + ":" + longest->content + ">";
+    at += longest->content.size();
+  }
+  return between.empty() ? shown : shown + "[" + between + "]";
+}
+
+TEST(AddedTokens, AreThoseOfAPlainSearch) {
+  const std::vector<std::vector<AddedToken>> sets = {
+      {{"<ab>", 1}, {"<a", 2, true}, {"<<", 3}},  // one byte begins them all
+      {{"<a", 1, true}, {"<b>", 2, true}},        // all special
+      {{"<", 1}, {"<a>", 2, true}},               // one of a single byte
+      {{"ab", 1}, {"b<a", 2}, {"a", 3, true}, {">>>>", 4}, {"<b", 5, true}}};
+  uint64_t state = 1;
+  for (int round = 0; round < 400; ++round) {
+    std::string text;
+    for (int i = 0; i < round % 50; ++i) {
+      state = state * 6364136223846793005U + 1442695040888963407U;
+      text += "<ab>"[state >> 62];
+    }
+    for (const auto& tokens : sets)
+      for (const bool escape : {false, true})
+        EXPECT_EQ(cut(tokens, text, escape), plain_cut(tokens, text, escape)) << text;
+  }
+}
+
 TEST(AddedTokens, StayTextWhenSpecialAndEscaped) {
   const std::vector<AddedToken> tokens = {{"</s>", 2, true}, {"<ip-pii>", 4}};
   EXPECT_EQ(cut(tokens, "a</s>b<ip-pii>", true), "[a</s>b]<4:<ip-pii>>");

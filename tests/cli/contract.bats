@@ -60,6 +60,15 @@ END
   done
 }
 
+@test "--help lists the choices of an option once" {
+  for tool in "${present[@]}"; do
+    for verb in $(verbs_of "$tool"); do
+      found=$("$BIN/$tool" "$verb" --help | tr -s ' \n' '  ' | grep -oP '((?:[\w-]+, )+[\w-]+): \1(?![\w-])' || true)
+      [ -z "$found" ] || { echo "$tool $verb: $found"; return 1; }
+    done
+  done
+}
+
 @test "--version: one form for all, --json parses" {
   for tool in "${present[@]}"; do
     run --separate-stderr "$BIN/$tool" --version

@@ -22,6 +22,11 @@ setup() { cd "$SRC"; }
   done
 }
 
+@test "quotes do not nest: what quotes a line takes all of it" {
+  found=$(grep -nE '(Dq|Sq|Qq|Ql) .*(Dq|Sq|Qq|Ql) ' "$SRC"/man/*) || true
+  [ -z "$found" ] || { echo "$found"; return 1; }
+}
+
 @test "references to our own pages lead to a page" {
   missing=$(sed -nE 's/^\.Xr ((ballast|tokshard|pretrain|ckpt|gradstat|fp8probe)[a-z0-9-]*) ([0-9]).*/\1.\3/p' man/*.[157] |
     sort -u | while read -r page; do [ -e "man/$page" ] || echo "$page"; done)

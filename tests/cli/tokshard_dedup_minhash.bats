@@ -142,7 +142,7 @@ folder_sum() { (cd "$1" && sha256sum ./*); }
   [[ "$stderr" == *"an earlier stage is not complete: w/signatures-00000.bin (run --stage signatures first)"* ]]
   minhash -n --work other a.jsonl
   [ "$status" -eq 0 ]
-  [[ "$stderr" == *"would make signatures of 1 inputs, buckets of 14 bands, and clusters"* ]]
+  [[ "$stderr" == *"would make signatures of 1 input, buckets of 14 bands, and clusters"* ]]
   [ ! -e other ]
 }
 

@@ -347,6 +347,27 @@ linear=$SRC/tests/golden/linear
   [[ "$stderr" == *"neither JSON Lines nor WARC"* ]]
 }
 
+@test "numbers of other keys are kept, to the nearest double, or make the line malformed" {
+  while read -r number kept; do
+    printf '{"text":"a","id":"1","metadata":{"x":%s}}\n' "$number" > in.jsonl
+    filter --on-error skip in.jsonl
+    [ "$(grep -o '"x":[^}]*' <<< "$output")" = "${kept:+"\"x\":$kept"}" ] || { echo "$number: $output"; return 1; }
+    [[ -n "$kept" || "$stderr" == *"warning: malformed JSON: in.jsonl:1 "* ]]
+  done << 'END'
+18446744073709551615 18446744073709551615
+18446744073709551616
+-9223372036854775808 -9223372036854775808
+-9223372036854775809
+9007199254740993 9007199254740993
+9007199254740993.0 9.007199254740992e+15
+0.1234567890123456789 0.12345678901234568
+1e2 100.0
+1e308 1e+308
+1e309
+1e-400 0.0
+END
+}
+
 @test "malformed lines are skipped from the first one on, ten of them are named, the others counted" {
   { for i in $(seq 15); do echo 'no document'; done; echo '{"text":"kept","id":"k"}'; } > in.jsonl
   "$BIN/tokshard" vocab -q --size 262 in.jsonl --on-error skip -o tok.json 2> err
@@ -359,7 +380,7 @@ linear=$SRC/tests/golden/linear
     esac
     "$BIN/tokshard" $verb --on-error skip in.jsonl -f -o $out 2> err
     [ "$(grep -c 'warning: malformed JSON: in.jsonl:' err)" -eq 10 ]
-    grep -qx 'tokshard: warning: 5 more malformed lines were skipped, 15 in all; -v names all of them' err
+    grep -qx 'tokshard: warning: 5 malformed lines more skipped, 15 in all; -v names all of them' err
   done
   "$BIN/tokshard" filter -v --on-error skip in.jsonl -f -o out.jsonl 2> err
   [ "$(grep -c 'malformed JSON: in.jsonl:' err)" -eq 15 ]

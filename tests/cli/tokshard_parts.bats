@@ -87,7 +87,7 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
   run --separate-stderr "$BIN/tokshard" merge parts -o k.jsonl
   assert_fails 3 "damaged parts: file of a part is gone: parts/0000000-000001.jsonl.zst; run the job again"
   run --separate-stderr task 0/3
-  [[ "$stderr" == *"1 parts made, of 1 of 3 inputs"* ]]
+  [[ "$stderr" == *"1 part made, of 1 of 3 inputs"* ]]
   "$BIN/tokshard" verify --full parts
   "$BIN/tokshard" merge parts -o k.jsonl
   cmp k.jsonl kept.jsonl

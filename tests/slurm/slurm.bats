@@ -208,7 +208,7 @@ kill_array() {
   [ "$status" -eq 7 ]
   submit_array
   until_true completed
-  made=$(sed -n 's/.*: \([0-9]*\) parts made.*/\1/p' tokshard-"$JOB_ID"-*.log | awk '{ sum += $1 } END { print sum }')
+  made=$(sed -n 's/.*: \([0-9]*\) parts\{0,1\} made.*/\1/p' tokshard-"$JOB_ID"-*.log | awk '{ sum += $1 } END { print sum }')
   [ $((before + made)) -eq "$(parts_made)" ]
   JOB_ID=$(sbatch --parsable "$SRC/examples/slurm/tokshard-merge.sbatch" "$PWD/work" "$PWD/merged")
   until_true is JobState COMPLETED

@@ -265,9 +265,8 @@ VerbRun add_adopt(CLI::App& app, const CommonOptions& common) {
   path_option(app.add_option("input", flags->input,
                              "PREFIX of a Megatron shard, or a file: .ds, .npy, .bin of llm.c"))
       ->required();
-  choice_option(
-      app.add_option("--from", flags->from, "what it is: auto, megatron, datatrove, olmo, llmc"),
-      {"auto", "megatron", "datatrove", "olmo", "llmc"})
+  choice_option(app.add_option("--from", flags->from, "what it is"),
+                {"auto", "megatron", "datatrove", "olmo", "llmc"})
       ->capture_default_str();
   path_option(
       app.add_option("--tokenizer", flags->tokenizer,
@@ -280,8 +279,7 @@ VerbRun add_adopt(CLI::App& app, const CommonOptions& common) {
   app.add_option("--eos", flags->eos, "id after each document: auto (the tokenizer's), none, N")
       ->capture_default_str();
   choice_option(
-      app.add_option("--dtype", flags->dtype,
-                     "type of the ids where no file says it: uint16 (the default), uint32"),
+      app.add_option("--dtype", flags->dtype, "type of the ids where no file says it (uint16)"),
       {"uint16", "uint32"});
   return [flags, &common] { return run_adopt(*flags, common); };
 }

@@ -8,6 +8,7 @@
 #include "libcore/dedup/cluster_rule.h"
 #include "libcore/dedup/minhash_work.h"
 #include "libcore/io/output_check.h"
+#include "tools/tokshard/counted.h"
 #include "tools/tokshard/dedup_flags.h"
 #include "tools/tokshard/dedup_job.h"
 #include "tools/tokshard/task.h"
@@ -73,7 +74,7 @@ Result<void> run_signatures(MinHashWork& work, const Share& share, ThreadPool& p
     if (!there) BALLAST_TRY(make_signatures(work, input, pool));
     ++(there ? found : made);
   }
-  print_note(fmt::format("signatures of {} inputs made, of {} found", made, found));
+  print_note(fmt::format("signatures of {} made, of {} found", counted(made, "input"), found));
   return {};
 }
 
@@ -182,7 +183,8 @@ Result<int> say_missing(MinHashWork& work) {
   int64_t inputs = 0, bands = 0;
   for (int64_t i = 0; i < work.inputs(); ++i) inputs += BALLAST_TRY(work.has_signatures(i)) ? 0 : 1;
   for (int64_t i = 0; i < work.bands(); ++i) bands += BALLAST_TRY(work.has_pairs(i)) ? 0 : 1;
-  print_note(fmt::format("would make signatures of {} inputs, buckets of {} bands{}", inputs, bands,
+  print_note(fmt::format("would make signatures of {}, buckets of {}{}", counted(inputs, "input"),
+                         counted(bands, "band"),
                          BALLAST_TRY(work.has_clusters()) ? "" : ", and clusters"));
   return kExitDone;
 }

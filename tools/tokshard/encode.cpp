@@ -8,6 +8,7 @@
 
 #include "libcore/cli/message.h"
 #include "libcore/cli/terminal.h"
+#include "tools/tokshard/counted.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/encode_flags.h"
 #include "tools/tokshard/encode_job.h"
@@ -140,9 +141,9 @@ Result<int> run_encode(const Flags& flags, const CLI::App& app, const CommonOpti
   if (common.dry_run) {
     BALLAST_TRY(look_for_inputs(flags.inputs));
     print_note(
-        fmt::format("would encode {} inputs with a vocabulary of {} into {}.bin, .idx, "
+        fmt::format("would encode {} with a vocabulary of {} into {}.bin, .idx, "
                     ".docs.jsonl.zst and .manifest.json",
-                    flags.inputs.size(), opened.manifest.vocab_size,
+                    counted(std::ssize(flags.inputs), "input"), opened.manifest.vocab_size,
                     flags.parts.shared() ? flags.parts.folder : common.output));
     return kExitDone;
   }
@@ -161,8 +162,7 @@ VerbRun add_encode(CLI::App& app, const CommonOptions& common) {
                              "documents as filter writes them, plain or compressed; '-' is stdin"))
       ->required();
   add_encode_flags(app, flags->encode);
-  choice_option(app.add_option("--on-error", flags->on_error,
-                               "malformed lines: fail, or skip and count them"),
+  choice_option(app.add_option("--on-error", flags->on_error, "malformed lines; skip counts them"),
                 {"fail", "skip"})
       ->capture_default_str();
   add_parts_flags(app, flags->parts);

@@ -94,12 +94,12 @@ void add_encode_flags(CLI::App& app, EncodeFlags& flags) {
       ->capture_default_str();
   app.add_option("--eos", flags.eos, "token after each document: auto, none, or its text")
       ->capture_default_str();
-  choice_option(app.add_option("--special", flags.special,
-                               "special tokens spelled out in documents: escape, match"),
-                {"escape", "match"})
+  choice_option(
+      app.add_option("--special", flags.special, "special tokens spelled out in documents"),
+      {"escape", "match"})
       ->capture_default_str();
   choice_option(app.add_option("--order", flags.order,
-                               "order of the documents: shuffle (by id and --seed), input"),
+                               "order of the documents; shuffle goes by id and --seed"),
                 {"shuffle", "input"})
       ->capture_default_str();
   add_shard_tokens(app, flags.shard_tokens);

@@ -75,8 +75,7 @@ Result<int> run_export(const ExportFlags& flags, const CommonOptions& common) {
 VerbRun add_export(CLI::App& app, const CommonOptions& common) {
   auto flags = std::make_shared<ExportFlags>();
   path_option(app.add_option("prefix", flags->prefix, "the shard"))->required();
-  choice_option(app.add_option("--to", flags->to, "format: datatrove, olmo, llmc"),
-                {"datatrove", "olmo", "llmc"})
+  choice_option(app.add_option("--to", flags->to, "format"), {"datatrove", "olmo", "llmc"})
       ->required();
   choice_option(app.add_option("--dtype", flags->dtype,
                                "type of the ids; default: uint16 up to a vocabulary of 65536"),

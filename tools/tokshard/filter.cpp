@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "libcore/cli/message.h"
+#include "tools/tokshard/counted.h"
 #include "tools/tokshard/document_outputs.h"
 #include "tools/tokshard/filter_flags.h"
 #include "tools/tokshard/merge_parts.h"
@@ -27,8 +28,9 @@ Result<int> run_in_parts(const FilterRun& flags, const CLI::App& app, const Open
   const Share share = BALLAST_TRY(parse_task(flags.parts.task));
   PartsPlan plan = BALLAST_TRY(plan_filter_run(app, common, flags, flags.parts, rules));
   if (common.dry_run) {
-    print_note(fmt::format("would filter {} inputs in parts of {} bytes into {}",
-                           flags.inputs.size(), flags.parts.part_bytes, flags.parts.folder));
+    print_note(fmt::format("would filter {} in parts of {} bytes into {}",
+                           counted(std::ssize(flags.inputs), "input"), flags.parts.part_bytes,
+                           flags.parts.folder));
     return kExitDone;
   }
   ThreadPool pool(common.threads);

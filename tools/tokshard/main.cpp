@@ -50,7 +50,7 @@ constexpr ballast::Verb kVerbs[] = {
      "tokshard inspect --json data/web data/web-holdout\n"},
     {"stat", "what was kept and dropped, and what shards are made of", ballast::add_stat,
      "tokshard stat filter.json dedup.json data/web\n"
-     "tokshard stat --json data/web | jq .languages\n"
+     "tokshard stat --json data/web | jq 'select(.type == \"total\").shards.languages'\n"
      "tokshard stat filter.json data/web -o web.svg\n"},
     {"locate", "the documents of a run's batches, and how rare their tokens were",
      ballast::add_locate,

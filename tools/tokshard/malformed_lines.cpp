@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "libcore/cli/message.h"
+#include "tools/tokshard/counted.h"
 
 namespace ballast {
 namespace {
@@ -22,9 +23,8 @@ void MalformedLines::warn(const std::string& message) {
 void MalformedLines::finish() {
   const std::lock_guard lock(mutex_);
   if (count_ > kNamed)
-    print_warning(
-        fmt::format("{} more malformed lines were skipped, {} in all; -v names all of them",
-                    count_ - kNamed, count_));
+    print_warning(fmt::format("{} more skipped, {} in all; -v names all of them",
+                              counted(count_ - kNamed, "malformed line"), count_));
   count_ = 0;
 }
 

@@ -12,6 +12,7 @@
 #include "libcore/cli/terminal.h"
 #include "libcore/parts/parts_folder.h"
 #include "libcore/parts/share.h"
+#include "tools/tokshard/counted.h"
 #include "tools/tokshard/malformed_lines.h"
 
 namespace ballast {
@@ -64,12 +65,14 @@ Result<void> run_parts(const PartsFolder& folder, Share share, ThreadPool& pool,
   });
   auto failures = pipeline.run();
   progress.finish();
-  print_note(fmt::format("{}: {} parts made, of {} of {} inputs", folder.directory(),
-                         progress.count(), mine, folder.inputs()));
+  print_note(fmt::format("{}: {} made, of {} of {}", folder.directory(),
+                         counted(progress.count(), "part"), mine,
+                         counted(folder.inputs(), "input")));
   if (failures.empty()) return {};
   Error error = std::move(failures.front().error);
   if (failures.size() > 1) {
-    const std::string others = fmt::format("and {} inputs more failed", failures.size() - 1);
+    const std::string others =
+        fmt::format("and {} more failed", counted(std::ssize(failures) - 1, "input"));
     error.why = error.why.empty() ? others : error.why + "; " + others;
   }
   return error;

@@ -69,9 +69,8 @@ VerbRun add_split(CLI::App& app, const CommonOptions& common) {
   count_option(app, "--shard-tokens", flags->shard_tokens,
                "tokens a shard may have, as in 100M; no document is cut");
   count_option(app, "--shards", flags->shards, "number of shards of about the same size");
-  choice_option(
-      app.add_option("--by", flags->by, "a shard for each: language, source, license, host"),
-      {"language", "source", "license", "host"});
+  choice_option(app.add_option("--by", flags->by, "a shard for each value of this key"),
+                {"language", "source", "license", "host"});
   return [flags, &common] { return run_split(*flags, common); };
 }
 

@@ -9,6 +9,7 @@
 #include "libcore/io/json.h"
 #include "libcore/io/output_check.h"
 #include "libcore/text/bpe_trainer.h"
+#include "tools/tokshard/counted.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/verbs.h"
 #include "tools/tokshard/vocab_count.h"
@@ -50,8 +51,8 @@ Result<int> run_vocab(const VocabFlags& flags, const CommonOptions& common) {
   BALLAST_TRY(check_flags(flags, common));
   if (common.dry_run) {
     BALLAST_TRY(look_for_inputs(flags.inputs));
-    print_note(fmt::format("would learn {} tokens from {} inputs and write {}", flags.size,
-                           flags.inputs.size(), common.output));
+    print_note(fmt::format("would learn {} tokens from {} and write {}", flags.size,
+                           counted(std::ssize(flags.inputs), "input"), common.output));
     return kExitDone;
   }
   ThreadPool pool(common.threads);
@@ -100,15 +101,12 @@ VerbRun add_vocab(CLI::App& app, const CommonOptions& common) {
       ->required();
   count_option(app, "--size", flags->size, "tokens in all, special tokens and bytes included")
       ->required();
-  choice_option(app.add_option("--pattern", flags->pattern,
-                               "how text is split before merging: llama3, gpt2, cl100k, qwen2, "
-                               "o200k, tekken"),
+  choice_option(app.add_option("--pattern", flags->pattern, "how text is split before merging"),
                 {"llama3", "gpt2", "cl100k", "qwen2", "o200k", "tekken"})
       ->capture_default_str();
   count_option(app, "--max-pieces", flags->max_pieces,
                "distinct pieces kept in memory, about 200 bytes each");
-  choice_option(app.add_option("--on-error", flags->on_error,
-                               "malformed lines: fail, or skip and count them"),
+  choice_option(app.add_option("--on-error", flags->on_error, "malformed lines; skip counts them"),
                 {"fail", "skip"})
       ->capture_default_str();
   return [flags, &common] { return run_vocab(*flags, common); };

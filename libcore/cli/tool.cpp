@@ -100,6 +100,15 @@ bool is_file_of(const std::string& output, const std::string& operand) {
          std::find(kOwn.begin(), kOwn.end(), file.filename().string()) != kOwn.end();
 }
 
+// A path that is the empty text is most often a variable that was not set.
+Result<void> check_paths(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options())
+    if (is_path(*option))
+      for (const std::string& path : option->results())
+        if (path.empty()) return usage_error("names no file", shown_name(*option), "empty");
+  return {};
+}
+
 // -o must not replace a file that any path operand or option names, be it by the prefix of a shard
 // or by the folder it belongs to.
 Result<void> check_output(const CLI::App& app, const CommonOptions& common) {
@@ -165,9 +174,8 @@ int run_verb(const Tool& tool, const Verb& verb, const Words& words, CommonOptio
   }
   common.seed_given = app->count("--seed") > 0;
   apply_common(common);
-  if (app->count("--output") > 0 && common.output.empty())
-    return fail_usage(usage_error("names no file", "--output", "a path, or - for standard output"),
-                      command);
+  const auto named = check_paths(*app);
+  if (!named.ok()) return fail_usage(named.error(), command);
   const auto checked = check_output(*app, common);
   if (!checked.ok()) return fail_usage(checked.error(), command);
   if (!verb.owns_output && !common.output.empty() && common.output != "-")

@@ -50,7 +50,9 @@ setup() {
   run --separate-stderr "$sample" show --seed ''
   assert_fails 2 "--seed: '' is not a whole number"
   run --separate-stderr "$sample" show -o ''
-  assert_fails 2 "names no file: --output (a path, or - for standard output)"
+  assert_fails 2 "names no file: --output (empty)"
+  run --separate-stderr "$sample" show ''
+  assert_fails 2 "names no file: INPUT (empty)"
   [ "$("$sample" show --json --seed 010 | jq .seed)" = 10 ]
   [ "$("$sample" show --json --seed -9223372036854775808 | jq -c .seed_given)" = true ]
 }

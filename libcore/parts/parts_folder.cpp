@@ -100,6 +100,27 @@ bool is_parts_folder(FileSystem& fs, const std::string& path) {
   return fs.exists(join_path(path, kPlanName));
 }
 
+namespace {
+
+Result<void> refuse_other_job(FileSystem& fs, const std::string& path, const std::string& text) {
+  const std::string found = BALLAST_TRY(read_file(fs, path, kPlanLimit));
+  if (found == text) return {};
+  const PartsPlan there = BALLAST_TRY(parse_parts_plan(found, path));
+  std::string difference = plan_difference(there, BALLAST_TRY(parse_parts_plan(text, path)));
+  if (difference.empty()) difference = "its plan is written in another way";
+  return usage_error("the folder is another job's, " + difference, path,
+                     "name another --parts, or remove this one");
+}
+
+}  // namespace
+
+Result<void> PartsFolder::look(FileSystem& fs, const std::string& directory,
+                               const PartsPlan& plan) {
+  const std::string path = join_path(directory, kPlanName);
+  if (!fs.exists(path)) return {};
+  return refuse_other_job(fs, path, plan.text());
+}
+
 Result<PartsFolder> PartsFolder::create(FileSystem& fs, std::string directory, PartsPlan plan) {
   const std::string path = join_path(directory, kPlanName);
   const std::string text = plan.text();
@@ -111,14 +132,7 @@ Result<PartsFolder> PartsFolder::create(FileSystem& fs, std::string directory, P
     if (made.ok()) made = file.commit();
     if (!made.ok() && !fs.exists(path)) return made.take_error();
   }
-  const std::string found = BALLAST_TRY(read_file(fs, path, kPlanLimit));
-  if (found != text) {
-    const PartsPlan there = BALLAST_TRY(parse_parts_plan(found, path));
-    std::string difference = plan_difference(there, BALLAST_TRY(parse_parts_plan(text, path)));
-    if (difference.empty()) difference = "its plan is written in another way";
-    return usage_error("the folder is another job's, " + difference, path,
-                       "name another --parts, or remove this one");
-  }
+  BALLAST_TRY(refuse_other_job(fs, path, text));
   return PartsFolder(fs, std::move(directory), std::move(plan));
 }
 

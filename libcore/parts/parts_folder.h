@@ -54,6 +54,8 @@ class PartsFolder {
   // Makes the folder and its plan, unless they are there. Kind usage if the folder is another
   // job's.
   static Result<PartsFolder> create(FileSystem& fs, std::string directory, PartsPlan plan);
+  // Kind usage if there is a folder and it is another job's; makes nothing.
+  static Result<void> look(FileSystem& fs, const std::string& directory, const PartsPlan& plan);
   // One that exists; kind corrupt if its plan is damaged.
   static Result<PartsFolder> open(FileSystem& fs, std::string directory);
 

@@ -97,6 +97,17 @@ task() { "$BIN/tokshard" filter --min-chars 50 --keep-rejects --parts parts --pa
   task 0/3
   run --separate-stderr "$BIN/tokshard" filter --min-chars 51 --keep-rejects --parts parts --part-size 4KiB --task 1/3 "${INPUTS[@]}"
   assert_fails 2 "the folder is another job's, --min-chars is 50 there and 51 here: parts/plan.json (name another --parts, or remove this one)"
+  for how in "filter --min-chars 51 --keep-rejects --task 1/3" "encode --tokenizer tok.json -o new"; do
+    run --separate-stderr "$BIN/tokshard" $how -n --parts parts --part-size 4KiB "${INPUTS[@]}"
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"the folder is another job's, "* ]]
+  done
+  run --separate-stderr "$BIN/tokshard" encode -n --tokenizer tok.json --parts none --task 1/3 "${INPUTS[@]}"
+  [ "$status" -eq 0 ]
+  [ "$stderr" = "tokshard: would encode 3 inputs with a vocabulary of 280 into parts in none" ]
+  [ ! -e none ]
+  run --separate-stderr "$BIN/tokshard" encode -n --tokenizer tok.json --parts none --task 3/3 "${INPUTS[@]}"
+  [ "$status" -eq 2 ]
   echo '{"text":"more"}' >> a.jsonl
   run --separate-stderr task 1/3
   [ "$status" -eq 2 ]

@@ -119,12 +119,26 @@ Result<void> check_outputs(const Flags& flags, const CommonOptions& common, doub
                              std::move(inputs));
 }
 
+void say_plan(const Flags& flags, const OpenedEncoding& opened, const CommonOptions& common) {
+  const std::string target = flags.parts.shared()
+                                 ? "parts in " + flags.parts.folder
+                                 : common.output + ".bin, .idx, .docs.jsonl.zst and .manifest.json";
+  print_note(fmt::format("would encode {} with a vocabulary of {} into {}",
+                         counted(std::ssize(flags.inputs), "input"), opened.manifest.vocab_size,
+                         target));
+}
+
 // A task's share, or all parts and then the shards made of them.
 Result<int> run_in_parts(const Flags& flags, const CLI::App& app, const OpenedEncoding& opened,
                          const CommonOptions& common) {
   const Share share = BALLAST_TRY(parse_task(flags.parts.task));
   PartsPlan plan = BALLAST_TRY(make_parts_plan(app, common, flags.parts, flags.inputs));
   plan_encoding(flags.encode, opened.manifest, plan.options);
+  if (common.dry_run) {
+    BALLAST_TRY(PartsFolder::look(posix_file_system(), flags.parts.folder, plan));
+    say_plan(flags, opened, common);
+    return kExitDone;
+  }
   ThreadPool pool(common.threads);
   const PartsFolder folder =
       BALLAST_TRY(PartsFolder::create(posix_file_system(), flags.parts.folder, std::move(plan)));
@@ -138,16 +152,12 @@ Result<int> run_encode(const Flags& flags, const CLI::App& app, const CommonOpti
   const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
   BALLAST_TRY(check_outputs(flags, common, holdout));
   OpenedEncoding opened = BALLAST_TRY(open_encoding(flags.encode, common));
+  if (flags.parts.given()) return run_in_parts(flags, app, opened, common);
   if (common.dry_run) {
     BALLAST_TRY(look_for_inputs(flags.inputs));
-    print_note(
-        fmt::format("would encode {} with a vocabulary of {} into {}.bin, .idx, "
-                    ".docs.jsonl.zst and .manifest.json",
-                    counted(std::ssize(flags.inputs), "input"), opened.manifest.vocab_size,
-                    flags.parts.shared() ? flags.parts.folder : common.output));
+    say_plan(flags, opened, common);
     return kExitDone;
   }
-  if (flags.parts.given()) return run_in_parts(flags, app, opened, common);
   EncodeJob job(flags, common, opened.rule, std::move(opened.manifest));
   const auto shards = BALLAST_TRY(job.run());
   report_shards(common, shards, job.counts());

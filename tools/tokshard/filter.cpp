@@ -28,6 +28,7 @@ Result<int> run_in_parts(const FilterRun& flags, const CLI::App& app, const Open
   const Share share = BALLAST_TRY(parse_task(flags.parts.task));
   PartsPlan plan = BALLAST_TRY(plan_filter_run(app, common, flags, flags.parts, rules));
   if (common.dry_run) {
+    BALLAST_TRY(PartsFolder::look(posix_file_system(), flags.parts.folder, plan));
     print_note(fmt::format("would filter {} in parts of {} bytes into {}",
                            counted(std::ssize(flags.inputs), "input"), flags.parts.part_bytes,
                            flags.parts.folder));

@@ -309,9 +309,11 @@ CHANGES
   if ldd "$SUPPORT/sample" | grep -qE 'lib(asan|tsan)'; then skip "built with a sanitizer"; fi
   LD_PRELOAD="$SUPPORT/inject_errors.so" INJECT_ERRORS="rename:2:kill" run "$BIN/tokshard" build -q --min-chars 2 --tokenizer tok.json a.jsonl -o one
   [ "$status" -eq 137 ]
-  run --separate-stderr "$BIN/tokshard" build -q --tokenizer tok.json a.jsonl -o one
-  [ "$status" -eq 2 ]
-  [[ "$stderr" == *"one.tmp-parts/plan.json (left by a build that did not end; remove it to begin anew)" ]]
+  for dry in "" -n; do
+    run --separate-stderr "$BIN/tokshard" build -q $dry --tokenizer tok.json a.jsonl -o one
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"one.tmp-parts/plan.json (left by a build that did not end; remove it to begin anew)" ]]
+  done
 }
 
 @test "a build that fails or is killed while its outputs appear can be repeated" {

@@ -9,6 +9,7 @@
 #include "libcore/parts/publishing.h"
 #include "libcore/shard/format.h"
 #include "tools/tokshard/build_job.h"
+#include "tools/tokshard/counted.h"
 #include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/encode_flags.h"
 #include "tools/tokshard/filter_flags.h"
@@ -43,12 +44,22 @@ Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
                              flags.read_files());
 }
 
+Error left_by_another_build(Error error) {
+  error.why = "left by a build that did not end; remove it to begin anew";
+  return error;
+}
+
 Result<PartsFolder> open_folder(const PartsFlags& parts, bool own, PartsPlan plan) {
   auto opened = PartsFolder::create(posix_file_system(), parts.folder, std::move(plan));
   if (!own || opened.ok() || opened.error().kind != ErrorKind::usage) return opened;
-  Error error = opened.take_error();
-  error.why = "left by a build that did not end; remove it to begin anew";
-  return error;
+  return left_by_another_build(opened.take_error());
+}
+
+// For a dry run: what that would refuse.
+Result<void> look_at_folder(const PartsFlags& parts, bool own, const PartsPlan& plan) {
+  auto looked = PartsFolder::look(posix_file_system(), parts.folder, plan);
+  if (!own || looked.ok() || looked.error().kind != ErrorKind::usage) return looked;
+  return left_by_another_build(looked.take_error());
 }
 
 // The outputs, and with a folder of its own a note of them there while they appear: what a build
@@ -101,8 +112,10 @@ Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const Common
   PartsPlan plan = BALLAST_TRY(plan_filter_run(app, common, filter, parts, rules));
   plan_encoding(flags.encode, encoding.manifest, plan.options);
   if (common.dry_run) {
-    print_note(fmt::format("would build a shard of {} inputs with a vocabulary of {} in {}",
-                           filter.inputs.size(), encoding.manifest.vocab_size, parts.folder));
+    BALLAST_TRY(look_at_folder(parts, own_folder, plan));
+    print_note(fmt::format("would build a shard of {} with a vocabulary of {} in {}",
+                           counted(std::ssize(filter.inputs), "input"),
+                           encoding.manifest.vocab_size, parts.folder));
     return kExitDone;
   }
   ThreadPool pool(common.threads);

@@ -9,6 +9,7 @@
 #include "libcore/shard/set_builder.h"
 #include "libcore/shard/shard_set.h"
 #include "libcore/text/url.h"
+#include "tools/tokshard/counted.h"
 #include "tools/tokshard/shard_output.h"
 
 namespace ballast {
@@ -165,7 +166,7 @@ void report_shards(const CommonOptions& common, const std::vector<WrittenShard>&
                               {"replaced", part.replaced}}) +
                 "\n");
   }
-  if (counts.skipped > 0) print_warning(fmt::format("{} lines skipped", counts.skipped));
+  if (counts.skipped > 0) print_warning(counted(counts.skipped, "line") + " skipped");
   if (counts.rejected > 0)
     print_note(fmt::format("{} documents that a filter rejected left out", counts.rejected));
   if (counts.empty > 0) print_note(fmt::format("{} empty documents left out", counts.empty));

@@ -10,6 +10,7 @@
 #include "libcore/shard/manifest.h"
 #include "libcore/text/filter_summary.h"
 #include "tools/tokshard/build_job.h"
+#include "tools/tokshard/counted.h"
 #include "tools/tokshard/encode_job.h"
 #include "tools/tokshard/filter_job.h"
 #include "tools/tokshard/parts_flags.h"
@@ -117,9 +118,9 @@ std::string missing_text(const PartsFolder& folder, const PartsAccount::Missing&
 }
 
 std::string totals_text(const PartsAccount& account) {
-  return fmt::format("{} inputs, {} ({} decoded), {} parts, {} records", account.inputs.size(),
+  return fmt::format("{}, {} ({} decoded), {}, {}", counted(std::ssize(account.inputs), "input"),
                      format_bytes(account.source_bytes()), format_bytes(account.decoded_bytes()),
-                     account.parts(), account.records());
+                     counted(account.parts(), "part"), counted(account.records(), "record"));
 }
 
 // Nothing is put together before everything is there.

@@ -98,6 +98,33 @@ robots() { run --separate-stderr "$BIN/tokshard" robots "$@"; }
   done
 }
 
+@test "--agent is one robot by the name that filter asks for" {
+  printf 'User-agent: GPTBot\nDisallow: /\nUser-agent: CCBot/2.0\nAllow: /\nUser-agent: Kangaroo Bot\nDisallow: /\n' >g.txt
+  echo '{"text": "some words", "url": "https://a.example/x"}' >page.jsonl
+  for agent in GPTBot ' GPTBot' $'gptbot\t ' 'Kangaroo Bot' CCBot/2.0 bigsur.ai '*'; do
+    "$BIN/tokshard" filter -q -f --agents "$agent" --robots g.txt page.jsonl -o kept.jsonl
+    robots --json --agent "$agent" --robots g.txt https://a.example/x
+    [ "$(jq .allowed <<<"$output")" = "$(jq -s 'length == 1' kept.jsonl)" ]
+    [ "$(jq -r .agent <<<"$output")" = "$(sed 's/^[ \t]*//; s/[ \t]*$//' <<<"$agent")" ]
+  done
+  robots --agent ' GPTBot' --robots g.txt https://a.example/x
+  [ "$status" -eq 1 ]
+  refused() { # WORDS AGENT...
+    for agent in "${@:2}"; do
+      robots --agent "$agent" --robots g.txt https://a.example/x
+      [ "$status" -eq 2 ]
+      [ -z "$output" ]
+      [ "${#stderr_lines[@]}" -eq 1 ]
+      [[ "$stderr" == *"--agent $1"*"one product token, or '*'"* ]]
+    done
+  }
+  refused "names several robots: 'GPTBot,CCBot'" GPTBot,CCBot ' GPTBot,CCBot '
+  refused "names several robots" 'GPTBot,' 'GPTBot,gptbot' 'apertus,Mine'
+  refused "names a list of robots: 'apertus'" apertus ' apertus'
+  refused "names a list of robots" apertus-report ai-robots
+  refused "is no product token" 'GPT*' '**' 'Mozilla/5.0 (compatible; GPTBot/1.2)' GPTBot: $'GPT\nBot' Bot\# Böt
+}
+
 # Captures as filter takes them: a rule, an older one, a server's failure, a redirect.
 make_captures() {
   cat >caps.jsonl <<'CAPS'

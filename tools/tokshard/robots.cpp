@@ -4,10 +4,12 @@
 
 #include <algorithm>
 
+#include "libcore/base/ascii.h"
 #include "libcore/io/json.h"
 #include "libcore/io/stream.h"
 #include "libcore/io/utf8.h"
 #include "libcore/text/display_cells.h"
+#include "libcore/text/robots_agents.h"
 #include "tools/tokshard/robots_flags.h"
 #include "tools/tokshard/verbs.h"
 
@@ -77,9 +79,29 @@ Result<void> check_url(std::string_view url, const std::string& where) {
   return where.empty() ? usage_error(message) : corrupt_error(message, where);
 }
 
+// Letters, digits and what the public lists have beside them ("CCBot/2.0", "bigsur.ai", "Kangaroo
+// Bot"): of what else a User-agent header holds no line of a robots.txt is a name.
+bool is_product_token(std::string_view name) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-_./ ";
+  return name == "*" || to_ascii_lower(name).find_first_not_of(kLetters) == name.npos;
+}
+
+// The name that filter asks for when --agents is `text`, which has to be that of one robot.
+Result<std::string> one_agent(std::string_view text) {
+  constexpr const char* kAccepted = "one product token, or '*'";
+  const std::string name(trim_blanks(text));
+  if (name.empty()) return usage_error("--agent names no robot", "", "a product token, or '*'");
+  const std::string shown = "'" + printable(name) + "'";
+  if (name.find(',') != name.npos)
+    return usage_error("--agent names several robots: " + shown, "", kAccepted);
+  if (BALLAST_TRY(parse_agent_list(name, "--agent")).size() != 1)
+    return usage_error("--agent names a list of robots: " + shown, "", kAccepted);
+  if (!is_product_token(name))
+    return usage_error("--agent is no product token: " + shown, "", kAccepted);
+  return name;
+}
+
 Result<void> check_options(const RobotsOptions& options) {
-  if (options.agent.find_first_not_of(" \t") == std::string::npos)
-    return usage_error("--agent names no robot", "", "a product token, or '*'");
   if (options.flags.path.empty()) return usage_error("--robots names no file");
   BALLAST_TRY(check_robots_flags(options.flags));
   const auto lists = std::ranges::count(options.urls, "-");
@@ -136,7 +158,8 @@ class Inquiry {
   bool all_allowed_ = true;
 };
 
-Result<int> run_robots(const RobotsOptions& options, const CommonOptions& common) {
+Result<int> run_robots(RobotsOptions options, const CommonOptions& common) {
+  options.agent = BALLAST_TRY(one_agent(options.agent));
   BALLAST_TRY(check_options(options));
   const auto store =
       BALLAST_TRY(open_robots_for(posix_file_system(), options.flags, {options.agent}));

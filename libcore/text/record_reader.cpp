@@ -17,10 +17,28 @@ std::string_view trim_start(std::string_view text) {
   return text;
 }
 
+std::string_view trim_end(std::string_view text) {
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// "[{...},", over one line or many. Of "[INFO] starting" and of a list that is a line of its own
+// documents may follow.
+bool is_list(std::string_view content) {
+  if (!content.starts_with('[') || !trim_start(content.substr(1)).starts_with('{')) return false;
+  const std::string_view first = trim_end(content.substr(0, content.find('\n')));
+  return first == "[" || !first.ends_with(']');
+}
+
+// A record of a WARC, or what is left of its header.
+bool has_warc_lines(std::string_view content) {
+  return content.find("\nWARC/1.") != content.npos || content.find("\nWARC-") != content.npos;
+}
+
 // Lines of documents behind a first one that is damaged: the rest of a file that was cut, a
-// message of a program. A list, "[{...},", has them too and is none.
+// message of a program. A list has them too and is none, and so may the pages of a damaged WARC.
 bool has_document_lines(std::string_view content) {
-  return !content.starts_with('[') && content.find("\n{\"") != content.npos;
+  return content.find("\n{\"") != content.npos && !is_list(content) && !has_warc_lines(content);
 }
 
 }  // namespace
@@ -68,9 +86,12 @@ Result<bool> RecordReader::next_line(InputRecord& record) {
   while (true) {
     std::optional<std::string_view> line = BALLAST_TRY(lines_->next());
     if (!line) return false;
-    std::string_view text = *line;
-    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+    const std::string_view text = trim_end(*line);
     if (text.empty()) continue;
+    // No malformed line but another file, or a damaged WARC whose next record lies beyond the look.
+    if (text.starts_with("WARC/1."))
+      return corrupt_error("a WARC record among JSON Lines",
+                           fmt::format("{}:{}", source_->name(), lines_->line_number()));
     record.is_warc = false;
     record.line = text;
     record.where = fmt::format("{}:{}", source_->name(), lines_->line_number());

@@ -309,6 +309,40 @@ linear=$SRC/tests/golden/linear
   [[ "$stderr" == *"input:malformed"* ]]
 }
 
+@test "--on-error skip takes no damaged WARC for JSON Lines" {
+  printf '%s\n' '{"a":1}' '{"b":2}' >page
+  for i in 1 2; do
+    printf 'WARC/1.0\r\nWARC-Type: resource\r\nContent-Type: text/plain\r\nContent-Length: 16\r\n\r\n'
+    cat page
+    printf '\r\n\r\n'
+  done >whole.warc
+  filter -n whole.warc
+  [ "$status" -eq 0 ]
+  for cut in 4 20 84 88; do
+    tail -c +"$cut" whole.warc >cut.warc
+    for parts in "" "--parts parts-$cut"; do
+      filter --on-error skip $parts cut.warc -o out.jsonl
+      [ "$status" -eq 3 ]
+      [[ "$stderr" == *"cut.warc"* ]]
+      [ ! -e out.jsonl ]
+    done
+  done
+}
+
+@test "a message in brackets before documents is a malformed line, to every verb" {
+  { echo '[INFO] starting'; documents; } >in.jsonl
+  "$BIN/tokshard" vocab -q --size 262 in.jsonl --on-error skip -o tok.json
+  filter in.jsonl
+  [ "$status" -eq 3 ]
+  "$BIN/tokshard" encode --json --tokenizer tok.json --on-error skip in.jsonl -o whole >whole.json
+  "$BIN/tokshard" encode --json --tokenizer tok.json --on-error skip --parts parts in.jsonl -o parted >parted.json
+  [ "$(jq .documents whole.json)" -eq 2 ]
+  cmp whole.bin parted.bin
+  filter --on-error skip in.jsonl
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 2 ]
+}
+
 @test "duplicate keys are malformed" {
   printf '{"text":"a","text":"b"}\n' >in.jsonl
   filter in.jsonl

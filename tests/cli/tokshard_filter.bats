@@ -343,6 +343,25 @@ linear=$SRC/tests/golden/linear
   [ "${#lines[@]}" -eq 2 ]
 }
 
+@test "an input that is named twice counts once or not at all" {
+  documents >in.jsonl
+  ln -s in.jsonl link.jsonl
+  for again in in.jsonl ./in.jsonl "$PWD/in.jsonl" link.jsonl; do
+    for options in "-o out.jsonl" -n "--parts parts" "--parts parts --task 0/2"; do
+      filter $options in.jsonl "$again"
+      [ "$status" -eq 2 ]
+      [[ "$stderr" == "tokshard: error: input is named twice: $again"* ]]
+      [ -z "$output" ]
+      [ ! -e out.jsonl ]
+      [ ! -e parts ]
+    done
+  done
+  cp in.jsonl copy.jsonl
+  filter in.jsonl copy.jsonl
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 4 ]
+}
+
 @test "duplicate keys are malformed" {
   printf '{"text":"a","text":"b"}\n' >in.jsonl
   filter in.jsonl

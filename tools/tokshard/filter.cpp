@@ -7,6 +7,7 @@
 
 #include "libcore/cli/message.h"
 #include "tools/tokshard/counted.h"
+#include "tools/tokshard/document_blocks.h"
 #include "tools/tokshard/document_outputs.h"
 #include "tools/tokshard/filter_flags.h"
 #include "tools/tokshard/merge_parts.h"
@@ -15,11 +16,11 @@
 namespace ballast {
 namespace {
 
-Result<void> check_stdin(const FilterRun& flags) {
+Result<void> check_inputs(const FilterRun& flags) {
   int64_t from_stdin = 0;
   for (const std::string& path : flags.read_files()) from_stdin += path == "-" ? 1 : 0;
   if (from_stdin > 1) return usage_error("standard input is named twice", "-");
-  return {};
+  return refuse_repeated_inputs(flags.inputs);
 }
 
 // A task's share, or all parts and then the outputs made of them.
@@ -45,7 +46,7 @@ Result<int> run_in_parts(const FilterRun& flags, const CLI::App& app, const Open
 
 Result<int> run_filter(const FilterRun& flags, const CLI::App& app, const CommonOptions& common) {
   FilterOptions options = BALLAST_TRY(check_filter_run(flags));
-  BALLAST_TRY(check_stdin(flags));
+  BALLAST_TRY(check_inputs(flags));
   BALLAST_TRY(check_filter_outputs(flags, flags.parts, common));
   DocumentOutputs outputs;
   if (!flags.parts.shared())

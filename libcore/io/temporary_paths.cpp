@@ -1,5 +1,7 @@
 #include "libcore/io/temporary_paths.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -21,6 +23,32 @@ char paths[kSlots][PATH_MAX];
 std::atomic<bool> ending = false;
 
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+
+// One pass over the files of a folder; false when it removed none. A folder within stays.
+bool unlink_files(int folder) {
+  alignas(dirent64) char entries[4096];
+  bool any = false;
+  ::lseek(folder, 0, SEEK_SET);
+  while (true) {
+    const ssize_t bytes = ::getdents64(folder, entries, sizeof entries);
+    if (bytes <= 0) return any;
+    for (ssize_t at = 0; at < bytes;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries + at);
+      any = ::unlinkat(folder, entry->d_name, 0) == 0 || any;
+      at += entry->d_reclen;
+    }
+  }
+}
+
+// opendir(3) allocates. What is removed while it is read may hide other entries, hence the passes.
+void remove_folder(const char* path) {
+  const int folder = ::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0) return;
+  while (unlink_files(folder)) {
+  }
+  ::close(folder);
+  ::rmdir(path);
+}
 
 }  // namespace
 
@@ -52,7 +80,7 @@ void forget_temporary(std::string_view path) {
 void unlink_temporaries() {
   ending.store(true);
   for (size_t slot = 0; slot < kSlots; ++slot)
-    if (states[slot].load() == kReady) ::unlink(paths[slot]);
+    if (states[slot].load() == kReady && ::unlink(paths[slot]) != 0) remove_folder(paths[slot]);
 }
 
 }  // namespace ballast

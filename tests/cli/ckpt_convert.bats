@@ -55,3 +55,46 @@ setup() {
   [[ "$stderr" == *"tensor is damaged"* ]]
   [ -z "$(ls -A | grep model)" ]
 }
+
+# The signal at each call of one kind in turn, until there is none left; `check` looks at what it left.
+ended_at_every() { # CALL OPTION...
+  local n status
+  for ((n = 1; ; n++)); do
+    rm -rf fired model model.tmp-*
+    [ -z "${OLD:-}" ] || cp -r "$OLD" model
+    status=0
+    LD_PRELOAD="$SUPPORT/inject_errors.so" INJECT_ERRORS="$1:$n:term" INJECT_ERRORS_LOG=fired \
+      "$BIN/ckpt" convert -q "${@:2}" run@200 --to hf -o model || status=$?
+    if [ ! -e fired ]; then break; fi
+    echo "$1 $n: exit $status, $(ls | paste -sd' ')"
+    [ "$status" -eq 143 ]
+    left "$1" "$n"
+  done
+  [ "$status" -eq 0 ]
+  [ "$n" -gt 1 ]
+}
+
+@test "convert: ended by a signal it leaves the whole model or nothing" {
+  if ldd "$BIN/ckpt" | grep -qE 'lib(asan|tsan)'; then skip "built with a sanitizer"; fi
+  left() {
+    [ -z "$(ls -A | grep tmp)" ]
+    [ ! -e model ] || "$BIN/ckpt" diff -q run@200 model
+  }
+  for call in write fsync rename; do ended_at_every "$call" --shard-bytes 8000; done
+}
+
+@test "convert -f: ended by a signal it leaves one of the models, between the two renames both" {
+  if ldd "$BIN/ckpt" | grep -qE 'lib(asan|tsan)'; then skip "built with a sanitizer"; fi
+  "$BIN/ckpt" convert run@100 --to hf -o old
+  OLD=old
+  left() {
+    if [ "$1 $2" = "rename 2" ]; then
+      "$BIN/ckpt" diff -q run@100 model.tmp-*-old
+      "$BIN/ckpt" diff -q run@200 model.tmp-*[^d]
+    else
+      [ -z "$(ls -A | grep tmp)" ]
+      "$BIN/ckpt" diff -q run@100 model || "$BIN/ckpt" diff -q run@200 model
+    fi
+  }
+  for call in write fsync rename; do ended_at_every "$call" -f; done
+}

@@ -1,7 +1,7 @@
 // LD_PRELOAD library that makes the n-th call of one kind fail, so that tests can prove that no
-// failure leaves a half-written file. INJECT_ERRORS=CALL:N[:all|:kill|:usr1] with CALL one of
-// write, fsync, rename; N from 1; "all" fails every later call too, "kill" ends the process there
-// with SIGKILL, "usr1" sends it SIGUSR1 and lets the call succeed. Writes to descriptors 0, 1 and 2
+// failure leaves a half-written file. INJECT_ERRORS=CALL:N[:all|:kill|:usr1|:term] with CALL
+// one of write, fsync, rename; N from 1; "all" fails every later call too, "kill" ends the process
+// there with SIGKILL, "usr1" and "term" send it that signal and let the call succeed. Writes to descriptors 0, 1 and 2
 // are neither counted nor failed. INJECT_ERRORS_LOG names a file that is created when the fault
 // fires. (Not BALLAST_...: those variables are options of the tools.)
 #define _GNU_SOURCE
@@ -36,8 +36,10 @@ static int fails(const char* kind) {
   if (number != target && !(number > target && strcmp(mode, ":all") == 0)) return 0;
   report();
   if (strcmp(mode, ":kill") == 0) kill(getpid(), SIGKILL);
-  if (strcmp(mode, ":usr1") == 0) {
-    kill(getpid(), SIGUSR1);
+  const int number_of_signal =
+      strcmp(mode, ":usr1") == 0 ? SIGUSR1 : (strcmp(mode, ":term") == 0 ? SIGTERM : 0);
+  if (number_of_signal != 0) {
+    kill(getpid(), number_of_signal);
     return 0;
   }
   return 1;

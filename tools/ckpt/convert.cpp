@@ -5,10 +5,10 @@
 
 #include "libcore/base/units.h"
 #include "libcore/checkpoint/address.h"
-#include "libcore/checkpoint/retention.h"
 #include "libcore/checkpoint/store.h"
 #include "libcore/checkpoint/tensor_file.h"
 #include "libcore/cli/message.h"
+#include "libcore/io/temporary_paths.h"
 #include "tools/ckpt/hugging_face.h"
 #include "tools/ckpt/logits_check.h"
 #include "tools/ckpt/verbs.h"
@@ -60,11 +60,54 @@ Result<std::string> tokenizer_of(FileSystem& fs, const LoadedCheckpoint& loaded)
   return read_plain_file(fs, loaded.path, *record);
 }
 
-Result<void> publish(FileSystem& fs, const std::string& temporary, const std::string& target) {
-  if (fs.exists(target)) BALLAST_TRY(discard_directory(fs, target));
-  BALLAST_TRY(fs.rename_exclusive(temporary, target));
-  return fs.sync_directory(parent_directory(target));
-}
+// A folder beside the target that appears under its name or goes, also when a signal ends us.
+class TemporaryFolder {
+ public:
+  TemporaryFolder(FileSystem& fs, std::string target) : fs_(fs), target_(std::move(target)) {
+    std::random_device random;
+    path_ = fmt::format("{}.tmp-{}-{:08x}", target_, ::getpid(), random());
+    remember_temporary(path_);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    if (!published_) (void)fs_.remove_all(path_);
+    forget_temporary(path_);
+  }
+
+  const std::string& path() const { return path_; }
+  Result<void> make() { return fs_.make_directories(path_); }
+
+  Result<void> publish() {
+    if (fs_.exists(target_)) return replace();
+    BALLAST_TRY(fs_.rename_exclusive(path_, target_));
+    published_ = true;
+    return fs_.sync_directory(parent_directory(target_));
+  }
+
+ private:
+  // A signal between the two renames takes neither model away; one behind them what is left of the
+  // old one.
+  Result<void> replace() {
+    const std::string old = path_ + "-old";
+    BALLAST_TRY(fs_.rename_exclusive(target_, old));
+    forget_temporary(path_);
+    if (auto moved = fs_.rename_exclusive(path_, target_); !moved.ok()) {
+      (void)fs_.rename_exclusive(old, target_);
+      return moved;
+    }
+    published_ = true;
+    remember_temporary(old);
+    auto removed = fs_.sync_directory(parent_directory(target_));
+    if (removed.ok()) removed = fs_.remove_all(old);
+    forget_temporary(old);
+    return removed;
+  }
+
+  FileSystem& fs_;
+  std::string target_, path_;
+  bool published_ = false;
+};
 
 // The folder read back says what the checkpoint says, or why not.
 Result<std::string> check_folder(FileSystem& fs, const std::string& folder,
@@ -109,25 +152,19 @@ Result<int> convert(const ConvertOptions& options, const CommonOptions& common) 
 
   std::string target = common.output;
   while (target.size() > 1 && target.back() == '/') target.pop_back();
-  std::random_device random;
-  const std::string temporary = fmt::format("{}.tmp-{}-{:08x}", target, ::getpid(), random());
-  BALLAST_TRY(fs.make_directories(temporary));
+  TemporaryFolder folder(fs, target);
+  BALLAST_TRY(folder.make());
   const HuggingFaceOptions settings{options.dtype == "bf16" ? "BF16" : "F32", options.shard_bytes};
-  auto written = write_hugging_face(fs, temporary, loaded.config, model, tokenizer, settings);
-  if (written.ok() && options.check) {
-    const auto verdict = check_folder(fs, temporary, original, common.threads);
-    if (!verdict.ok() || !verdict->empty()) {
-      (void)fs.remove_all(temporary);
-      if (!verdict.ok()) return verdict.error();
-      print_note(*verdict);
+  BALLAST_TRY(write_hugging_face(fs, folder.path(), loaded.config, model, tokenizer, settings));
+  if (options.check) {
+    const std::string verdict =
+        BALLAST_TRY(check_folder(fs, folder.path(), original, common.threads));
+    if (!verdict.empty()) {
+      print_note(verdict);
       return static_cast<int>(kExitNo);
     }
   }
-  if (written.ok()) written = publish(fs, temporary, target);
-  if (!written.ok()) {
-    (void)fs.remove_all(temporary);
-    return written.take_error();
-  }
+  BALLAST_TRY(folder.publish());
   print_note(fmt::format("step {} written to {}", ref.step, target));
   return static_cast<int>(kExitDone);
 }

@@ -60,6 +60,24 @@ setup() {
   diff one.rows two.rows
 }
 
+@test "a log that is named twice is refused" {
+  ln -s main.log link.log
+  for again in main.log ./main.log link.log; do
+    for verb in summary import spikes; do
+      run --separate-stderr "$BIN/gradstat" "$verb" main.log "$again"
+      [ "$status" -eq 2 ]
+      [ -z "$output" ]
+      [[ "$stderr" == "gradstat: error: input is named twice: $again"* ]]
+    done
+  done
+  run --separate-stderr bash -c '"$BIN/gradstat" summary main.log - < main.log'
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"input is named twice: - (as main.log)"* ]]
+  cp main.log copy.log
+  "$BIN/gradstat" import -q main.log copy.log > two.jsonl
+  "$BIN/gradstat" import -q <(cat main.log) <(cat main.log) | cmp - two.jsonl
+}
+
 @test "a restart abandons what lay behind it" {
   sed -n '1,120p' main.log > restarted.log
   grep -E '^s:(9[0-9]|1[0-9][0-9]) ' main.log >> restarted.log

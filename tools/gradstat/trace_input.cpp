@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "libcore/base/thread_pool.h"
 #include "libcore/base/units.h"
@@ -30,6 +32,20 @@ Result<TraceReadOptions> read_options(const TraceInput& input, TraceReadOptions 
 std::vector<std::string> operands_of(const TraceInput& input) {
   const bool several = !input.paths.empty() && input.paths.front() == input.path;
   return several ? input.paths : std::vector<std::string>{input.path};
+}
+
+// Its steps would be a run that was abandoned for itself.
+Result<void> refuse_repeated_operands(const TraceInput& input) {
+  std::map<std::pair<uint64_t, uint64_t>, std::string> seen;
+  for (const std::string& path : operands_of(input)) {
+    const auto info = posix_file_system().info(path == "-" ? "/dev/stdin" : path);
+    if (!info.ok()) continue;  // told by who opens it
+    const auto [first, fresh] = seen.try_emplace({info->device, info->inode}, path);
+    if (!fresh)
+      return usage_error("input is named twice", path,
+                         first->second == path ? "" : "as " + first->second);
+  }
+  return {};
 }
 
 void add_on_error(CLI::App& app, TraceInput& input) {
@@ -111,6 +127,7 @@ void add_log_options(CLI::App& app, TraceInput& input) {
 }
 
 Result<ImportOptions> log_options(const TraceInput& input) {
+  BALLAST_TRY(refuse_repeated_operands(input));
   ImportOptions options;
   if (input.format != "auto") options.format = BALLAST_TRY(parse_log_format(input.format));
   for (const std::string& text : input.map)

@@ -3,6 +3,7 @@
 // killed there can be repeated: what it left is its own and goes. One thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,18 +15,41 @@ namespace ballast {
 
 inline constexpr const char* kPublishingName = "publishing.json";
 
+// Where a call writes. The note names outputs by what they are to it, never by a path: a folder
+// that was copied with its parts must not reach back to where it came from.
+struct PublishedPaths {
+  std::string prefix;          // of all shards
+  std::string rejects, stats;  // empty: not asked for
+};
+
+struct PublishingNote {
+  int64_t begun_ns = 0;              // nothing that was written before is the job's
+  std::vector<std::string> endings;  // of shards: what follows the prefix, without '/'
+  bool rejects = false, stats = false;
+
+  std::string text() const;
+  bool operator==(const PublishingNote&) const = default;
+};
+Result<PublishingNote> parse_publishing(std::string_view text, const std::string& where);
+
 // Is there a note of an earlier run?
 bool was_publishing(FileSystem& fs, const std::string& folder);
 
-// Writes the note. The outputs are whole but for their names, of which none is a file: kind usage.
-Result<void> begin_publishing(FileSystem& fs, const std::string& folder,
-                              const std::vector<std::string>& outputs);
+// Before the outputs are written: a note that names none of them. The time of its writing, by the
+// clock of the file system.
+Result<int64_t> open_publishing(FileSystem& fs, const std::string& folder);
 
-// Removes the outputs that the note names, the last one first, and the note. Kind usage, and
-// nothing is removed, when one of them was written after the note, hence by somebody else.
-Result<void> take_back(FileSystem& fs, const std::string& folder);
+// When the outputs are whole but for their names: the note that names them. Kind usage if one of
+// the names is taken.
+Result<void> begin_publishing(FileSystem& fs, const std::string& folder, const PublishingNote& note,
+                              const PublishedPaths& paths);
 
-std::string publishing_text(const std::vector<std::string>& outputs);  // of the note
-Result<std::vector<std::string>> parse_publishing(std::string_view text, const std::string& where);
+// The outputs of the note that are there, in the order in which they appeared. Kind usage when one
+// of them was written before the job began to write, or after the note: by somebody else, or moved
+// there.
+Result<std::vector<std::string>> left_outputs(FileSystem& fs, const std::string& folder,
+                                              const PublishedPaths& paths);
+// Removes these, the last one first, and the note; nothing, if that is refused.
+Result<void> take_back(FileSystem& fs, const std::string& folder, const PublishedPaths& paths);
 
 }  // namespace ballast

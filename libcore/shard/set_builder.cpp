@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libcore/io/atomic_file.h"
 #include "libcore/shard/shard_set.h"
 
@@ -35,7 +37,8 @@ std::string ShardSetBuilder::name(int64_t number) const {
 
 std::vector<std::string> ShardSetBuilder::names() const {
   std::vector<std::string> all;
-  for (int64_t number = std::ssize(shards_); number-- > 0;) all.push_back(name(number));
+  for (int64_t number = 1; number <= std::ssize(shards_); ++number)
+    all.push_back(name(number % std::ssize(shards_)));
   return all;
 }
 
@@ -89,9 +92,14 @@ Result<std::vector<std::string>> ShardSetBuilder::stale() const {
   std::vector<std::string> names;
   if (limit_) names.push_back(prefix_);
   // The last one first, so that a death here leaves no gap behind which the rest would be apart.
-  for (int64_t number = found.members; number-- > made;)
+  for (int64_t number = found.end; number-- > std::max(made, found.first);)
     names.push_back(shard_set_member(prefix_, number));
   return names;
+}
+
+Result<void> ShardSetBuilder::check() const {
+  BALLAST_TRY(stale());
+  return {};
 }
 
 Result<std::vector<ShardManifest>> ShardSetBuilder::publish() {
@@ -101,7 +109,8 @@ Result<std::vector<ShardManifest>> ShardSetBuilder::publish() {
   const std::string first = shard_manifest_path(name(0));
   if (limit_ && force_ && fs_.exists(first)) BALLAST_TRY(fs_.remove(first));
   std::vector<ShardManifest> manifests(shards_.size());
-  for (size_t i = shards_.size(); i-- > 0;) manifests[i] = BALLAST_TRY(shards_[i]->publish());
+  for (size_t i = 1; i <= shards_.size(); ++i)
+    manifests[i % shards_.size()] = BALLAST_TRY(shards_[i % shards_.size()]->publish());
   return manifests;
 }
 
@@ -113,19 +122,20 @@ Result<std::vector<ShardManifest>> ShardSetBuilder::finish() {
 Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix,
                                  std::optional<int64_t> limit_tokens, bool force,
                                  std::span<const std::string> inputs) {
-  if (force && inputs.empty()) return {};
+  if (force && inputs.empty() && !limit_tokens) return {};
   std::vector<std::string> names = {prefix};
   const ShardSetNumbers found = BALLAST_TRY(shard_set_numbers(fs, prefix));
-  for (int64_t number = 0; number < found.members; ++number)
+  for (int64_t number = found.first; number < found.end; ++number)
     names.push_back(shard_set_member(prefix, number));
-  // How far a set will go is not known yet.
-  if (limit_tokens)
-    for (const int64_t number : found.apart) names.push_back(shard_set_member(prefix, number));
   const std::vector<std::string> paths = shard_paths(names);
   // Of all files first: -f would not help where one of them is an input.
   for (const std::string& path : paths) BALLAST_TRY(refuse_output_over_input(fs, path, inputs));
   for (const std::string& path : paths)
     if (!force && fs.exists(path)) return usage_error("output exists", path, "-f replaces it");
+  if (limit_tokens && !found.apart.empty())
+    return usage_error("would be taken for a shard of the set",
+                       shard_set_member(prefix, found.apart.front()),
+                       "it stands behind a gap; move it or remove it");
   return {};
 }
 

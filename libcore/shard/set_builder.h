@@ -1,8 +1,8 @@
 // Builds a set of shards (shard_set.h) as ShardBuilder builds one: a shard ends before the document
 // that would take it over the limit, so no document is cut, and one that is larger than the limit
-// has a shard of its own. Nothing is visible before publish(), which shows the first shard last. Of
-// what the manifest counts once (lines skipped, empty documents, replacements) the first shard has
-// all. Memory: that of one ShardBuilder. One thread.
+// has a shard of its own. Nothing is visible before publish(), which shows the first shard last,
+// the others in order. Of what the manifest counts once (lines skipped, empty documents,
+// replacements) the first shard has all. Memory: that of one ShardBuilder. One thread.
 #pragma once
 
 #include <memory>
@@ -29,6 +29,8 @@ class ShardSetBuilder {
   void end_shard() { ended_ = !shards_.empty(); }
   // All shards are written whole, but not yet visible.
   Result<void> seal();
+  // After seal(), for who has more to publish: kind usage where publish() would refuse.
+  Result<void> check() const;
   // After seal(). With `force` what the name stood for before goes: a shard PREFIX, and of a set
   // PREFIX the shards that this one does not have, which are all when one shard is made. Kind
   // usage, with `force` too, when a shard is there behind a gap that the new set would be read
@@ -56,7 +58,8 @@ class ShardSetBuilder {
 };
 
 // What a builder of these arguments would replace or remove: kind usage, unless `force`, when a
-// file of the shard or set PREFIX is there; always when such a file is one of `inputs`.
+// file of the shard or set PREFIX is there; always when such a file is one of `inputs`, and when a
+// set would be read with a shard behind a gap, which nobody asked to remove.
 Result<void> refuse_existing_set(FileSystem& fs, const std::string& prefix,
                                  std::optional<int64_t> limit_tokens, bool force,
                                  std::span<const std::string> inputs = {});

@@ -64,14 +64,24 @@ Result<ShardSetNumbers> shard_set_numbers(FileSystem& fs, const std::string& pre
   }
   // Numbers of more digits are most often dates.
   const bool goes_beyond = numbers.contains(kLastOfFiveDigits);
+  // The first shard of a set appears last.
+  if (!numbers.contains(0) && numbers.contains(1)) found.first = found.end = 1;
   for (const int64_t number : numbers) {
     if (number > kLastOfFiveDigits && !goes_beyond) break;
-    if (number == found.members)
-      ++found.members;
+    if (number == found.end)
+      ++found.end;
     else
       found.apart.push_back(number);
   }
   return found;
+}
+
+bool names_member_file(FileSystem& fs, const std::string& prefix, const std::string& path) {
+  const std::string name = file_name(path), base = file_name(prefix);
+  if (!name.starts_with(base) || !member_number(std::string_view(name).substr(base.size())))
+    return false;
+  const auto one = fs.info(parent_directory(path)), other = fs.info(parent_directory(prefix));
+  return one.ok() && other.ok() && one->device == other->device && one->inode == other->inode;
 }
 
 Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::string& word) {
@@ -82,12 +92,15 @@ Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::strin
       return std::vector<std::string>{word.substr(0, word.size() - ending.size())};
   const ShardSetNumbers found = BALLAST_TRY(shard_set_numbers(fs, word));
   if (!found.apart.empty())
-    return corrupt_error("a shard of the set is missing", shard_set_member(word, found.members),
+    return corrupt_error("a shard of the set is missing", shard_set_member(word, found.end),
                          fmt::format("the set goes up to {}",
                                      shard_set_member(file_name(word), found.apart.back())));
-  if (found.members == 0) return std::vector<std::string>{word};
+  if (found.first > 0)
+    return corrupt_error("a shard of the set is missing", shard_set_member(word, 0),
+                         "it appears last: the set was not finished");
+  if (found.end == 0) return std::vector<std::string>{word};
   std::vector<std::string> members;
-  for (int64_t number = 0; number < found.members; ++number)
+  for (int64_t number = 0; number < found.end; ++number)
     members.push_back(shard_set_member(word, number));
   return members;
 }

@@ -17,10 +17,13 @@ std::string shard_set_member(const std::string& prefix, int64_t number);  // PRE
 
 // Of which shards named as those of set `prefix` any file is there.
 struct ShardSetNumbers {
-  int64_t members = 0;         // 0 to members - 1
+  int64_t first = 0;           // 1 when number 0 is not there but number 1 is: not finished
+  int64_t end = 0;             // of the set are `first` to end - 1
   std::vector<int64_t> apart;  // behind a gap, ascending: of another set, or of a damaged one
 };
 Result<ShardSetNumbers> shard_set_numbers(FileSystem& fs, const std::string& prefix);
+// Is `path` a file of a shard that set `prefix` has or may get?
+bool names_member_file(FileSystem& fs, const std::string& prefix, const std::string& path);
 
 // The shards that a word of the command line names: PREFIX, PREFIX.idx or PREFIX.bin itself, the
 // members of the set PREFIX in order, or all shards in a folder by name. Kind usage when the folder

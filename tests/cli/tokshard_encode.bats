@@ -241,7 +241,7 @@ It's en again &amp; again." ]
   "$BIN/tokshard" encode -q --tokenizer tok.json docs.jsonl -o zip
   run --separate-stderr "$BIN/tokshard" encode -qf --tokenizer tok.json --shard-tokens 2000 docs.jsonl -o zip
   [ "$status" -eq 2 ]
-  [[ "$stderr" == "tokshard: error: would be taken for a shard of the set: zip-90210 (which ends with zip-0000"*"; move it or remove it)" ]]
+  [ "$stderr" = "tokshard: error: would be taken for a shard of the set: zip-90210 (it stands behind a gap; move it or remove it)" ]
   "$BIN/tokshard" verify -q zip zip-90210
 }
 
@@ -326,4 +326,26 @@ make_tekken() {
   [[ "$stderr" == *"warning: mistral.json: a tokenizer of Mistral's with the split pattern of Llama 3"* ]]
   run --separate-stderr "$BIN/tokshard" encode --tokenizer tok.json docs.jsonl -o llama
   [[ "$stderr" != *"Mistral"* ]]
+}
+
+@test "a set with a stranger behind its end is refused before anything is replaced" {
+  for i in $(seq 300); do echo "{\"text\":\"Document number $i with some words\",\"id\":\"d$i\"}"; done >many.jsonl
+  "$BIN/tokshard" vocab -q --size 270 many.jsonl -o small.json
+  ENCODE=("$BIN/tokshard" encode -q --tokenizer small.json --holdout 10% --shard-tokens 2000 many.jsonl -o wiki)
+  "${ENCODE[@]}"
+  for ending in bin idx docs.jsonl.zst manifest.json; do cp wiki-00001.$ending wiki-90210.$ending; done
+  sha256sum wiki* >sums
+  for option in "" -f -nf; do
+    run --separate-stderr "${ENCODE[@]}" --seed 5 $option
+    [ "$status" -eq 2 ]
+    sha256sum --quiet -c sums
+  done
+  [ "$stderr" = "tokshard: error: would be taken for a shard of the set: wiki-90210 (it stands behind a gap; move it or remove it)" ]
+  rm wiki-90210.*
+  # What a death leaves of a set has no first shard, and still is the held-out part.
+  "$BIN/tokshard" encode -q --tokenizer small.json --holdout 50% --shard-tokens 1000 many.jsonl -o half
+  rm half-0* half-holdout-00000.*
+  run --separate-stderr "$BIN/tokshard" encode -q --tokenizer small.json --shard-tokens 2000 many.jsonl -o half
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"the held-out part of an earlier shard is there"* ]]
 }

@@ -301,7 +301,9 @@ CHANGES
   run --separate-stderr "$BIN/tokshard" build -q --min-chars 1000 --tokenizer tok.json a.jsonl -o one
   assert_fails 7 "no documents to encode: a.jsonl"
   [ -z "$(ls | grep ^one)" ]
-  run --separate-stderr "$BIN/tokshard" build --min-chars 1000 --tokenizer tok.json a.jsonl -o one
+  run --separate-stderr "$BIN/tokshard" build --min-chars 1000 --rejects all.jsonl --stats s.json --tokenizer tok.json a.jsonl -o one
+  [ "$(wc -l <all.jsonl)" -eq 300 ]
+  [ "$(jq .rejected s.json)" -eq 300 ]
   [[ "$stderr" == *"rejected      300  length:too_short"* ]]
   run --separate-stderr "$BIN/tokshard" build --tokenizer tok.json a.jsonl -o nowhere/one
   assert_fails 3 "cannot create, its folder is not there: nowhere/one (nowhere)"
@@ -366,10 +368,79 @@ CHANGES
   echo mine > s.json
   touch -d '+1 hour' s.json
   run --separate-stderr "${BUILD[@]}"
-  assert_fails 2 "output exists: $PWD/s.json (newer than what was left there unfinished; -f replaces it)"
+  assert_fails 2 "output exists: s.json (not what was left there unfinished; -f replaces it)"
   [ "$(cat s.json)" = mine ]
   rm s.json
   "${BUILD[@]}"
   "$BIN/tokshard" verify -q --full one
   [ "$(jq .kept s.json)" -eq "$(jq .documents one.manifest.json)" ]
+}
+
+# after_death WORK...: a build that is killed when the first output is there, then WORK, then the same again
+after_death() {
+  if ldd "$SUPPORT/sample" | grep -qE 'lib(asan|tsan)'; then skip "built with a sanitizer"; fi
+  BUILD=("$BIN/tokshard" build -q --tokenizer tok.json a.jsonl -o one)
+  for ((n = 1; ; ++n)); do
+    status=0
+    LD_PRELOAD="$SUPPORT/inject_errors.so" INJECT_ERRORS="rename:$n:kill" "${BUILD[@]}" || status=$?
+    [ "$status" -eq 137 ]
+    if [ -e one.bin ]; then break; fi
+  done
+  "$@"
+  run --separate-stderr "${BUILD[@]}"
+}
+
+@test "a shard that was moved back after a build was killed is not taken for what that left" {
+  "$BIN/tokshard" encode -q --tokenizer tok.json b.jsonl.zst -o old
+  moved_back() {
+    rm one.bin
+    for ending in bin idx docs.jsonl.zst manifest.json; do mv old.$ending one.$ending; done
+    sha256sum one.[bdim]* >sums
+  }
+  after_death moved_back
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"output exists: one."*"(not what was left there unfinished; -f replaces it)"* ]]
+  sha256sum --quiet -c sums
+  run --separate-stderr "${BUILD[@]}" -n
+  [ "$status" -eq 2 ]
+}
+
+@test "a folder that was copied after a build was killed does not reach back to where it came from" {
+  copied() { mkdir copy && cp -a one.* a.jsonl tok.json copy && sha256sum one.[bdim]* >sums && cd copy; }
+  after_death copied
+  [ "$status" -eq 0 ]
+  [ ! -e one.tmp-parts ]
+  "$BIN/tokshard" verify -q --full one
+  cd ..
+  sha256sum --quiet -c sums
+}
+
+@test "the same build twice at once does not take back what the other shows" {
+  for i in $(seq 300); do cat a.jsonl; done >many.jsonl
+  BUILD=("$BIN/tokshard" build -q -f --tokenizer tok.json many.jsonl -o one)
+  # Stopped in the middle; one that was quicker is begun again.
+  while :; do
+    "${BUILD[@]}" 3>&- &
+    first=$!
+    until [ -e one.tmp-parts/lease.json ] || ! kill -0 $first; do :; done
+    kill -STOP $first || continue
+    if [ -e one.tmp-parts/lease.json ]; then break; fi
+    kill -CONT $first
+    wait $first
+  done
+  run --separate-stderr "${BUILD[@]}"
+  kill -CONT $first
+  [ "$status" -eq 2 ]
+  [[ "$stderr" == *"folder is held by tokshard build on"* ]]
+  wait $first
+  "$BIN/tokshard" verify -q --full one
+}
+
+@test "rejects and summary of build are no shards of its set" {
+  for path in one-00000.bin ./one-holdout-00002.idx; do
+    run --separate-stderr "$BIN/tokshard" build -f --shard-tokens 3000 --min-chars 50 --rejects $path --tokenizer tok.json a.jsonl -o one
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"two outputs are one file: $path (as a shard of one"* ]]
+  done
+  [ -z "$(ls | grep ^one)" ]
 }

@@ -33,9 +33,9 @@ submit() {
   JOB_ID=$(sbatch --parsable --ntasks=2 --overcommit "$@" "$SRC/examples/slurm/pretrain.sbatch" "$PWD/run.toml")
 }
 state() { scontrol show job "$JOB_ID" | grep -oE "$1=[^ ]*" | head -n 1 | cut -d= -f2; }
-# until_true COMMAND...: polls for two minutes
+# until_true COMMAND...: polls; a quarter of an hour is for what hangs, not for what is slow on a busy machine
 until_true() {
-  local end=$((SECONDS + 120))
+  local end=$((SECONDS + 900))
   until "$@"; do
     if [ $SECONDS -ge $end ]; then
       scontrol show job "$JOB_ID"

@@ -2,12 +2,14 @@
 // is always done in parts, so a run that was killed goes on where it was.
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <memory>
+#include <optional>
 
+#include "libcore/checkpoint/lease.h"
 #include "libcore/cli/message.h"
 #include "libcore/parts/publishing.h"
 #include "libcore/shard/format.h"
+#include "libcore/shard/shard_set.h"
 #include "tools/tokshard/build_job.h"
 #include "tools/tokshard/counted.h"
 #include "tools/tokshard/document_blocks.h"
@@ -39,6 +41,11 @@ Result<void> check_outputs(const BuildFlags& flags, const PartsFlags& parts,
   look.dry_run = true;
   BALLAST_TRY(
       SideOutputs::open(look, flags.filter.rejects, flags.filter.stats, flags.read_files()));
+  if (shard_limit(flags.encode.shard_tokens))
+    for (const std::string& prefix : {common.output, common.output + "-holdout"})
+      for (const std::string& path : {flags.filter.rejects, flags.filter.stats})
+        if (names_member_file(posix_file_system(), prefix, path))
+          return usage_error("two outputs are one file", path, "as a shard of " + prefix);
   const double holdout = BALLAST_TRY(parse_holdout(flags.encode));
   return check_shard_outputs(common, holdout > 0, shard_limit(flags.encode.shard_tokens),
                              flags.read_files());
@@ -62,29 +69,37 @@ Result<void> look_at_folder(const PartsFlags& parts, bool own, const PartsPlan& 
   return left_by_another_build(looked.take_error());
 }
 
+PublishedPaths paths_of(const BuildFlags& flags, const CommonOptions& common) {
+  PublishedPaths paths{common.output, flags.filter.rejects, flags.filter.stats};
+  for (std::string* path : {&paths.rejects, &paths.stats})
+    if (*path == "-") path->clear();
+  return paths;
+}
+
 // The outputs, and with a folder of its own a note of them there while they appear: what a build
 // that fails here shows is taken back, and what one that is killed shows, when it is repeated.
-Result<void> publish_built(const BuildFlags& flags, const PartsFolder& folder, bool own,
+Result<void> publish_built(const BuildFlags& flags, const PartsFolder& folder, Lease* own,
                            const CommonOptions& common) {
   FileSystem& fs = posix_file_system();
+  const bool noted = own != nullptr && !common.force;  // with -f, who repeats it says so again
+  const PublishedPaths paths = paths_of(flags, common);
+  PublishingNote note{0, {}, !paths.rejects.empty(), !paths.stats.empty()};
+  if (noted) note.begun_ns = BALLAST_TRY(open_publishing(fs, folder.directory()));
   SideOutputs outputs = BALLAST_TRY(
       SideOutputs::open(common, flags.filter.rejects, flags.filter.stats, flags.read_files()));
-  const bool noted = own && !common.force;  // with -f, who repeats it says so again
-  const auto note = [&](const std::vector<std::string>& prefixes) -> Result<void> {
+  const auto sealed = [&](const std::vector<std::string>& prefixes) -> Result<void> {
+    if (own) BALLAST_TRY(own->renew());
     if (!noted) return {};
-    std::vector<std::string> shown;  // in this order
-    for (const std::string& path : {flags.filter.rejects, flags.filter.stats})
-      if (!path.empty() && path != "-") shown.push_back(path);
-    for (std::string& path : shard_paths(prefixes)) shown.push_back(std::move(path));
-    for (std::string& path : shown) path = std::filesystem::absolute(path).string();
-    return begin_publishing(fs, folder.directory(), shown);
+    for (const std::string& path : shard_paths(prefixes))
+      note.endings.push_back(path.substr(common.output.size()));
+    return begin_publishing(fs, folder.directory(), note, paths);
   };
-  auto made = merge_built_parts(folder, outputs, common, note);
-  if (!made.ok() && noted && was_publishing(fs, folder.directory()))
-    (void)take_back(fs, folder.directory());  // else the next call does
+  auto made = merge_built_parts(folder, outputs, common, sealed);
+  const bool none_left = !made.ok() && made.error().kind == ErrorKind::insufficient;
+  if (!made.ok() && !none_left && noted)
+    (void)take_back(fs, folder.directory(), paths);  // else the next call does
   // Nothing is left of the documents, which the same call finds again.
-  if (own && !made.ok() && made.error().kind == ErrorKind::insufficient)
-    BALLAST_TRY(fs.remove_all(folder.directory()));
+  if (own && none_left) BALLAST_TRY(fs.remove_all(folder.directory()));
   if (!made.ok() || !own) return made;
   // First, so that what is whole is never taken back.
   if (noted) BALLAST_TRY(fs.remove(join_path(folder.directory(), kPublishingName)));
@@ -113,6 +128,8 @@ Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const Common
   plan_encoding(flags.encode, encoding.manifest, plan.options);
   if (common.dry_run) {
     BALLAST_TRY(look_at_folder(parts, own_folder, plan));
+    if (resumes)
+      BALLAST_TRY(left_outputs(posix_file_system(), parts.folder, paths_of(flags, common)));
     print_note(fmt::format("would build a shard of {} with a vocabulary of {} in {}",
                            counted(std::ssize(filter.inputs), "input"),
                            encoding.manifest.vocab_size, parts.folder));
@@ -120,13 +137,18 @@ Result<int> run_build(const BuildFlags& flags, const CLI::App& app, const Common
   }
   ThreadPool pool(common.threads);
   const PartsFolder folder = BALLAST_TRY(open_folder(parts, own_folder, std::move(plan)));
-  if (resumes) {
-    BALLAST_TRY(take_back(posix_file_system(), parts.folder));
+  // The same command at the same time would take back what this one shows.
+  std::optional<Lease> lease;
+  if (own_folder)
+    lease.emplace(BALLAST_TRY(Lease::acquire(posix_file_system(), parts.folder, "tokshard build",
+                                             this_system(), "folder")));
+  if (resumes && was_publishing(posix_file_system(), parts.folder)) {
+    BALLAST_TRY(take_back(posix_file_system(), parts.folder, paths_of(flags, common)));
     BALLAST_TRY(check_outputs(flags, parts, common));
   }
   const FilterWork work = filter.work(rules);
   BALLAST_TRY(build_parts(work, encoding.rule, folder, share, pool));
-  if (!parts.shared()) BALLAST_TRY(publish_built(flags, folder, own_folder, common));
+  if (!parts.shared()) BALLAST_TRY(publish_built(flags, folder, lease ? &*lease : nullptr, common));
   return kExitDone;
 }
 

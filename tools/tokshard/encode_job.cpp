@@ -117,6 +117,8 @@ Result<std::vector<WrittenShard>> write_shards(EncodedDocuments& documents, Shar
   // Neither part appears before both are whole: a full disk leaves no held-out part alone.
   BALLAST_TRY(all.seal());
   if (split) BALLAST_TRY(held_out->seal());
+  BALLAST_TRY(all.check());
+  if (split) BALLAST_TRY(held_out->check());
   std::vector<std::string> names = split ? held_out->names() : std::vector<std::string>();
   for (std::string& name : all.names()) names.push_back(std::move(name));
   if (sealed) BALLAST_TRY(sealed(names));
@@ -140,8 +142,8 @@ Result<void> check_shard_outputs(const CommonOptions& common, bool split,
   if (split) return {};
   // Documents held out of an earlier shard would now be trained on, and still pass for held out.
   const std::string stale = shard_manifest_path(common.output + "-holdout");
-  if (fs.exists(stale) ||
-      BALLAST_TRY(shard_set_numbers(fs, common.output + "-holdout")).members > 0)
+  const ShardSetNumbers held_out = BALLAST_TRY(shard_set_numbers(fs, common.output + "-holdout"));
+  if (fs.exists(stale) || held_out.end > 0 || !held_out.apart.empty())
     return usage_error("the held-out part of an earlier shard is there", stale,
                        "remove it, or give --holdout");
   return {};

@@ -231,9 +231,15 @@ Result<void> merge_built_parts(const PartsFolder& folder, SideOutputs& outputs,
     if (sealed) BALLAST_TRY(sealed(prefixes));
     return outputs.publish();
   };
+  BALLAST_TRY(complete_account(folder));
   auto made = merge_documents(folder, add, counts.encode, common, others);
+  const bool none_left = !made.ok() && made.error().kind == ErrorKind::insufficient;
   // What was rejected says also why nothing is left.
-  if (made.ok() || made.error().kind == ErrorKind::insufficient)
+  if (none_left) {
+    BALLAST_TRY(outputs.seal(counts.filter.to_json(agents)));
+    BALLAST_TRY(outputs.publish());
+  }
+  if (made.ok() || none_left)
     for (const std::string& line : counts.filter.to_lines(agents)) print_note(line);
   const std::vector<WrittenShard> shards = BALLAST_TRY(std::move(made));
   report_shards(common, shards, counts.encode);

@@ -19,7 +19,8 @@ Result<void> merge_filter_parts(const PartsFolder& folder, DocumentOutputs& outp
 // The shards of common.output.
 Result<void> merge_encoded_parts(const PartsFolder& folder, const CommonOptions& common);
 // The shards, and what `outputs` has of rejects and summary. When all is whole and nothing has
-// appeared yet, `sealed` is called.
+// appeared yet, `sealed` is called. When no document is left, which is kind insufficient, `outputs`
+// appear alone.
 Result<void> merge_built_parts(const PartsFolder& folder, SideOutputs& outputs,
                                const CommonOptions& common, const ShardsSealed& sealed = {});
 

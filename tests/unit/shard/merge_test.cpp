@@ -9,6 +9,7 @@
 #include "libcore/shard/builder.h"
 #include "libcore/shard/reader.h"
 #include "libcore/shard/redact.h"
+#include "libcore/shard/set_builder.h"
 #include "libcore/shard/shard_set.h"
 #include "libcore/shard/split.h"
 #include "libcore/shard/verify.h"
@@ -282,15 +283,32 @@ TEST(ShardPrefixes, TakeNumbersWithoutGapForASet) {
         "d/w-00000", "d/w--0001.idx", "d/w-99999999999999999999.idx"})
     touch(name);
   EXPECT_EQ(*shard_prefixes(fs, "d/w"), Words{"d/w"});
-  EXPECT_EQ(shard_set_numbers(fs, "d/w")->members, 0);
+  EXPECT_EQ(shard_set_numbers(fs, "d/w")->end, 0);
   EXPECT_TRUE(shard_set_numbers(fs, "d/w")->apart.empty());
   touch("d/w-00000.idx");
   touch("d/w-00001.bin");  // any file of it
   EXPECT_EQ(*shard_prefixes(fs, "d/w"), (Words{"d/w-00000", "d/w-00001"}));
   touch("d/w-00003.idx");
-  EXPECT_EQ(shard_set_numbers(fs, "d/w")->members, 2);
+  EXPECT_EQ(shard_set_numbers(fs, "d/w")->end, 2);
   EXPECT_EQ(shard_set_numbers(fs, "d/w")->apart, std::vector<int64_t>{3});
   EXPECT_EQ(shard_prefixes(fs, "d/w").error().kind, ErrorKind::corrupt);
+  // The first shard appears last.
+  touch("d/x-00001.idx");
+  touch("d/x-00002.idx");
+  touch("d/x-00004.idx");
+  EXPECT_EQ(shard_set_numbers(fs, "d/x")->first, 1);
+  EXPECT_EQ(shard_set_numbers(fs, "d/x")->end, 3);
+  EXPECT_EQ(shard_set_numbers(fs, "d/x")->apart, std::vector<int64_t>{4});
+  ASSERT_TRUE(fs.remove("d/x-00004.idx").ok());
+  EXPECT_EQ(shard_prefixes(fs, "d/x").error().message(),
+            "a shard of the set is missing: d/x-00000 (it appears last: the set was not finished)");
+  EXPECT_EQ(refuse_existing_set(fs, "d/x", 20, false).error().where, "d/x-00001.idx");
+  EXPECT_TRUE(refuse_existing_set(fs, "d/x", 20, true).ok());
+  EXPECT_EQ(refuse_existing_set(fs, "d/w", 20, true).error().where, "d/w-00003");
+  EXPECT_TRUE(refuse_existing_set(fs, "d/w", std::nullopt, true).ok());
+  EXPECT_TRUE(names_member_file(fs, "d/x", "d/../d/x-00007.bin"));
+  EXPECT_FALSE(names_member_file(fs, "d/x", "d/x-7.bin"));
+  EXPECT_FALSE(names_member_file(fs, "d/x", "x-00007.bin"));
   // More digits count when those with five are used up.
   touch("d/w-99999.idx");
   EXPECT_EQ(shard_set_numbers(fs, "d/w")->apart,

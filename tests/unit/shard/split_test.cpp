@@ -182,34 +182,43 @@ TEST(ShardSetBuilder, RemovesNoShardThatIsNoneOfTheSet) {
 }
 
 // A death that leaves a gap would leave shards that nothing removes any more.
-TEST(ShardSetBuilder, WhatADeathLeavesIsReplacedByTheNext) {
-  for (const std::optional<int64_t> limit : {std::optional<int64_t>(200), {}}) {
-    bool finished = false;
-    for (int64_t fail_at = 1; !finished; ++fail_at) {
-      MemoryFileSystem inner;
-      ASSERT_TRUE(inner.make_directories("d").ok());
+void expect_replaced_by_the_next(bool earlier_set, int64_t first_limit,
+                                 std::optional<int64_t> limit) {
+  bool finished = false;
+  for (int64_t fail_at = 1; !finished; ++fail_at) {
+    MemoryFileSystem inner;
+    ASSERT_TRUE(inner.make_directories("d").ok());
+    if (earlier_set) {
       ShardSetBuilder first(inner, "d/set", manifest(), 20, false);
       fill(first);
       ASSERT_GT(shard_prefixes(inner, "d/set")->size(), 9U);
-      {
-        FaultyFileSystem fs(inner, fail_at);
-        ShardSetBuilder dying(fs, "d/set", manifest(), limit, true);
-        const auto build = [&]() -> Result<void> {
-          for (int i = 0; i < kDocuments; ++i) BALLAST_TRY(dying.append(document(i), tokens(i)));
-          BALLAST_TRY(dying.finish());
-          return {};
-        };
-        finished = build().ok();
-      }
-      ASSERT_LT(fail_at, 500);
-      ShardSetBuilder next(inner, "d/set", manifest(), limit, true);
-      fill(next);
-      const auto members = shard_prefixes(inner, "d/set");
-      ASSERT_TRUE(members.ok()) << members.error().message();
-      EXPECT_EQ(members->size(), limit ? 2U : 1U);
-      EXPECT_EQ(finished_files(inner), 4 * members->size());
     }
+    {
+      FaultyFileSystem fs(inner, fail_at);
+      ShardSetBuilder dying(fs, "d/set", manifest(), first_limit, true);
+      const auto build = [&]() -> Result<void> {
+        for (int i = 0; i < kDocuments; ++i) BALLAST_TRY(dying.append(document(i), tokens(i)));
+        BALLAST_TRY(dying.finish());
+        return {};
+      };
+      finished = build().ok();
+    }
+    ASSERT_LT(fail_at, 2000);
+    ASSERT_TRUE(refuse_existing_set(inner, "d/set", limit, true).ok()) << fail_at;
+    ShardSetBuilder next(inner, "d/set", manifest(), limit, true);
+    fill(next);
+    const auto members = shard_prefixes(inner, "d/set");
+    ASSERT_TRUE(members.ok()) << members.error().message();
+    EXPECT_EQ(members->size(), limit ? 2U : 1U);
+    EXPECT_EQ(finished_files(inner), 4 * members->size());
   }
+}
+
+TEST(ShardSetBuilder, WhatADeathLeavesIsReplacedByTheNext) {
+  for (const std::optional<int64_t> limit : {std::optional<int64_t>(200), {}})
+    for (const bool earlier_set : {true, false})
+      for (const int64_t first_limit : {200, 20})
+        expect_replaced_by_the_next(earlier_set, first_limit, limit);
 }
 
 TEST(SplitShard, NeverReplacesItsInput) {

@@ -71,10 +71,11 @@ tell("megatron-core GPTDataset, samples of 129 over two epochs",
      [order[128 * i:128 * i + 129].astype("int64") for i in gpt.shuffle_index[:samples]], shown)
 
 # Windows of a file of datatrove's, whose borders it takes from the index: positions restart where a document begins.
+# Between 65,500 and 65,536 Megatron takes four bytes for an id already, datatrove two.
+ds_width = 2 if manifest["vocab_size"] <= 65536 else 4
 tokshard("export", "--to", "datatrove", PREFIX, "-o", here("out.ds"))
 for length in (64, 1000):
-    loader = DatatroveFileDataset(here("out.ds"), length, token_size=2 if manifest["vocab_size"] <= 65536 else 4,
-                                  return_positions=True)
+    loader = DatatroveFileDataset(here("out.ds"), length, token_size=ds_width, return_positions=True)
     windows = [loader[i] for i in range(len(loader))]
     tell(f"datatrove DatatroveFileDataset, windows of {length + 1}",
          [stream[i * (length + 1):(i + 1) * (length + 1)] for i in range(len(stream) // (length + 1))],
@@ -95,7 +96,7 @@ tokshard("adopt", "--tokenizer", TOKENIZER, here("core"))
 tokshard("verify", "--full", here("core"))
 
 megatron = MegatronTokenizedFile(WORK, "trove", token_size=width)
-plain = TokenizedFile(WORK, "trove.ds", token_size=width, save_index=True, save_final_metadata=True,
+plain = TokenizedFile(WORK, "trove.ds", token_size=ds_width, save_index=True, save_final_metadata=True,
                       tokenizer_name_or_path="org/tok")
 for document in documents:
     megatron.write(document.tolist())

@@ -91,13 +91,13 @@ Result<std::vector<std::string>> shard_prefixes(FileSystem& fs, const std::strin
     if (word.ends_with(ending) && fs.exists(word))
       return std::vector<std::string>{word.substr(0, word.size() - ending.size())};
   const ShardSetNumbers found = BALLAST_TRY(shard_set_numbers(fs, word));
-  if (!found.apart.empty())
-    return corrupt_error("a shard of the set is missing", shard_set_member(word, found.end),
-                         fmt::format("the set goes up to {}",
-                                     shard_set_member(file_name(word), found.apart.back())));
-  if (found.first > 0)
-    return corrupt_error("a shard of the set is missing", shard_set_member(word, 0),
-                         "it appears last: the set was not finished");
+  // Number 0 is also what a set lacks whose writing was broken off.
+  if (found.first > 0 || !found.apart.empty()) {
+    const int64_t last = found.apart.empty() ? found.end - 1 : found.apart.back();
+    return corrupt_error(
+        "a shard of the set is missing", shard_set_member(word, found.first > 0 ? 0 : found.end),
+        fmt::format("the set goes up to {}", shard_set_member(file_name(word), last)));
+  }
   if (found.end == 0) return std::vector<std::string>{word};
   std::vector<std::string> members;
   for (int64_t number = 0; number < found.end; ++number)

@@ -301,7 +301,7 @@ TEST(ShardPrefixes, TakeNumbersWithoutGapForASet) {
   EXPECT_EQ(shard_set_numbers(fs, "d/x")->apart, std::vector<int64_t>{4});
   ASSERT_TRUE(fs.remove("d/x-00004.idx").ok());
   EXPECT_EQ(shard_prefixes(fs, "d/x").error().message(),
-            "a shard of the set is missing: d/x-00000 (it appears last: the set was not finished)");
+            "a shard of the set is missing: d/x-00000 (the set goes up to x-00002)");
   EXPECT_EQ(refuse_existing_set(fs, "d/x", 20, false).error().where, "d/x-00001.idx");
   EXPECT_TRUE(refuse_existing_set(fs, "d/x", 20, true).ok());
   EXPECT_EQ(refuse_existing_set(fs, "d/w", 20, true).error().where, "d/w-00003");
